@@ -1,0 +1,1 @@
+"""Who speaks: bytes, expectations and a time in, a verdict out. Knows `contracts` only."""

@@ -1,0 +1,1 @@
+"""What happens: domain, engine, store, doors, and the wiring of it all."""

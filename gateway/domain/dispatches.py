@@ -1,0 +1,201 @@
+"""What is sent, in the words of the trade: the bodies of outbox rows. Adapters turn them into wire messages.
+
+Every class here is registered in `DISPATCHES` under its name, which is how an outbox row says what its body is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.domain.money import Money
+from gateway.domain.values import Account, Bidder, DepositForm, Purpose, Regime
+
+
+class Channel(StrEnum):
+    """The way out; one adapter each."""
+
+    AOS = "aos"
+    ASAN_PAY = "asan_pay"
+    BANKS = "banks"
+    MINISTRIES = "ministries"
+    NOTARY = "notary"  # our own office that draws up and seals protocols
+    PLATFORM = "platform"
+    TIMER = "timer"  # no adapter: the engine tells the noun
+
+
+class PaymentKind(StrEnum):
+    """Which message carries a payment (AOS-M1, AOS-M2)."""
+
+    REQUEST = "request"  # pain.001: we are the initiator and ask the debtor's bank
+    TRANSFER = "transfer"  # pacs.008: we are the debtor agent and pay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentOrder:
+    """One payment for the instant rail. All ids are fixed before the first send and never change on a resend."""
+
+    kind: PaymentKind
+    payment_id: str
+    message_id: str
+    end_to_end_id: str
+    transaction_id: str
+    amount: Money
+    debtor: Account
+    creditor: Account
+    lot_id: str
+    case_number: str | None
+    purpose: str  # free text for the payee, Azerbaijani
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEnquiry:
+    """What became of it? pacs.028 for a transfer (AOS-I1), pain.998 for a request (AOS-I2)."""
+
+    kind: PaymentKind
+    payment_id: str
+    message_id: str  # of this enquiry
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditAnswer:
+    """Our answer, as creditor agent, to a pacs.008 passed to us: pacs.002/AUTH or NAUT with a reason (AOS-P3)."""
+
+    credit_id: str
+    message_id: str  # of this answer
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    authorised: bool
+    reason: str | None  # an error code of ours, carried as proprietary reason
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceOrder:
+    """Ask Asan Pay to collect an amount."""
+
+    collection_id: str
+    lot_id: str
+    purpose: Purpose
+    amount: Money
+    payer_name: str
+    payer_tax_id: str
+    payee: Account
+    case_number: str | None
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceCancellation:
+    """Take an unpaid invoice back."""
+
+    collection_id: str
+    invoice_number: str
+    reason: str
+
+
+class NoticeKind(StrEnum):
+    """What banks and the platform are told (the names of our CloudEvents after `az.eherrac.gateway.`)."""
+
+    OFFER_OPENED = "offer.opened"
+    OFFER_CLOSED = "offer.closed"  # accepted, refused, lapsed, withdrawn: see `state`
+    COLLECTION_STATE = "collection.state"
+    PAYMENT_STATE = "payment.state"
+    GUARANTEE_RELEASED = "guarantee.released"
+    PROTOCOL_ISSUED = "protocol.issued"
+    LOT_HELD = "lot.held"  # waiting for a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A signed callback. `version` is the subject's journal position: a reader drops what is older than it has seen."""
+
+    kind: NoticeKind
+    lot_id: str
+    subject_id: str  # offer, payment, collection, guarantee or protocol id
+    state: str
+    occurred_at: datetime
+    amount: Money | None = None
+    deadline: datetime | None = None
+    case_number: str | None = None
+    reference: str | None = None  # guarantee reference, invoice number, MSID, protocol number
+    reason: str | None = None
+
+
+class AuctionResult(StrEnum):
+    """What a protocol records."""
+
+    SOLD = "sold"
+    CLAIMANT_ACQUIRED = "claimant_acquired"  # unsold, the claimant took the property and paid
+    NOT_HELD = "not_held"  # unsold, the claimant refused or let the offer lapse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolContent:
+    """Everything a protocol states (EHR-7, EHR-16). Rendering adds nothing of its own."""
+
+    protocol_id: str
+    number: str
+    result: AuctionResult
+    drawn_up_at: datetime
+    lot_id: str
+    lot_title: str
+    lot_address: str
+    regime: Regime
+    rule_version: str
+    case_number: str | None
+    auction_at: datetime
+    starting_price: Money
+    claimant_code: str
+    bidders: tuple[Bidder, ...]
+    buyer_name: str | None
+    buyer_tax_id: str | None
+    price: Money | None
+    deposit_form: DepositForm | None
+    payment_references: tuple[str, ...]
+    paid_on: date | None
+    reason: str | None  # why it was not held
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealOrder:
+    """Draw up XML and PDF and seal them in one container."""
+
+    content: ProtocolContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolDelivery:
+    """Deliver a sealed protocol to an authority. The container travels as the dispatch's attachment."""
+
+    protocol_id: str
+    number: str
+    lot_id: str
+    result: AuctionResult
+    document_id: str
+    sha256: str
+    issued_at: datetime
+
+
+DISPATCHES: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        PaymentOrder,
+        PaymentEnquiry,
+        CreditAnswer,
+        InvoiceOrder,
+        InvoiceCancellation,
+        Notice,
+        SealOrder,
+        ProtocolDelivery,
+    )
+}

@@ -1,0 +1,66 @@
+"""What the law and the customer set: dated rule tables per regime, the rail's limits and terms, and business days.
+
+Every figure is data from configuration (`facts.md` says how sure each is); this module only says which row is in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from gateway.domain.clock import IsBusinessDay
+from gateway.domain.money import Money
+from gateway.domain.values import Account, Regime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeRule:
+    """One dated row: what holds for auctions of a regime announced on or after `in_force` (EHR-11…16)."""
+
+    regime: Regime
+    in_force: date
+    deposit_bp: int  # of the starting price, basis points (EHR-13)
+    service_fee_bp: int  # of the hammer price, charged to the buyer (EHR-13: voluntary sales only)
+    participation_fee: Money
+    winner_pays_days: int  # calendar days to the final amount (EHR-13)
+    refund_days: int  # calendar days to return losers' deposits (EHR-10, EHR-13)
+    claimant_answer_business_days: int  # EHR-6
+    case_number_required: bool  # EHR-12
+    payee: Account  # where this regime's money is paid in, and deposits returned from
+    source: str  # where the figures come from, and how sure
+
+    @property
+    def version(self) -> str:
+        """How journal and protocol name the row."""
+        return f"{self.regime}/{self.in_force.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RailRule:
+    """AÖS limits and terms (AOS-G5, AOS-C9, facts.md)."""
+
+    max_amount: Money
+    answer_timeout: timedelta  # silence after this makes UNKNOWN
+    enquiry_interval: timedelta
+    enquiries_max: int  # after these a person is asked; the payment stays UNKNOWN
+    own_address: str  # 12 characters: BIC8 + letter + branch, the prefix of message ids
+    own_bic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """Everything a decision may consult."""
+
+    regimes: tuple[RegimeRule, ...]
+    rail: RailRule
+    is_business_day: IsBusinessDay
+    platform: str  # recipient code of the auction platform
+    banks: Mapping[str, str]  # bank code -> BIC of the banks we call back
+    authorities: tuple[str, ...]  # recipients of every protocol (EHR-7)
+    receipt_days: int  # business days an authority has to send its receipt
+
+    def regime(self, regime: Regime, on: date) -> RegimeRule | None:
+        """The row in force on a day, or None where the regime has none yet."""
+        rows = [row for row in self.regimes if row.regime is regime and row.in_force <= on]
+        return max(rows, key=lambda row: row.in_force, default=None)

@@ -1,0 +1,208 @@
+"""State tables: one per noun, an event on every edge, and nobody sets a state by hand.
+
+A table's row says: in these states, this event leads to that state, by this action. The action is a pure function that
+returns the noun's new data and the effects; the table alone writes the state. What no row allows is a `Refusal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from contracts.errors import ErrorCode, Refusal
+from gateway.domain.rulebook import Rulebook
+
+
+class Event(Protocol):
+    """Something that happened to a noun: a frozen dataclass named as a past participle."""
+
+    __dataclass_fields__: Any
+
+
+class Noun(Protocol):
+    """The data of one noun: a frozen dataclass with its state, its lot, and the bank that may see it (EHR-4)."""
+
+    __dataclass_fields__: Any
+
+    @property
+    def state(self) -> StrEnum: ...
+    @property
+    def lot_id(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a decision may know besides the noun and the event."""
+
+    now: datetime  # UTC
+    rules: Rulebook
+    id: str  # of the noun decided on
+
+
+@dataclass(frozen=True, slots=True)
+class ByAlias:
+    """A noun named by another's reference (a message id, an end-to-end id); resolved inside the transaction."""
+
+    scheme: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell another noun what happened, in the same transaction. `otherwise` is told to the teller if nobody is there."""
+
+    noun: str
+    id: str | ByAlias
+    event: Event
+    otherwise: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send `body` to `recipient` over `channel` until acknowledged: becomes an outbox row."""
+
+    channel: str
+    recipient: str
+    body: Any  # a dataclass of `gateway.domain.dispatches`
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Tell this noun `event` at `due`; setting a timer of the same name again replaces it."""
+
+    name: str
+    due: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget the timer of this name, if there is one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """This noun is also known by `value` in `scheme` from now on."""
+
+    scheme: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A person must look: journalled, counted, shown. Changes nothing by itself."""
+
+    code: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+Effect = Tell | Send | Timer | CancelTimer | Alias | Alarm
+
+NounT = TypeVar("NounT", bound=Noun)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[NounT]):
+    """What an action returns: the noun's new data (its state is overwritten by the table) and the effects."""
+
+    noun: NounT
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transition(Generic[NounT]):
+    """A decision: from where (None at the beginning), the noun as it now is, and what follows."""
+
+    before: str | None
+    noun: NounT
+    effects: tuple[Effect, ...]
+
+
+Action = Callable[[Any, Any, Context], "Change[Any] | Refusal"]
+ActionT = TypeVar("ActionT", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One edge of a table."""
+
+    source: StrEnum | None
+    event: type[Any]
+    target: StrEnum
+    action: Action
+
+
+class StateTable(Generic[NounT]):
+    """The rows of one noun. Built at import by `on`; read-only afterwards.
+
+    Args:
+        name: the noun's name as journal, aliases and diagrams use it.
+        data: the noun's dataclass.
+        states: every state there is.
+        final: states with nothing after them but repetitions.
+        waiting_for_person: states that only a person's decision leaves.
+        unknown: the code answered where an event meets no noun of that id.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        data: type[NounT],
+        states: type[StrEnum],
+        *,
+        final: Iterable[StrEnum],
+        waiting_for_person: Iterable[StrEnum] = (),
+        unknown: ErrorCode = ErrorCode.REFERENCE_UNKNOWN,
+    ) -> None:
+        self.name, self.data, self.states, self.unknown = name, data, states, unknown
+        self.final, self.waiting_for_person = frozenset(final), frozenset(waiting_for_person)
+        self.events: dict[str, type[Any]] = {}
+        self._rows: dict[tuple[StrEnum | None, type[Any]], Row] = {}
+
+    def on(self, *sources: StrEnum | None, event: type[Any], to: StrEnum | None = None) -> Callable[[ActionT], ActionT]:
+        """Add a row per source state; without `to` the state stays as it is."""
+
+        def add(action: ActionT) -> ActionT:
+            self.events[event.__name__] = event
+            for source in sources:
+                target = to if to is not None else source
+                if target is None or (source, event) in self._rows:
+                    raise ValueError(f"{self.name}: {source} + {event.__name__} has no target or two rows")
+                self._rows[source, event] = Row(source, event, target, action)
+            return action
+
+        return add
+
+    def handles(self, noun: NounT | None, event: Event) -> bool:
+        """Whether a row exists for this event in the noun's present state."""
+        return (None if noun is None else noun.state, type(event)) in self._rows
+
+    def decide(self, noun: NounT | None, event: Event, context: Context) -> Transition[NounT] | Refusal:
+        """Apply one event. Pure; a refusal changes nothing."""
+        before = None if noun is None else noun.state
+        row = self._rows.get((before, type(event)))
+        if row is None:
+            return self._no_row(noun, event, context)
+        outcome = row.action(noun, event, context)
+        if isinstance(outcome, Refusal):
+            return outcome
+        return Transition(before, replace(outcome.noun, state=row.target), outcome.effects)
+
+    def rows(self) -> Iterator[Row]:
+        """Every edge, in the order of writing."""
+        return iter(self._rows.values())
+
+    def _no_row(self, noun: NounT | None, event: Event, context: Context) -> Refusal:
+        facts = {"noun": self.name, "id": context.id, "event": type(event).__name__}
+        if noun is None:
+            return Refusal(code=self.unknown, facts=facts)
+        if (None, type(event)) in self._rows:
+            return Refusal(code=ErrorCode.ALREADY_EXISTS, facts=facts)
+        return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts | {"state": noun.state.value})

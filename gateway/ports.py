@@ -1,0 +1,141 @@
+"""What the engine asks of the world: adapters that send, and the outcomes they may report.
+
+Outcomes are typed by what is done next (STYLE 7): acknowledged (done), refused (their answer is no), not sent (safe to try
+again), unknown (it may have arrived: ask or resend the same id, by the kind's policy).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.domain.table import ByAlias, Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """Bytes kept as evidence: what was received or sent, exactly, with its signature."""
+
+    direction: str  # "in" | "out"
+    media_type: str
+    content: bytes
+    signer: str | None = None  # participant code whose signature was verified
+    certificate_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which noun a message speaks to."""
+
+    noun: str
+    id: str | ByAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A verified statement from outside, on its way to a noun.
+
+    `id` is the sender's own and is the key of idempotency together with `source`; `digest` (hex SHA-256 of the signed
+    content) tells a replay from a conflict. `actor` limits what the noun may belong to: None for counterparties that
+    see everything of their own channel, a bank's code for a bank (EHR-4).
+    """
+
+    source: str
+    id: str
+    target: Target
+    event: Event
+    digest: str
+    exhibits: tuple[Exhibit, ...] = ()
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the sender is told, now and at every repetition: the noun it concerned and the state it is in."""
+
+    noun: str
+    id: str
+    state: str
+    version: int
+    accepted_at: datetime
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """One outbox row handed to an adapter. `id` is constant over all attempts; `sequence` is gap-free per recipient."""
+
+    id: str
+    channel: str
+    recipient: str
+    body: Any  # a dataclass of `gateway.domain.dispatches`
+    attempt: int  # 1 at the first
+    created_at: datetime
+    sequence: int | None = None  # only for recipients with a feed (banks, platform)
+    state_version: int = 0  # journal position of the noun that sends it
+    attachment: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The other side has it. `event`, if any, is told to the noun that sent it."""
+
+    event: Event | None = None
+    exhibits: tuple[Exhibit, ...] = ()
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file an adapter produced that must be kept (a sealed protocol)."""
+
+    id: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The other side's final no. Parked for a person unless `event` lets the noun deal with it."""
+
+    code: str
+    reason: str
+    event: Event | None = None
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """It certainly did not arrive; try again later."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """It may have arrived. With `event` the noun takes over (a payment asks); without, the same id is sent again."""
+
+    reason: str
+    event: Event | None = None
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+Outcome = Acknowledged | Refused | NotSent | Unknown
+
+
+class Adapter(Protocol):
+    """One way out. `send` never raises for what the network or the counterparty does; it reports an outcome."""
+
+    channel: str
+
+    async def send(self, dispatch: Dispatch) -> Outcome: ...
+
+    async def close(self) -> None: ...
+
+
+class Receiver(Protocol):
+    """What doors hand verified messages to."""
+
+    async def receive(self, message: Message) -> Answer: ...
