@@ -1,1 +1,1 @@
-"""How we reach them: a folder per counterparty with `mapping` (pure), `adapter` (I/O) and `sandbox` (the counterparty)."""
+"""How we reach them: a folder per counterparty with `mapping` (pure), `adapter` (I/O), `sandbox` (they)."""

@@ -1,6 +1,6 @@
 """What the engine asks of the world: adapters that send, and the outcomes they may report.
 
-Outcomes are typed by what is done next (STYLE 7): acknowledged (done), refused (their answer is no), not sent (safe to try
+Outcomes are typed by what is done next (STYLE 7): acknowledged (done), refused (their no), not sent (safe to try
 again), unknown (it may have arrived: ask or resend the same id, by the kind's policy).
 """
 

@@ -54,7 +54,7 @@ class ByAlias:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell another noun what happened, in the same transaction. `otherwise` is told to the teller if nobody is there."""
+    """Tell another noun what happened, in the same transaction. `otherwise` goes to the teller if nobody is there."""
 
     noun: str
     id: str | ByAlias

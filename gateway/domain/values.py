@@ -1,4 +1,4 @@
-"""Values that several nouns share: ids, accounts, persons, and the words of the trade (glossary in docs/glossary.md)."""
+"""Values that several nouns share: ids, accounts, persons, and the words of the trade (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account at a bank in Azerbaijan: holder's name, IBAN (28 characters), the bank's BIC and, where known, VÖEN."""
+    """An account at a bank in Azerbaijan: holder's name, IBAN (28 characters), its BIC and, where known, VÖEN."""
 
     holder: str
     iban: str
