@@ -1,0 +1,138 @@
+"""What the gateway tells banks and the platform: the wire shape of a signed callback and of a feed item.
+
+The id of a notice is constant over all attempts. `sequence` is gap-free per recipient; `version` is the subject's
+journal position: a reader that has seen a higher one drops this one (it is old news, not a change back).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import orjson
+
+from contracts.events.cloudevents import CloudEvent
+from contracts.fields import Amount, Id, Instant, Reference, Text, WireModel, validated
+from contracts.json import DEFAULT, JsonLimits, parse_json
+
+SOURCE = "GATEWAY"
+TYPE_PREFIX = "az.eherrac.gateway."
+
+KINDS = (
+    "offer.opened",
+    "offer.closed",
+    "collection.state",
+    "payment.state",
+    "guarantee.released",
+    "protocol.issued",
+    "lot.held",
+)
+
+NoticeType = Literal[
+    "az.eherrac.gateway.offer.opened",
+    "az.eherrac.gateway.offer.closed",
+    "az.eherrac.gateway.collection.state",
+    "az.eherrac.gateway.payment.state",
+    "az.eherrac.gateway.guarantee.released",
+    "az.eherrac.gateway.protocol.issued",
+    "az.eherrac.gateway.lot.held",
+]
+
+
+class AmountModel(WireModel):
+    """An amount with its currency."""
+
+    value: Amount
+    currency: Literal["AZN"] = "AZN"
+
+
+class NoticeData(WireModel):
+    """What happened, to which subject, and the state it is in now."""
+
+    lot_id: Id
+    subject_id: Id  # of the offer, payment, collection, guarantee or protocol
+    state: Reference
+    version: int
+    sequence: int | None
+    occurred_at: Instant
+    amount: AmountModel | None = None
+    deadline: Instant | None = None
+    case_number: Reference | None = None
+    reference: Text | None = None  # guarantee reference, invoice number, MSID or protocol number
+    reason: Text | None = None
+
+
+class NoticeEvent(CloudEvent):
+    """One notice as it stands on the wire."""
+
+    type: NoticeType
+    data: NoticeData
+
+    @property
+    def kind(self) -> str:
+        """The type without our prefix: `offer.opened`."""
+        return self.type.removeprefix(TYPE_PREFIX)
+
+    def to_bytes(self) -> bytes:
+        """The JSON that is signed and sent; equal notices give equal bytes."""
+        return orjson.dumps(self.model_dump(mode="python"), default=_instant)
+
+
+def build_notice(
+    *,
+    id: str,
+    kind: str,
+    lot_id: str,
+    subject_id: str,
+    state: str,
+    version: int,
+    sequence: int | None,
+    occurred_at: datetime,
+    sent_at: datetime | None = None,
+    amount: str | None = None,
+    deadline: datetime | None = None,
+    case_number: str | None = None,
+    reference: str | None = None,
+    reason: str | None = None,
+) -> NoticeEvent:
+    """Make a notice from plain values; `amount` is AZN with two decimals.
+
+    Raises:
+        ValueError: a value the contract does not allow (our fault, never the reader's).
+    """
+    return NoticeEvent(
+        specversion="1.0",
+        id=id,
+        source=SOURCE,
+        type=TYPE_PREFIX + kind,  # type: ignore[arg-type]  # the model holds it to the list
+        time=sent_at or occurred_at,
+        subject=lot_id,
+        data=NoticeData(
+            lot_id=lot_id,
+            subject_id=subject_id,
+            state=state,
+            version=version,
+            sequence=sequence,
+            occurred_at=occurred_at,
+            amount=None if amount is None else AmountModel(value=amount),
+            deadline=deadline,
+            case_number=case_number,
+            reference=reference,
+            reason=reason,
+        ),
+    )
+
+
+def parse_notice(body: bytes, limits: JsonLimits = DEFAULT) -> NoticeEvent:
+    """Read a notice, as banks and the platform do.
+
+    Raises:
+        RefusedError: not JSON, or not a notice.
+    """
+    return validated(NoticeEvent, parse_json(body, limits))
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,121 @@
+"""What doors may read: frozen views and the one Protocol through which REST and SOAP fetch them.
+
+`actor` is a bank's code, or None for a counterparty that sees every lot (the platform). A bank sees only what is its
+own (EHR-4): another's id answers None, exactly like an id that never was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.domain.dispatches import Notice
+from gateway.domain.money import Money
+from gateway.domain.values import Account, Regime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferView:
+    """An offer to the claimant bank (EHR-5)."""
+
+    id: str
+    lot_id: str
+    lot_title: str
+    lot_address: str
+    regime: Regime
+    case_number: str | None
+    amount: Money
+    payee: Account
+    state: str
+    version: int
+    opened_at: datetime
+    deadline: datetime
+    payment_id: str | None
+    protocol_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentView:
+    """A payment; `reference` is the rail's own (MSID), `reason` why it was refused or is not known."""
+
+    id: str
+    lot_id: str
+    kind: str
+    purpose: str
+    amount: Money
+    debtor: Account
+    creditor: Account
+    case_number: str | None
+    state: str
+    version: int
+    reason: str | None
+    reference: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolView:
+    """A protocol's particulars; the document is asked for by form."""
+
+    id: str
+    number: str
+    lot_id: str
+    result: str
+    state: str
+    version: int
+    issued_at: datetime | None  # None until it is sealed
+    sha256: str | None  # of the ASiC-E container, hex
+
+
+class DocumentForm(StrEnum):
+    """In which form a protocol is fetched; the value is its media type."""
+
+    XML = "application/xml"
+    PDF = "application/pdf"
+    ASICE = "application/vnd.etsi.asic-e+zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotView:
+    """A lot."""
+
+    id: str
+    title: str
+    address: str
+    regime: Regime
+    case_number: str | None
+    starting_price: Money
+    claimant: str
+    state: str
+    version: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedItem:
+    """One notice of a recipient's feed: the same id, sequence and version that its callback carries."""
+
+    id: str
+    sequence: int
+    version: int
+    notice: Notice
+
+
+class Queries(Protocol):
+    """Reads of the present state. Every method answers None or nothing where the actor may not look."""
+
+    async def offers(self, actor: str | None, *, limit: int) -> tuple[OfferView, ...]: ...
+
+    async def offer(self, id: str, actor: str | None) -> OfferView | None: ...
+
+    async def payment(self, id: str, actor: str | None) -> PaymentView | None: ...
+
+    async def protocol(self, id: str, actor: str | None) -> ProtocolView | None: ...
+
+    async def document(self, protocol_id: str, form: DocumentForm, actor: str | None) -> bytes | None: ...
+
+    async def lot(self, id: str, actor: str | None) -> LotView | None: ...
+
+    async def feed(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]: ...

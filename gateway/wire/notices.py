@@ -1,0 +1,29 @@
+"""Domain notice to wire notice: one mapping for the callbacks of every adapter and for the feed."""
+
+from __future__ import annotations
+
+from contracts.events.notices import NoticeEvent, build_notice
+from gateway.domain.dispatches import Notice
+
+
+def notice_event(notice: Notice, *, id: str, sequence: int | None, version: int) -> NoticeEvent:
+    """The wire shape of a notice; its bytes are the same at every attempt and in the feed.
+
+    Raises:
+        ValueError: a notice that our own contract does not allow.
+    """
+    return build_notice(
+        id=id,
+        kind=notice.kind.value,
+        lot_id=notice.lot_id,
+        subject_id=notice.subject_id,
+        state=notice.state,
+        version=version,
+        sequence=sequence,
+        occurred_at=notice.occurred_at,
+        amount=None if notice.amount is None else str(notice.amount),
+        deadline=notice.deadline,
+        case_number=notice.case_number,
+        reference=notice.reference,
+        reason=notice.reason,
+    )
