@@ -22,6 +22,7 @@ IBAN_PATTERN = r"^AZ[0-9]{2}[A-Z]{4}[0-9A-Z]{20}$"
 INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9-]{0,34}$"  # fits Max35Text of ISO 20022 and a URL path as it stands
 MESSAGE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+SUBJECT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"  # of a noun, made from the lot's and the bidder's ids
 TEXT_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
 TAX_ID_PATTERN = r"^([0-9]{9}[12]|[0-9A-HJ-NP-Z]{7})$"  # VÖEN of 10 digits, or FIN of 7 characters
 BIC_PATTERN = r"^[A-Z]{4}AZ[A-Z0-9]{2}([A-Z0-9]{3})?$"
@@ -162,9 +163,11 @@ PositiveAmount = Annotated[
 ]
 Iban = Annotated[str, BeforeValidator(_iban), _schema(IBAN_PATTERN, description="mod 97 check digits must hold")]
 Instant = Annotated[datetime, BeforeValidator(_instant), _schema(INSTANT_PATTERN, format="date-time")]
-RegimeName = Annotated[str, BeforeValidator(_regime), WithJsonSchema({"type": "string", "enum": list(REGIMES)})]
+RegimeSubjectId = Annotated[str, BeforeValidator(_text(SUBJECT_ID_PATTERN, 128)), _schema(SUBJECT_ID_PATTERN)]
+Name = Annotated[str, BeforeValidator(_regime), WithJsonSchema({"type": "string", "enum": list(REGIMES)})]
 Id = Annotated[str, BeforeValidator(_text(ID_PATTERN, 35)), _schema(ID_PATTERN)]
 MessageId = Annotated[str, BeforeValidator(_text(MESSAGE_ID_PATTERN, 64)), _schema(MESSAGE_ID_PATTERN)]
+SubjectId = Annotated[str, BeforeValidator(_text(SUBJECT_ID_PATTERN, 128)), _schema(SUBJECT_ID_PATTERN)]
 Name = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 140)), _schema(TEXT_PATTERN, 140)]
 Reference = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 35)), _schema(TEXT_PATTERN, 35)]
 Text = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 500)), _schema(TEXT_PATTERN, 500)]

@@ -12,7 +12,7 @@ from typing import Literal
 import orjson
 
 from contracts.events.cloudevents import CloudEvent
-from contracts.fields import Amount, Id, Instant, Reference, Text, WireModel, validated
+from contracts.fields import Amount, Id, Instant, Reference, SubjectId, Text, WireModel, validated
 from contracts.json import DEFAULT, JsonLimits, parse_json
 
 SOURCE = "GATEWAY"
@@ -23,7 +23,7 @@ KINDS = (
     "offer.closed",
     "collection.state",
     "payment.state",
-    "guarantee.released",
+    "guarantee.state",
     "protocol.issued",
     "lot.held",
 )
@@ -33,7 +33,7 @@ NoticeType = Literal[
     "az.eherrac.gateway.offer.closed",
     "az.eherrac.gateway.collection.state",
     "az.eherrac.gateway.payment.state",
-    "az.eherrac.gateway.guarantee.released",
+    "az.eherrac.gateway.guarantee.state",
     "az.eherrac.gateway.protocol.issued",
     "az.eherrac.gateway.lot.held",
 ]
@@ -50,7 +50,7 @@ class NoticeData(WireModel):
     """What happened, to which subject, and the state it is in now."""
 
     lot_id: Id
-    subject_id: Id  # of the offer, payment, collection, guarantee or protocol
+    subject_id: SubjectId  # of the offer, payment, collection, guarantee or protocol
     state: Reference
     version: int
     sequence: int | None

@@ -45,18 +45,14 @@ class OfferModel(WireModel):
 
     id: str
     lot_id: str
-    lot_title: str
-    lot_address: str
-    regime: str
-    case_number: str | None
+    title: str
     amount: AmountModel
-    payee: AccountModel
+    case_number: str | None
+    deadline: Instant
     state: str
     version: int
-    opened_at: Instant
-    deadline: Instant
-    payment_id: str | None
-    protocol_id: str | None
+    payer: AccountModel | None
+    reason: str | None
 
 
 class OfferList(WireModel):
@@ -71,7 +67,6 @@ class PaymentModel(WireModel):
     id: str
     lot_id: str
     kind: str
-    purpose: str
     amount: AmountModel
     debtor: AccountModel
     creditor: AccountModel
@@ -80,7 +75,6 @@ class PaymentModel(WireModel):
     version: int
     reason: str | None
     reference: str | None
-    updated_at: Instant
 
 
 class ProtocolModel(WireModel):
@@ -92,7 +86,6 @@ class ProtocolModel(WireModel):
     result: str
     state: str
     version: int
-    issued_at: Instant | None
     sha256: str | None
 
 
@@ -108,7 +101,6 @@ class LotModel(WireModel):
     claimant: str
     state: str
     version: int
-    updated_at: Instant
 
 
 class FeedPage(WireModel):

@@ -22,18 +22,14 @@ class OfferView:
 
     id: str
     lot_id: str
-    lot_title: str
-    lot_address: str
-    regime: Regime
-    case_number: str | None
+    title: str
     amount: Money
-    payee: Account
+    case_number: str | None
+    deadline: datetime
     state: str
     version: int
-    opened_at: datetime
-    deadline: datetime
-    payment_id: str | None
-    protocol_id: str | None
+    payer: Account | None = None  # named by the bank when it accepted
+    reason: str | None = None  # given by the bank when it declined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +39,14 @@ class PaymentView:
     id: str
     lot_id: str
     kind: str
-    purpose: str
     amount: Money
     debtor: Account
     creditor: Account
     case_number: str | None
     state: str
     version: int
-    reason: str | None
-    reference: str | None
-    updated_at: datetime
+    reason: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +59,7 @@ class ProtocolView:
     result: str
     state: str
     version: int
-    issued_at: datetime | None  # None until it is sealed
-    sha256: str | None  # of the ASiC-E container, hex
+    sha256: str | None = None  # of the ASiC-E container, hex; None until it is sealed
 
 
 class DocumentForm(StrEnum):
@@ -90,7 +83,6 @@ class LotView:
     claimant: str
     state: str
     version: int
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
