@@ -1,0 +1,174 @@
+"""What the engine asks of a store: synchronous work inside a transaction, awaited from outside.
+
+`await store.transact(work)` runs `work(transaction)` in a database thread and returns when its effects are on disk.
+`work` must be a plain function of the transaction that may be run again from its beginning (conflicts on PostgreSQL);
+whatever it raises undoes its own writes and nobody else's, and reaches its caller unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from gateway.store.rows import (
+    AliasRow,
+    DocumentRow,
+    EvidenceLink,
+    EvidenceRow,
+    FeedRow,
+    InboxRow,
+    JournalEntry,
+    JournalRow,
+    NounCount,
+    NounRow,
+    OutboxCount,
+    OutboxItem,
+    OutboxRow,
+)
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """What may be asked in a read or in a transaction. Lists are cut at `limit`; go on after the last one seen."""
+
+    # nouns and their names
+    def noun(self, noun: str, id: str) -> NounRow | None:
+        """The noun; inside a transaction it stays as read until the transaction ends."""
+
+    def find_alias(self, scheme: str, value: str) -> AliasRow | None: ...
+    def nouns_of_lot(self, lot_id: str) -> list[NounRow]: ...
+    def list_nouns(
+        self, noun: str, *, owner: str | None = None, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[NounRow]:
+        """In order of id."""
+
+    def count_nouns(self) -> list[NounCount]: ...
+
+    # what came in
+    def find_inbox(self, source: str, message_id: str) -> InboxRow | None: ...
+
+    # what happened
+    def journal_of(self, noun: str, noun_id: str) -> list[JournalRow]: ...
+    def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
+    def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
+
+    # what goes out
+    def find_outbox(self, id: str) -> OutboxRow | None: ...
+    def list_outbox(
+        self,
+        *,
+        channel: str | None = None,
+        recipient: str | None = None,
+        parked: bool | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[OutboxRow]:
+        """Unconcluded rows in order of `seq`; `parked` True or False narrows to those waiting or not for a person."""
+
+    def outbox_of(self, noun: str, noun_id: str) -> list[OutboxRow]:
+        """Unconcluded rows of one noun, its timers included."""
+
+    def count_outbox(self) -> list[OutboxCount]:
+        """Unconcluded rows only."""
+
+    def next_due_at(self, channels: Iterable[str]) -> datetime | None:
+        """When the next row of these channels may be claimed (perhaps already past); None if there is none."""
+
+    def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]: ...
+    def feed_head(self, recipient: str) -> int:
+        """The last sequence given out, 0 before the first."""
+
+    # what is kept
+    def document(self, id: str) -> DocumentRow | None: ...
+    def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]: ...
+    def evidence_of_lot(self, lot_id: str) -> list[EvidenceRow]: ...
+    def evidence_content(self, sha256: str) -> bytes | None: ...
+
+
+class Transaction(Reader, Protocol):
+    """Reads and writes of one all-or-nothing unit of work."""
+
+    def save_noun(self, row: NounRow, *, expected_version: int) -> None:
+        """Insert (`expected_version` 0) or replace.
+
+        Raises:
+            VersionConflictError: the stored version is another.
+        """
+
+    def add_alias(self, row: AliasRow) -> bool:
+        """False, and nothing done, when the name already belongs to another noun."""
+
+    def add_inbox(self, row: InboxRow) -> None:
+        """Remember an accepted message; on a race the work is run again and finds the first one."""
+
+    def append_journal(self, entry: JournalEntry) -> int:
+        """Append one line and return its `seq`.
+
+        Raises:
+            VersionConflictError: the chain already has a line of that version.
+        """
+
+    def enqueue(self, item: OutboxItem) -> int:
+        """Add an outbox row and return its `seq`."""
+
+    def set_timer(self, item: OutboxItem) -> int:
+        """Add a timer in place of any unconcluded one of the same noun and name.
+
+        A timer that fires and sets itself again must be concluded first.
+        """
+
+    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
+        """Conclude the timer, even under a worker's hands; False if there is none."""
+
+    def claim(self, *, now: datetime, worker: str, lease_s: float, limits: Mapping[str, int]) -> list[OutboxRow]:
+        """Lease rows that are due: per channel at most as many as `limits` says, the longest due first.
+
+        The row returned is the lease: hand it to `conclude`, `reschedule` or `park`.
+        """
+
+    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:
+        """End a leased row and let the next of its order key go; False, and nothing done, if the lease was lost."""
+
+    def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
+        """Give a leased row back for another attempt; False if the lease was lost."""
+
+    def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
+        """Leave a leased row to a person; its followers wait. False if the lease was lost."""
+
+    def requeue(self, id: str, *, now: datetime, state: str = "due") -> bool:
+        """A person's retry of a parked row; False if it is not parked."""
+
+    def discard(self, id: str, *, now: datetime, state: str, note: str) -> bool:
+        """A person's end of a parked row; False if it is not parked."""
+
+    def next_sequence(self, recipient: str) -> int:
+        """Take the recipient's next feed number; gap-free because it is given back if the work fails."""
+
+    def add_feed(self, row: FeedRow) -> None: ...
+    def add_document(self, row: DocumentRow) -> None:
+        """Keep a file; the same id with the same digest again is no error.
+
+        Raises:
+            DuplicateError: the id already names other content.
+        """
+
+    def add_evidence(self, link: EvidenceLink, content: bytes) -> None:
+        """Keep exact bytes once, and the fact that this noun has them."""
+
+
+class Store(Protocol):
+    """A database of ours. Every method may raise StoreUnavailableError: nothing was acknowledged then."""
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` and return its result once it is durable.
+
+        Cancelling the awaiting task does not stop the work: it may still be committed.
+        """
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """Run read-only `work` on one consistent state that contains everything acknowledged before the call."""
+
+    async def close(self) -> None:
+        """Finish what was handed in, then let go of threads, connections and files."""

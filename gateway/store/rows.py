@@ -1,0 +1,183 @@
+"""The rows of the store as frozen dataclasses: what is written (`…Entry`, `…Item`) and what is read (`…Row`).
+
+Instants are aware datetimes here and integer microseconds since 1970 UTC in the tables. `data`, `body` and `answer` are
+JSON texts the store never looks into. `state` of an outbox row is carried as text; the store itself goes by the times
+(`visible_at`, `parked_at`, `concluded_at`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NounRow:
+    """One noun as it stands. `version` counts its journal lines; `head_hash` is the hash of the last of them."""
+
+    noun: str
+    id: str
+    state: str
+    version: int
+    lot_id: str
+    owner: str  # the bank that may see it (EHR-4)
+    data: str
+    head_hash: bytes
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasRow:
+    """`value` in `scheme` is another name of this noun."""
+
+    scheme: str
+    value: str
+    noun: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """A message that was accepted, and the answer it gets at every repetition."""
+
+    source: str
+    message_id: str
+    digest: str
+    noun: str
+    noun_id: str
+    answer: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of a noun's hash-linked chain; `version` is its place in that chain, from 1."""
+
+    noun: str
+    noun_id: str
+    version: int
+    lot_id: str
+    owner: str
+    at: datetime
+    event: str
+    before: str | None
+    after: str
+    cause_source: str
+    cause_id: str
+    data: str
+    prev_hash: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRow(JournalEntry):
+    """A stored line; `seq` increases over all chains."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """Something to send, or a timer (`name` set, `order_key` None). `id` is constant over all attempts.
+
+    Rows of one `order_key` are sent strictly in the order they were added; None means no order.
+    """
+
+    id: str
+    channel: str
+    recipient: str
+    noun: str
+    noun_id: str
+    body_type: str
+    body: str
+    due_at: datetime
+    created_at: datetime
+    state: str = "due"
+    order_key: str | None = None
+    name: str | None = None
+    attachment_document_id: str | None = None
+    sequence: int | None = None  # place in the recipient's feed
+    state_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow(OutboxItem):
+    """A stored item. `attempt` counts the claims: 0 before the first, 1 while it is first tried.
+
+    `visible_at` is when a worker may take it: `due_at` at rest, the end of the lease while one has it, None while it
+    is parked, concluded, or behind another row of its `order_key`.
+    """
+
+    seq: int
+    attempt: int
+    visible_at: datetime | None
+    lease_owner: str | None
+    parked_at: datetime | None
+    concluded_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRow:
+    """One line of the gap-free feed a recipient may pull."""
+
+    recipient: str
+    sequence: int
+    outbox_id: str
+    kind: str
+    body: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRow:
+    """A file that is kept; `sha256` is hexadecimal, over `content`."""
+
+    id: str
+    media_type: str
+    sha256: str
+    content: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceLink:
+    """That a noun has a piece of evidence: exact bytes received or sent, named by their SHA-256 (hexadecimal)."""
+
+    noun: str
+    noun_id: str
+    lot_id: str
+    direction: str  # "in" | "out"
+    message_source: str
+    message_id: str
+    at: datetime
+    signer: str | None
+    certificate_sha256: str | None
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow(EvidenceLink):
+    """A stored link, in the order of storing."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NounCount:
+    """How many nouns of a kind are in a state."""
+
+    noun: str
+    state: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxCount:
+    """How many unconcluded rows a channel has in a state, and since when the oldest is due."""
+
+    channel: str
+    state: str
+    count: int
+    oldest_due_at: datetime
