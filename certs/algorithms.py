@@ -1,0 +1,102 @@
+"""The algorithms the house speaks, as data: SHA-256 with RSA (PKCS#1 v1.5, 2048 bits or more) or ECDSA on P-256.
+
+A signature value over ECDSA travels as raw r||s, 64 bytes (XMLDSig, RFC 9421 and JWS all want it so); OpenSSL's DER
+form never leaves this file. Which algorithm is used follows from the key, never from what a message asks for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import refuse
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+RSA_MIN_BITS = 2048
+P256_PART_BYTES = 32
+
+XMLDSIG = "http://www.w3.org/2000/09/xmldsig#"
+ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+DIGEST_SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+
+
+def is_allowed_key(key: object) -> bool:
+    """RSA of at least 2048 bits, or P-256."""
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return key.key_size >= RSA_MIN_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1"
+
+
+def signature_method(key: PrivateKey | PublicKey) -> str:
+    """The XMLDSig name of the only algorithm this key signs with."""
+    return RSA_SHA256 if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey) else ECDSA_SHA256
+
+
+def sign_bytes(key: PrivateKey, data: bytes) -> bytes:
+    """RSA PKCS#1 v1.5 over SHA-256, or ECDSA over SHA-256 as raw r||s."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), SHA256())
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(SHA256())))
+    return r.to_bytes(P256_PART_BYTES, "big") + s.to_bytes(P256_PART_BYTES, "big")
+
+
+def verify_bytes(key: PublicKey, signature: bytes, data: bytes) -> None:
+    """Raise RefusedError(SIGNATURE_INVALID) unless `signature` is this key's over `data`."""
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), SHA256())
+        else:
+            key.verify(_to_der(signature), data, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        raise refuse(ErrorCode.SIGNATURE_INVALID) from None
+
+
+def _to_der(signature: bytes) -> bytes:
+    if len(signature) != 2 * P256_PART_BYTES:
+        raise refuse(ErrorCode.SIGNATURE_INVALID)
+    r, s = signature[:P256_PART_BYTES], signature[P256_PART_BYTES:]
+    return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+
+
+def sha256_b64(data: bytes) -> str:
+    """Base64 of the SHA-256, as XMLDSig and Content-Digest write it."""
+    return b64encode(hashlib.sha256(data).digest()).decode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Parse a DER certificate; remembered, because the same few peers send theirs with every message.
+
+    Raises RefusedError(CERTIFICATE_MALFORMED).
+    """
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+
+
+@lru_cache(maxsize=1024)
+def public_key_of(certificate: x509.Certificate) -> PublicKey:
+    """The certificate's key. Raises RefusedError(CERTIFICATE_USAGE, what=key) for other kinds and short ones."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, TypeError):
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+    except Exception as fault:  # UnsupportedAlgorithm and kin: a key type OpenSSL does not know
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key") from fault
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not is_allowed_key(key):
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
+    return key

@@ -1,0 +1,228 @@
+"""Whom we believe: a frozen snapshot of anchors, intermediates, revocation lists and policy, and the judgement by it.
+
+Judgement reads
+  (1) the certificate is within its validity at the moment asked for;
+  (2) it is a leaf whose key we speak, its key usage allows digital signatures, its extended usage (if any) signing;
+  (3) it names its participant exactly once (organizationIdentifier), where the policy asks for it;
+  (4) a path leads from it to an anchor at that moment, through our intermediates or those the message brought;
+  (5) no certificate of the path, the issuing CA's included, is revoked at that moment by fresh lists (certs.revocation).
+
+A favourable judgement is remembered with the span of time for which it holds, so that the path is not rebuilt for
+every message. A new snapshot is a new TrustStore with an empty memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
+from certs.algorithms import public_key_of
+from certs.keystore import participant_codes
+from certs.revocation import RevocationLists, load_lists
+from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import RefusedError, refuse
+
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+PATH_MAX_INTERMEDIATES = 2  # root > issuing CA > leaf is the shape; one more for a cross-certificate
+EXTRA_MAX = 8  # certificates a message may bring along
+REMEMBERED_MAX = 4096  # judgements; a gateway has tens of peers
+
+
+class Revocation(StrEnum):
+    """Whether lists are required. `NONE` is for anchors that publish none, such as foreign test data."""
+
+    REQUIRED = "required"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """What a signer's certificate must be; every default is the strict one."""
+
+    revocation: Revocation = Revocation.REQUIRED
+    crl_max_age_s: int = 0  # how long past its nextUpdate a list is still believed
+    participant_required: bool = True
+    extended_usages: frozenset[x509.ObjectIdentifier] = frozenset(
+        {
+            ExtendedKeyUsageOID.CLIENT_AUTH,
+            ExtendedKeyUsageOID.EMAIL_PROTECTION,
+            ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+            DOCUMENT_SIGNING,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """Who signed. `participant` is empty only where the policy does not ask for a code; `serial` is hexadecimal."""
+
+    participant: str
+    subject: str
+    serial: str
+    certificate_sha256: str
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A signature that holds: by whom, when (as far as it says so itself), and the numbered steps it passed."""
+
+    signer: Signer
+    signed_at: datetime | None
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    signer: Signer
+    holds_from: datetime
+    holds_until: datetime
+
+
+class TrustStore:
+    """An immutable snapshot; see the module for how it judges. Share one and replace it whole."""
+
+    __slots__ = ("_anchors", "_intermediates", "_lists", "_policy", "_remembered", "_store")
+
+    def __init__(
+        self,
+        *,
+        anchors: Sequence[x509.Certificate],
+        intermediates: Sequence[x509.Certificate],
+        lists: Sequence[x509.CertificateRevocationList],
+        policy: TrustPolicy,
+    ) -> None:
+        self._anchors = tuple(anchors)
+        self._store = Store(list(anchors))
+        self._intermediates = tuple(intermediates)
+        self._lists = RevocationLists(tuple(lists), timedelta(seconds=policy.crl_max_age_s))
+        self._policy = policy
+        self._remembered: dict[bytes, _Judgement] = {}
+
+    @classmethod
+    def from_pem(
+        cls,
+        *,
+        anchors: bytes,
+        intermediates: bytes = b"",
+        crls: Iterable[bytes] = (),
+        policy: TrustPolicy | None = None,
+    ) -> TrustStore:
+        """PEM bundles; `crls` may each hold one DER list or several PEM ones. Raises ValueError if unreadable."""
+        return cls(
+            anchors=x509.load_pem_x509_certificates(anchors),
+            intermediates=x509.load_pem_x509_certificates(intermediates) if intermediates.strip() else [],
+            lists=load_lists(crls),
+            policy=policy or TrustPolicy(),
+        )
+
+    def judge(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> Signer:
+        """The signer, if trusted at `at` (aware). `extra` are untrusted path certificates the message brought.
+
+        Raises RefusedError: CERTIFICATE_EXPIRED, _USAGE, _UNTRUSTED, _REVOKED, _MALFORMED, REVOCATION_UNKNOWN.
+        """
+        if at.tzinfo is None:
+            raise ValueError("a judgement needs an aware moment")
+        fingerprint = certificate.fingerprint(SHA256())
+        known = self._remembered.get(fingerprint)
+        if known is not None and known.holds_from <= at <= known.holds_until:
+            return known.signer
+        judgement = self._judge_anew(certificate, extra, at, fingerprint.hex())
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.clear()
+        self._remembered[fingerprint] = judgement
+        return judgement.signer
+
+    def _judge_anew(
+        self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, fingerprint: str
+    ) -> _Judgement:
+        _check_validity(certificate, at)
+        _check_leaf(certificate, self._policy)
+        participant = _participant(certificate, self._policy)
+        path = self._path(certificate, extra, at)
+        until = self._check_revocation(path, at)
+        signer = Signer(
+            participant=participant,
+            subject=certificate.subject.rfc4514_string(),
+            serial=format(certificate.serial_number, "x"),
+            certificate_sha256=fingerprint,
+            certificate=certificate,
+        )
+        # Not revoked at `at` means not revoked before, so the span reaches back as far as the path's validity does.
+        since = max(part.not_valid_before_utc for part in path)
+        return _Judgement(signer, since, min(until, *(part.not_valid_after_utc for part in path)))
+
+    def _path(
+        self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime
+    ) -> list[x509.Certificate]:
+        """Leaf to anchor. The library judges signatures, names, constraints and the CAs' own profile."""
+        if len(extra) > EXTRA_MAX:
+            raise refuse(ErrorCode.CERTIFICATE_UNTRUSTED, what="too many certificates")
+        builder = PolicyBuilder().store(self._store).time(at.astimezone(UTC)).max_chain_depth(PATH_MAX_INTERMEDIATES)
+        # The library's default leaf profile is a web server's (SAN, EKU); ours is checked in `_check_leaf`.
+        builder = builder.extension_policies(
+            ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
+        )
+        try:
+            return builder.build_client_verifier().verify(certificate, [*self._intermediates, *extra]).chain
+        except (VerificationError, ValueError) as fault:
+            raise _untrusted(certificate, fault) from None
+
+    def _check_revocation(self, path: Sequence[x509.Certificate], at: datetime) -> datetime:
+        until = path[0].not_valid_after_utc
+        if self._policy.revocation is Revocation.NONE:
+            return until
+        for certificate, issuer in pairwise(path):
+            until = min(until, self._lists.check(certificate, issuer, at))
+        return until
+
+
+def _untrusted(certificate: x509.Certificate, fault: Exception) -> RefusedError:
+    issuer = certificate.issuer.rfc4514_string()
+    if "not valid at validation time" in str(fault):
+        return refuse(ErrorCode.CERTIFICATE_EXPIRED, what="path", issuer=issuer)
+    return refuse(ErrorCode.CERTIFICATE_UNTRUSTED, issuer=issuer)
+
+
+def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise refuse(
+            ErrorCode.CERTIFICATE_EXPIRED,
+            not_before=certificate.not_valid_before_utc.isoformat(),
+            not_after=certificate.not_valid_after_utc.isoformat(),
+        )
+
+
+def _check_leaf(certificate: x509.Certificate, policy: TrustPolicy) -> None:
+    """Our leaf profile. A CA's certificate, an encryption-only or a server's one must not sign messages."""
+    public_key_of(certificate)
+    try:
+        extensions = certificate.extensions
+    except ValueError:
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+    for extension in extensions:
+        match extension.value:
+            case x509.BasicConstraints(ca=True):
+                raise refuse(ErrorCode.CERTIFICATE_USAGE, what="basicConstraints")
+            case x509.ExtendedKeyUsage() as usages if not policy.extended_usages.intersection(usages):
+                raise refuse(ErrorCode.CERTIFICATE_USAGE, what="extendedKeyUsage")
+    usage = next((entry.value for entry in extensions if isinstance(entry.value, x509.KeyUsage)), None)
+    if usage is None or not usage.digital_signature:
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="keyUsage")
+
+
+def _participant(certificate: x509.Certificate, policy: TrustPolicy) -> str:
+    codes = participant_codes(certificate)
+    if len(codes) == 1 and codes[0].strip() == codes[0] != "":
+        return codes[0]
+    if policy.participant_required or codes:
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="organizationIdentifier")
+    return ""
