@@ -71,9 +71,14 @@ class Authority:
         """A new authority with keys of kind `key` for its two CAs."""
         root_key, issuing_key = _KINDS[key](), _KINDS[key]()
         root_name, issuing_name = _ca_name("Kök CA"), _ca_name("Buraxan CA")
-        root = _ca(root_name, root_key, root_name, root_key, now, ROOT_DAYS, 1).sign(root_key, SHA256())
-        issuing = _ca(issuing_name, issuing_key, root_name, root_key, now, ISSUING_DAYS, 0).sign(root_key, SHA256())
-        return cls(root=Credential(root, (), root_key), issuing=Credential(issuing, (), issuing_key), list_uri=list_uri)
+        by_root = (root_name, root_key.public_key())
+        root = _ca(root_name, root_key.public_key(), by_root, _validity(now, ROOT_DAYS), path_length=1)
+        issuing = _ca(issuing_name, issuing_key.public_key(), by_root, _validity(now, ISSUING_DAYS), path_length=0)
+        return cls(
+            root=Credential(root.sign(root_key, SHA256()), (), root_key),
+            issuing=Credential(issuing.sign(root_key, SHA256()), (), issuing_key),
+            list_uri=list_uri,
+        )
 
     def issue(self, participant: str, name: str, *, key: str = "rsa", now: datetime, days: int = 365) -> Credential:
         """A signing credential: organizationIdentifier `participant`, O and CN `name`; `key` is "rsa" or "p256"."""

@@ -5,7 +5,7 @@ Judgement reads
   (2) it is a leaf whose key we speak, its key usage allows digital signatures, its extended usage (if any) signing;
   (3) it names its participant exactly once (organizationIdentifier), where the policy asks for it;
   (4) a path leads from it to an anchor at that moment, through our intermediates or those the message brought;
-  (5) no certificate of the path, the issuing CA's included, is revoked at that moment by fresh lists (certs.revocation).
+  (5) no certificate of the path, the issuing CA's included, is revoked at that moment, says a fresh list.
 
 A favourable judgement is remembered with the span of time for which it holds, so that the path is not rebuilt for
 every message. A new snapshot is a new TrustStore with an empty memory.

@@ -165,7 +165,7 @@ class _PackageResolver(etree.Resolver):
         super().__init__()
         self._package = package
 
-    def resolve(self, system_url: str, public_id: str, context: Any = None) -> Any:  # type: ignore[override]
+    def resolve(self, system_url: str, public_id: str, context: Any = None) -> Any:
         name = system_url.removeprefix("package:").rsplit("/", 1)[-1]
         file = resources.files(self._package) / name
         if not file.is_file():
