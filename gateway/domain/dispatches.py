@@ -109,7 +109,7 @@ class NoticeKind(StrEnum):
     OFFER_CLOSED = "offer.closed"  # accepted, refused, lapsed, withdrawn: see `state`
     COLLECTION_STATE = "collection.state"
     PAYMENT_STATE = "payment.state"
-    GUARANTEE_RELEASED = "guarantee.released"
+    GUARANTEE_STATE = "guarantee.state"
     PROTOCOL_ISSUED = "protocol.issued"
     LOT_HELD = "lot.held"  # waiting for a person
 

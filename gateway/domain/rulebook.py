@@ -26,6 +26,7 @@ class RegimeRule:
     winner_pays_days: int  # calendar days to the final amount (EHR-13)
     refund_days: int  # calendar days to return losers' deposits (EHR-10, EHR-13)
     claimant_answer_business_days: int  # EHR-6
+    offer_price_bp: int = 10_000  # of the starting price, what the claimant takes an unsold lot for (EHR-14)
     case_number_required: bool  # EHR-12
     payee: Account  # where this regime's money is paid in, and deposits returned from
     source: str  # where the figures come from, and how sure

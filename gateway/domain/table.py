@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.rulebook import Rulebook
@@ -19,13 +19,13 @@ from gateway.domain.rulebook import Rulebook
 class Event(Protocol):
     """Something that happened to a noun: a frozen dataclass named as a past participle."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class Noun(Protocol):
     """The data of one noun: a frozen dataclass with its state, its lot, and the bank that may see it (EHR-4)."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def state(self) -> StrEnum: ...

@@ -1,0 +1,1 @@
+"""What can happen to each noun: frozen dataclasses named as past participles, the edges of the state tables."""

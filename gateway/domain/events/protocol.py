@@ -1,0 +1,45 @@
+"""What happens to a protocol: drawn up, sealed, received."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.dispatches import ProtocolContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnUp:
+    """The lot's outcome is certain: its protocol is due (EHR-7)."""
+
+    content: ProtocolContent
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """XML and PDF stand in one signed container, kept as `document_id`."""
+
+    document_id: str
+    sha256: str
+    sealed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipted:
+    """An authority confirms it has the container of this digest."""
+
+    authority: str
+    receipt_id: str
+    sha256: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllReceipted:
+    """The last receipt has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptsOverdue:
+    """The term ended and a receipt is missing."""

@@ -1,0 +1,12 @@
+"""Every noun's state table, by name: the whole of what can happen in the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.domain import collection, credit, guarantee, lot, offer, payment, protocol
+from gateway.domain.table import StateTable
+
+TABLES: dict[str, StateTable[Any]] = {
+    module.TABLE.name: module.TABLE for module in (lot, offer, payment, credit, collection, guarantee, protocol)
+}
