@@ -1,0 +1,267 @@
+"""The settings: a class per section, a description, a unit and a limit on every field.
+
+The descriptions are the README's table of settings (`python -m gateway.config`). Figures that come from law or from a
+counterparty's rules are settings too, never constants in code (AOS-G5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway.config.types import Amount, BankCode, BesidePath, Bic, Iban, Participant, Section, Topic, Url
+from gateway.domain.money import Money
+from gateway.domain.values import Regime
+
+
+class GatewaySettings(Section):
+    """Who we are."""
+
+    code: Participant = Field("GATEWAY", description="Our registration code, as our certificate names it")
+    name: str = Field("eHərrac şlüzü", min_length=1, max_length=140, description="Our name in messages and protocols")
+    bic: Bic = Field(description="BIC of the agent that holds the deposit accounts; we send and confirm payments as it")
+    bank_code: BankCode = Field(description="Six-digit code of that agent")
+    address: str = Field(
+        pattern=r"^[A-Z0-9]{12}$", description="12 characters: BIC8, letter, branch; the prefix of our message ids"
+    )
+    language: Literal["az", "en", "ru"] = Field("az", description="Language of refusals where the caller names none")
+
+
+class StoreSettings(Section):
+    """Where everything is written down."""
+
+    url: str = Field(
+        "sqlite:///eherrac.db",
+        pattern=r"^(sqlite:///.+|postgres(ql)?://.+)$",
+        repr=False,
+        description="`sqlite:///file` (one process) or `postgresql://…` (any number of replicas)",
+    )
+    connections_max: int = Field(8, ge=1, le=200, description="Connections kept to PostgreSQL by one process")
+
+
+class HttpSettings(Section):
+    """The doors' socket."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on, in the closed network only (AOS-G4)")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    body_max_bytes: int = Field(1_048_576, ge=1024, le=64 * 1_048_576, description="Longest message taken")
+    tls_certificate: BesidePath | None = Field(None, description="PEM chain of the TLS server certificate")
+    tls_key: BesidePath | None = Field(None, description="PEM key of the TLS server certificate")
+    tls_client_ca: BesidePath | None = Field(None, description="PEM authorities of clients; given, TLS is mutual")
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are given together")
+        if self.tls_client_ca is not None and self.tls_key is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
+
+
+class KeysSettings(Section):
+    """Our signing key and whom we trust (AOS-S1); file names are relative to `directory`."""
+
+    directory: BesidePath = Field(description="Folder of keys, certificates and revocation lists")
+    key: str = Field("key.pem", description="Our private key, RSA-2048 or P-256")
+    chain: str = Field("chain.pem", description="Our certificate and those that issued it, ours first")
+    anchors: str = Field("anchors.pem", description="Root certificates that we trust")
+    intermediates: str = Field("intermediates.pem", description="Issuing authorities' certificates")
+    crls: tuple[str, ...] = Field(("crl.pem",), min_length=1, description="Revocation lists")
+    crl_max_age_s: int = Field(
+        10_800, ge=60, description="Age after which a revocation list no longer vouches; then signatures are refused"
+    )
+    reload_s: int = Field(60, ge=1, description="How often the folder is looked at for new lists and keys")
+
+
+class SignatureSettings(Section):
+    """What is accepted of a signature's time."""
+
+    max_age_s: int = Field(300, ge=5, le=86_400, description="Age after which a signature is refused")
+    clock_skew_s: int = Field(60, ge=0, le=600, description="How far a sender's clock may be ahead of ours")
+
+
+class AosSettings(Section):
+    """The instant payment system."""
+
+    url: Url = Field(description="Address of AÖS in the closed network")
+    participant: Participant = Field("AOS", description="Its registration code")
+    bic: Bic = Field("NABZAZ2C", description="BIC of its operator, the central bank")
+    system_address: str = Field("NABZAZ2CIPS", min_length=8, max_length=12, description="Its own address in messages")
+    max_amount: Amount = Field(Money(4_000_000), description="Greatest amount of one order, AZN (AOS-C9)")
+    answer_timeout_s: int = Field(25, ge=1, le=600, description="Silence after which a payment is UNKNOWN")
+    enquiry_interval_s: int = Field(30, ge=1, le=86_400, description="Time between enquiries about an UNKNOWN payment")
+    enquiries_max: int = Field(12, ge=1, le=1000, description="Enquiries after which a person is asked")
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+
+class AsanPaySettings(Section):
+    """Asan Pay, which collects deposits, fees and final amounts."""
+
+    url: Url = Field(description="Address of Asan Pay")
+    participant: Participant = Field("ASANPAY", description="Its registration code")
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+
+class PlatformSettings(Section):
+    """The auction platform."""
+
+    participant: Participant = Field("EHERRAC", description="Its registration code")
+    callback_url: Url = Field(description="Where it takes our notices")
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+
+class BankSettings(Section):
+    """A bank that is claimant or orderer (EHR-2)."""
+
+    code: BankCode = Field(description="Six-digit code; also its registration code and its name as a recipient")
+    name: str = Field(min_length=1, max_length=140, description="Its name")
+    bic: Bic = Field(description="Its BIC")
+    transport: Literal["soap", "rest"] = Field(description="How it takes our notices: `soap` or `rest`")
+    callback_url: Url = Field(description="Where it takes them")
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+
+class MinistrySettings(Section):
+    """An authority that receives every protocol (EHR-7)."""
+
+    code: Participant = Field(description="Its registration code, also the signer of its receipts")
+    name: str = Field(min_length=1, max_length=140, description="Its name")
+    topic: Topic = Field(description="Kafka topic that carries protocols to it")
+
+
+class KafkaSettings(Section):
+    """The broker between us and the ministries. Always `acks=all` and idempotent: that is not a setting."""
+
+    bootstrap: str = Field(
+        "embedded",
+        pattern=r"^(embedded|[^\s:,]+:[0-9]+(,[^\s:,]+:[0-9]+)*)$",
+        description="`host:port,…` of the brokers, or `embedded` for the one inside (demonstration only)",
+    )
+    client_id: str = Field("eherrac-gateway", min_length=1, description="Our name at the broker, and our group")
+    receipts_topic: Topic = Field("eherrac.protocol.receipts", description="Topic on which the ministries acknowledge")
+    delivery_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest wait for the broker's acknowledgement")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field("PLAINTEXT", description="How we reach it")
+    tls_ca: BesidePath | None = Field(None, description="PEM authorities that vouch for the brokers")
+    tls_certificate: BesidePath | None = Field(None, description="PEM certificate we show")
+    tls_key: BesidePath | None = Field(None, description="PEM key of it")
+    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How we log in with SASL_SSL"
+    )
+    sasl_username: str | None = Field(None, description="User for SASL_SSL")
+    sasl_password_file: BesidePath | None = Field(None, description="File with the password for SASL_SSL")
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if self.security_protocol == "SASL_SSL" and not (self.sasl_username and self.sasl_password_file):
+            raise ValueError("SASL_SSL needs sasl_username and sasl_password_file")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are given together")
+        return self
+
+
+class DispatcherSettings(Section):
+    """How what we send is sent until it is acknowledged."""
+
+    concurrency_per_recipient: int = Field(8, ge=1, le=256, description="Messages under way to one recipient at once")
+    lease_s: float = Field(60.0, ge=1, le=3600, description="Time one process keeps a row before another may take it")
+    poll_s: float = Field(0.5, gt=0, le=60, description="How often due rows are looked for when nothing announces them")
+    retry_s: tuple[float, ...] = Field(
+        (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, 28_800, 43_200),
+        min_length=1,
+        max_length=100,
+        description="Waits between attempts, seconds; after the last a person is asked",
+    )
+    jitter_ratio: float = Field(0.1, ge=0, le=0.5, description="Share by which a wait is lengthened at random")
+
+    @model_validator(mode="after")
+    def _waits_grow(self) -> Self:
+        if any(wait <= 0 for wait in self.retry_s) or list(self.retry_s) != sorted(self.retry_s):
+            raise ValueError("retry_s: waits are positive and never get shorter")
+        return self
+
+
+class RulesSettings(Section):
+    """Where the dated rules of the auction regimes are."""
+
+    regimes_file: BesidePath | None = Field(
+        None, description="TOML file of `[[regimes]]` rows; without it, the table that ships with the gateway"
+    )
+
+
+class RegimeSettings(Section):
+    """What holds for auctions of a regime from a day on (EHR-11…16)."""
+
+    regime: Regime = Field(description="`enforcement`, `mortgage`, `tax`, `voluntary` or `state`")
+    in_force: date = Field(description="First day on which the row holds")
+    deposit_bp: int = Field(ge=0, le=10_000, description="Deposit in basis points of the starting price (EHR-13)")
+    service_fee_bp: int = Field(ge=0, le=10_000, description="Service fee in basis points of the price (EHR-13)")
+    participation_fee: Amount = Field(description="Participation fee, AZN")
+    winner_pays_days: int = Field(ge=0, le=365, description="Calendar days the winner has to pay (EHR-13)")
+    refund_days: int = Field(ge=0, le=365, description="Calendar days to return losers' deposits (EHR-10, EHR-13)")
+    claimant_answer_business_days: int = Field(ge=1, le=365, description="Business days the claimant has (EHR-6)")
+    offer_price_bp: int = Field(10_000, ge=1, le=10_000, description="Claimant's price, of the starting one (EHR-14)")
+    case_number_required: bool = Field(description="Whether every payment carries the case number (EHR-12)")
+    payee: str = Field(description="Name of the account, of `[accounts.…]`, that takes this regime's money")
+    sureness: Literal["sure", "told", "guess"] = Field(description="How sure the figures are")
+    source: str = Field(min_length=1, description="Where they come from")
+
+
+class AccountSettings(Section):
+    """An account that regimes name as payee."""
+
+    holder: str = Field(min_length=1, max_length=140, description="Whose it is")
+    iban: Iban = Field(description="Its number")
+    bic: Bic = Field(description="BIC of the bank that keeps it")
+    tax_id: str | None = Field(None, pattern=r"^[0-9]{10}$", description="VÖEN of the holder")
+
+    @model_validator(mode="after")
+    def _iban_is_of_the_bank(self) -> Self:
+        if self.iban[4:8] != self.bic[:4]:
+            raise ValueError(f"the IBAN is of bank {self.iban[4:8]}, the BIC of {self.bic[:4]}")
+        return self
+
+
+class CalendarSettings(Section):
+    """Corrections to the Azerbaijani calendar that ships with the gateway (the Cabinet moves days every year)."""
+
+    holidays: tuple[date, ...] = Field((), description="Days off that the calendar does not know")
+    workdays: tuple[date, ...] = Field((), description="Working days that the calendar takes for days off")
+
+
+class ProtocolSettings(Section):
+    """Protocols and their receipts."""
+
+    receipt_business_days: int = Field(1, ge=1, le=60, description="Business days an authority has for its receipt")
+
+
+class LogSettings(Section):
+    """The log on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level written")
+    json_lines: bool = Field(True, description="One JSON object a line; false writes for the eye")
+
+
+class Config(Section):
+    """Everything that is set, in one tree."""
+
+    gateway: GatewaySettings
+    store: StoreSettings = StoreSettings()
+    http: HttpSettings = HttpSettings()
+    keys: KeysSettings
+    signature: SignatureSettings = SignatureSettings()
+    aos: AosSettings
+    asan_pay: AsanPaySettings
+    platform: PlatformSettings
+    banks: tuple[BankSettings, ...] = Field(min_length=1)
+    ministries: tuple[MinistrySettings, ...] = Field(min_length=1)
+    kafka: KafkaSettings = KafkaSettings()
+    dispatcher: DispatcherSettings = DispatcherSettings()
+    rules: RulesSettings = RulesSettings()
+    regimes: tuple[RegimeSettings, ...] = Field(min_length=1)
+    accounts: Mapping[str, AccountSettings]
+    calendar: CalendarSettings = CalendarSettings()
+    protocol: ProtocolSettings = ProtocolSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,70 @@
+"""From settings to the rulebook that decisions consult, with the business days of the Azerbaijani calendar."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import holidays
+
+from gateway.config.model import AccountSettings, CalendarSettings, Config, RegimeSettings
+from gateway.domain.clock import IsBusinessDay
+from gateway.domain.rulebook import RailRule, RegimeRule, Rulebook
+from gateway.domain.values import Account
+
+
+def build_rulebook(config: Config) -> Rulebook:
+    """Everything a decision may consult, in the domain's words."""
+    return Rulebook(
+        regimes=tuple(_regime(row, config.accounts[row.payee]) for row in config.regimes),
+        rail=_rail(config),
+        is_business_day=business_days(config.calendar),
+        platform=config.platform.participant,
+        banks={bank.code: bank.bic for bank in config.banks},
+        authorities=tuple(ministry.code for ministry in config.ministries),
+        receipt_days=config.protocol.receipt_business_days,
+    )
+
+
+def business_days(settings: CalendarSettings) -> IsBusinessDay:
+    """Whether a day is worked in Azerbaijan (EHR-6); the settings' corrections win over the packaged calendar.
+
+    The packaged calendar knows the Cabinet's moved days to 2025 and estimates Islamic holidays from 2027 on.
+    """
+    calendar = holidays.country_holidays("AZ")
+    off, worked = frozenset(settings.holidays), frozenset(settings.workdays)
+
+    def is_business_day(day: date) -> bool:
+        if day in worked:
+            return True
+        return day not in off and bool(calendar.is_working_day(day))
+
+    return is_business_day
+
+
+def _regime(row: RegimeSettings, payee: AccountSettings) -> RegimeRule:
+    return RegimeRule(
+        regime=row.regime,
+        in_force=row.in_force,
+        deposit_bp=row.deposit_bp,
+        service_fee_bp=row.service_fee_bp,
+        participation_fee=row.participation_fee,
+        winner_pays_days=row.winner_pays_days,
+        refund_days=row.refund_days,
+        claimant_answer_business_days=row.claimant_answer_business_days,
+        offer_price_bp=row.offer_price_bp,
+        case_number_required=row.case_number_required,
+        payee=Account(holder=payee.holder, iban=payee.iban, bic=payee.bic, tax_id=payee.tax_id),
+        source=f"{row.sureness}: {row.source}",
+    )
+
+
+def _rail(config: Config) -> RailRule:
+    aos = config.aos
+    return RailRule(
+        max_amount=aos.max_amount,
+        answer_timeout=timedelta(seconds=aos.answer_timeout_s),
+        enquiry_interval=timedelta(seconds=aos.enquiry_interval_s),
+        enquiries_max=aos.enquiries_max,
+        own_address=config.gateway.address,
+        own_bic=config.gateway.bic,
+    )

@@ -1,0 +1,240 @@
+"""The configuration: one tree, every fault told at once, the environment wins, and the rulebook made from it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.config import Config, ConfigError, build_rulebook, file_faults, load_config
+from gateway.config.table import settings_by_section, settings_table
+from gateway.domain.clock import add_business_days
+from gateway.domain.money import Money
+from gateway.domain.values import Regime
+
+DEMO = Path(str(resources.files("gateway").joinpath("data", "demo.toml")))
+
+
+def _write(folder: Path, *replacements: tuple[str, str]) -> Path:
+    text = DEMO.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _paths(path: Path | None, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        load_config(path, environ or {})
+    return [fault.path for fault in refused.value.faults]
+
+
+@pytest.fixture(scope="module")
+def demo() -> Config:
+    return load_config(DEMO, {})
+
+
+def test_the_demonstrations_configuration_is_whole(demo: Config) -> None:
+    assert [bank.code for bank in demo.banks] == ["999101", "999202"]
+    assert [ministry.code for ministry in demo.ministries] == ["ECONOMY", "JUSTICE", "INTERIOR"]
+    assert demo.aos.max_amount == Money(4_000_000)
+    assert demo.kafka.bootstrap == "embedded"
+
+
+def test_the_configuration_is_frozen(demo: Config) -> None:
+    with pytest.raises(ValidationError):
+        demo.http.port = 1  # type: ignore[misc]
+
+
+def test_the_environment_wins_over_the_file() -> None:
+    environ = {
+        "EHERRAC__HTTP__PORT": "9443",
+        "EHERRAC__BANKS__1__CALLBACK_URL": "https://bank.example/hooks/",
+        "EHERRAC__DISPATCHER__RETRY_S": "[1, 2.5]",
+        "EHERRAC__AOS__MAX_AMOUNT": "100.50",
+        "UNRELATED": "x",
+    }
+    config = load_config(DEMO, environ)
+    assert config.http.port == 9443
+    assert config.banks[1].callback_url == "https://bank.example/hooks"
+    assert config.dispatcher.retry_s == (1, 2.5)
+    assert config.aos.max_amount == Money(10_050)
+
+
+def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path,
+        ("port = 8080", "port = 80800\nprot = 1"),
+        ('bic = "XZRNAZ22"', 'bic = "xazar"'),
+        ('max_amount = "40000.00"', 'max_amount = "40000.005"'),
+        ("AZ73EHRN01010000000000000001", "AZ74EHRN01010000000000000001"),
+        ('[asan_pay]\nurl = "http://127.0.0.1:8102"', ""),
+    )
+    with pytest.raises(ConfigError) as refused:
+        load_config(path, {"EHERRAC__LOG__LEVEL": "LOUD"})
+    faults = {fault.path: fault for fault in refused.value.faults}
+    assert set(faults) == {
+        "http.port",
+        "http.prot",
+        "banks.0.bic",
+        "aos.max_amount",
+        "accounts.enforcement_deposit.iban",
+        "asan_pay",
+        "log.level",
+    }
+    assert all(fault.fault and fault.remedy for fault in faults.values())
+    assert "Greatest amount of one order" in faults["aos.max_amount"].remedy
+    assert "http.prot: is not a setting" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ('"40000.00"', "40000.00", "aos.max_amount"),
+        ('"40000.00"', '"-1"', "aos.max_amount"),
+        ('"http://127.0.0.1:8101"', '"ftp://127.0.0.1"', "aos.url"),
+        ('"http://127.0.0.1:8101"', '"http://user:pw@aos"', "aos.url"),
+        ('code = "999202"', 'code = "999101"', "participant codes"),
+        ('code = "JUSTICE"', 'code = "AOS"', "participant codes"),
+        ("eherrac.protocol.justice", "eherrac.protocol.economy", "ministries.topic"),
+        ("[accounts.tax_deposit]", "[accounts.tax]", "regimes.2.payee"),
+        ('address = "EHRNAZ22XXXX"', 'address = "XZRNAZ22XXXX"', "gateway.address"),
+        ('address = "EHRNAZ22XXXX"', 'address = "EHRNAZ22"', "gateway.address"),
+        ('0001"\nbic = "EHRNAZ22"', '0001"\nbic = "XZRNAZ22"', "accounts.enforcement_deposit"),
+        ("retry_s = [0.2, 0.5,", "retry_s = [0.5, 0.2,", "dispatcher"),
+        ('bootstrap = "embedded"', 'bootstrap = "kafka"', "kafka.bootstrap"),
+        ('bootstrap = "embedded"', 'security_protocol = "SASL_SSL"', "kafka"),
+        ("port = 8080", 'tls_key = "tls.pem"', "http"),
+        ("port = 8080", 'tls_client_ca = "ca.pem"', "http"),
+        ('transport = "soap"', 'transport = "fax"', "banks.0.transport"),
+        ('url = "sqlite:///eherrac.db"', 'url = "mysql://x"', "store.url"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(tmp_path: Path, old: str, new: str, path: str) -> None:
+    assert _paths(_write(tmp_path, (old, new))) == [path]
+
+
+def test_a_file_that_is_missing_or_is_no_toml_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none.toml"
+    assert str(missing) in _paths(missing)
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[http\n", encoding="utf-8")
+    assert str(broken) in _paths(broken)
+
+
+@pytest.mark.parametrize("name", ["EHERRAC__HTTP__PORT__X", "EHERRAC__BANKS__9__NAME", "EHERRAC__BANKS__X__NAME"])
+def test_an_override_that_fits_nowhere_is_a_fault(name: str) -> None:
+    assert name in _paths(DEMO, {"EHERRAC__HTTP__PORT": "8080", name: "1"})
+
+
+def test_a_secret_is_not_shown(demo: Config) -> None:
+    config = load_config(DEMO, {"EHERRAC__STORE__URL": "postgresql://gateway:geheim@db/eherrac"})
+    assert "geheim" not in repr(config)
+
+
+def test_relative_paths_are_beside_the_configuration_file(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path), {})
+    assert config.keys.directory == tmp_path / "keys"
+    named = {fault.path for fault in file_faults(config)}
+    assert named == {"keys.key", "keys.chain", "keys.anchors", "keys.crls.0"}
+
+
+def test_files_that_are_there_are_no_fault(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path), {})
+    (tmp_path / "keys").mkdir()
+    for name in ("key.pem", "chain.pem", "anchors.pem", "crl.pem"):
+        (tmp_path / "keys" / name).touch()
+    assert file_faults(config) == ()
+
+
+def test_a_regimes_file_of_ones_own_replaces_the_packaged_table(tmp_path: Path) -> None:
+    packaged = resources.files("gateway").joinpath("data", "regimes.toml").read_text(encoding="utf-8")
+    (tmp_path / "rules.toml").write_text(packaged.replace("deposit_bp = 1000", "deposit_bp = 1500"), encoding="utf-8")
+    path = _write(tmp_path, ("[log]", '[rules]\nregimes_file = "rules.toml"\n\n[log]'))
+    assert {row.regime: row.deposit_bp for row in load_config(path, {}).regimes}[Regime.STATE] == 1500
+
+
+def test_the_default_retries_go_on_for_a_day() -> None:
+    data = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    config = load_config(DEMO, {})
+    waits = type(config.dispatcher)().retry_s
+    assert "retry_s" in data["dispatcher"]  # the demonstration is quicker than the default
+    assert len(waits) + 1 >= 8
+    assert sum(waits) >= 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("regime", "deposit_bp", "service_fee_bp", "case_number"),
+    [
+        (Regime.ENFORCEMENT, 500, 0, True),
+        (Regime.MORTGAGE, 500, 0, False),
+        (Regime.TAX, 500, 0, False),
+        (Regime.VOLUNTARY, 500, 200, False),
+        (Regime.STATE, 1000, 0, False),
+    ],
+)
+def test_each_regime_has_its_dated_row(
+    demo: Config, regime: Regime, deposit_bp: int, service_fee_bp: int, case_number: bool
+) -> None:
+    """EHR-11, EHR-12, EHR-13: percents, terms and payee are rows with a first day and a source."""
+    rule = build_rulebook(demo).regime(regime, date(2026, 11, 22))
+    assert rule is not None
+    assert (rule.deposit_bp, rule.service_fee_bp) == (deposit_bp, service_fee_bp)
+    assert (rule.winner_pays_days, rule.refund_days) == (7, 7)
+    assert rule.case_number_required is case_number
+    assert rule.payee.bic == "EHRNAZ22"
+    assert rule.source.split(":")[0] in {"sure", "told", "guess"}
+
+
+def test_a_regime_has_no_row_before_its_first_day(demo: Config) -> None:
+    assert build_rulebook(demo).regime(Regime.TAX, date(2020, 5, 8)) is None
+
+
+def test_the_rails_limits_are_settings() -> None:
+    """AOS-G5, AOS-C9: maximum, confirmation wait and enquiries come from the configuration."""
+    config = load_config(DEMO, {"EHERRAC__AOS__MAX_AMOUNT": "50000.00", "EHERRAC__AOS__ANSWER_TIMEOUT_S": "20"})
+    rail = build_rulebook(config).rail
+    assert rail.max_amount == Money(5_000_000)
+    assert rail.answer_timeout == timedelta(seconds=20)
+    assert rail.own_address == "EHRNAZ22XXXX"
+
+
+@pytest.mark.parametrize(
+    ("day", "works"),
+    [
+        (date(2026, 3, 19), True),
+        (date(2026, 3, 20), False),  # Novruz
+        (date(2026, 3, 27), False),  # a day in lieu
+        (date(2026, 11, 21), False),  # Saturday
+        (date(2026, 11, 23), True),
+        (date(2026, 12, 31), False),
+    ],
+)
+def test_business_days_are_those_of_the_azerbaijani_calendar(demo: Config, day: date, works: bool) -> None:
+    """EHR-6 counts in them."""
+    assert build_rulebook(demo).is_business_day(day) is works
+
+
+def test_the_cabinets_moved_days_can_be_set() -> None:
+    moved = {"EHERRAC__CALENDAR__HOLIDAYS": '["2026-11-23"]', "EHERRAC__CALENDAR__WORKDAYS": '["2026-11-21"]'}
+    works = build_rulebook(load_config(DEMO, moved)).is_business_day
+    assert (works(date(2026, 11, 21)), works(date(2026, 11, 23))) == (True, False)
+
+
+def test_five_business_days_over_novruz_are_not_five_days(demo: Config) -> None:
+    end = add_business_days(datetime(2026, 3, 18, 8, tzinfo=UTC), 5, build_rulebook(demo).is_business_day)
+    assert end == datetime(2026, 4, 3, 20, tzinfo=UTC)
+
+
+def test_every_setting_is_described_in_the_table() -> None:
+    table = settings_table()
+    assert "| `[http] port` | Port to listen on; 0 takes a free one | `8080` |" in table
+    assert table.count("\n") == 2 + sum(len(keys) for keys in settings_by_section().values())
+    assert "|  |" not in table
