@@ -1,0 +1,87 @@
+"""Faults of both versions, with the catalogue's words in the detail; and reading the other side's faults."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from contracts.errors import Refusal
+from contracts.errors.catalogue import describe
+from contracts.soap.codec import read, write
+from contracts.soap.model import Fact, Problem, Said
+from contracts.soap.names import GATEWAY, XML_LANG, SoapVersion
+
+LANGUAGES = ("az", "en")
+_SERVER_FAULT = 500
+
+
+def problem_of(refusal: Refusal, in_reply_to: str | None = None) -> Problem:
+    """The detail of a refusal: Azerbaijani first, then English."""
+    facts = {name: _printable(value) for name, value in refusal.facts.items()}
+    texts = {language: describe(Refusal(code=refusal.code, facts=facts), language) for language in LANGUAGES}
+    first = texts[LANGUAGES[0]]
+    return Problem(
+        in_reply_to=in_reply_to,
+        code=refusal.code,
+        said=tuple(
+            Said(title=text.title, detail=text.detail, remedy=text.remedy, language=language)
+            for language, text in texts.items()
+        ),
+        retry=first.retry,
+        who_acts=first.who_acts,
+        fact=tuple(Fact(name=name, value=value) for name, value in facts.items()),
+    )
+
+
+def is_ours(refusal: Refusal) -> bool:
+    """Whether the fault lies with the server (SOAP 1.1 Server, 1.2 Receiver)."""
+    return describe(refusal, LANGUAGES[0]).http_status >= _SERVER_FAULT
+
+
+def http_status(version: SoapVersion, ours: bool) -> int:
+    """SOAP 1.1 sends every fault with 500; SOAP 1.2 tells the sender's fault (400) from the receiver's (500)."""
+    return 400 if version is SoapVersion.V12 and not ours else 500
+
+
+def fault(version: SoapVersion, refusal: Refusal, in_reply_to: str | None = None) -> etree._Element:
+    """Build the Fault element for the Body."""
+    problem = problem_of(refusal, in_reply_to)
+    build = _fault_11 if version is SoapVersion.V11 else _fault_12
+    return build(problem, is_ours(refusal))
+
+
+def read_problem(content: etree._Element) -> Problem | None:
+    """The `Problem` in a Fault, None where the element is no Fault or its detail is not ours to read."""
+    if etree.QName(content).localname != "Fault":
+        return None
+    found = next(content.iter(f"{{{GATEWAY}}}Problem"), None)
+    return None if found is None else read(Problem, found)
+
+
+def _fault_11(problem: Problem, ours: bool) -> etree._Element:
+    version = SoapVersion.V11
+    root = etree.Element(version.tag("Fault"), nsmap={"soap": version.value})
+    etree.SubElement(root, "faultcode").text = "soap:Server" if ours else "soap:Client"
+    etree.SubElement(root, "faultstring").text = problem.said[0].title
+    etree.SubElement(root, "detail").append(write(problem))
+    return root
+
+
+def _fault_12(problem: Problem, ours: bool) -> etree._Element:
+    version = SoapVersion.V12
+    root = etree.Element(version.tag("Fault"), nsmap={"soap": version.value, "gw": GATEWAY})
+    code = etree.SubElement(root, version.tag("Code"))
+    etree.SubElement(code, version.tag("Value")).text = "soap:Receiver" if ours else "soap:Sender"
+    subcode = etree.SubElement(code, version.tag("Subcode"))
+    etree.SubElement(subcode, version.tag("Value")).text = f"gw:{problem.code}"
+    reason = etree.SubElement(root, version.tag("Reason"))
+    for said in problem.said:
+        text = etree.SubElement(reason, version.tag("Text"))
+        text.text = said.title
+        text.set(XML_LANG, said.language)
+    etree.SubElement(root, version.tag("Detail")).append(write(problem))
+    return root
+
+
+def _printable(value: str) -> str:
+    """Facts may quote what came in; what XML cannot carry is shown by its code."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in value)
