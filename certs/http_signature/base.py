@@ -1,0 +1,207 @@
+"""The signature base: which components, with which values, under which parameters (RFC 9421 sections 2 and 3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import http_sf
+
+from certs.http_signature.message import HttpRequestParts, HttpResponseParts, field_values
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import RefusedError, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A covered component: a field or a derived one (`@method`), of the message itself or of its request (`;req`)."""
+
+    name: str
+    req: bool = False
+
+    def __str__(self) -> str:
+        return f'"{self.name}";req' if self.req else f'"{self.name}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureInput:
+    """One member of Signature-Input: its label, what it covers, and its parameters in their order."""
+
+    label: str
+    components: tuple[Component, ...]
+    parameters: Mapping[str, str | int]
+
+    @property
+    def signature_params(self) -> str:
+        """The value of the base's last line, and of the field's member."""
+        covered = " ".join(str(component) for component in self.components)
+        return f"({covered})" + "".join(f";{name}={_serialize(value)}" for name, value in self.parameters.items())
+
+    @classmethod
+    def parse(cls, value: str) -> SignatureInput:
+        """Read a field with exactly one member.
+
+        Raises:
+            RefusedError: SIGNATURE_MALFORMED; also for component parameters other than `req`.
+        """
+        label, (items, parameters) = _only_member("signature-input", value, inner_list=True)
+        return cls(
+            label=label,
+            components=tuple(_component(name, flags) for name, flags in items),
+            parameters={name: _parameter(name, value) for name, value in parameters.items()},
+        )
+
+
+def parse_signature(value: str) -> tuple[str, bytes]:
+    """Read a Signature field with exactly one member: its label and the signature's octets.
+
+    Raises:
+        RefusedError: SIGNATURE_MALFORMED.
+    """
+    label, (octets, parameters) = _only_member("signature", value, inner_list=False)
+    if not isinstance(octets, bytes) or parameters:
+        raise malformed("signature", "not one byte sequence")
+    return label, octets
+
+
+def parse_octets_list(field: str, value: str) -> tuple[bytes, ...]:
+    """Read a list of byte sequences without parameters (Signature-Certificate).
+
+    Raises:
+        RefusedError: SIGNATURE_MALFORMED.
+    """
+    members = _parse(field, value, "list")
+    if not all(isinstance(octets, bytes) and not parameters for octets, parameters in members):
+        raise malformed(field, "not a list of byte sequences")
+    return tuple(octets for octets, _ in members)
+
+
+def parse_digest(value: str) -> bytes:
+    """Read the sha-256 member of Content-Digest; others beside it are ignored, none means the part is missing.
+
+    Raises:
+        RefusedError: SIGNATURE_MALFORMED.
+    """
+    octets, _ = _parse("content-digest", value, "dictionary").get("sha-256", (None, {}))
+    if not isinstance(octets, bytes):
+        raise malformed("content-digest", "no sha-256 byte sequence")
+    return octets
+
+
+def octets_text(octets: bytes) -> str:
+    """A structured-field byte sequence."""
+    return f":{b64encode(octets).decode()}:"
+
+
+def content_digest(body: bytes) -> str:
+    """The Content-Digest field of a body (RFC 9530), an empty one included."""
+    return f"sha-256={octets_text(hashlib.sha256(body).digest())}"
+
+
+def signature_base(
+    signed: SignatureInput, message: HttpRequestParts | HttpResponseParts, request: HttpRequestParts | None = None
+) -> bytes:
+    """What the signature is computed over.
+
+    Raises:
+        RefusedError: SIGNATURE_INCOMPLETE, a covered component is not in the message; SIGNATURE_MALFORMED, it is
+            repeated or of a kind we do not know.
+    """
+    own, asked = _Values(message), None if request is None else _Values(request)
+    lines = []
+    for component in signed.components:
+        source = asked if component.req else own
+        if source is None:
+            raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=component)
+        lines.append(f"{component}: {source.value(component.name)}\n")
+    try:
+        return ("".join(lines) + f'"@signature-params": {signed.signature_params}').encode("ascii")
+    except UnicodeEncodeError:
+        raise malformed("signature-base", "a covered component is not ASCII") from None
+
+
+class _Values:
+    """Looks up the value of each component in one message."""
+
+    def __init__(self, message: HttpRequestParts | HttpResponseParts) -> None:
+        self.fields = field_values(message.headers)
+        self.message = message
+
+    def value(self, name: str) -> str:
+        if name.startswith("@"):
+            return self._derived(name)
+        values = self.fields.get(name)
+        if values is None:
+            raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=name)
+        if len(values) > 1:
+            raise malformed(name, "a covered field is repeated")
+        return values[0]
+
+    def _derived(self, name: str) -> str:
+        table: Mapping[str, Callable[[Any], str]] = _OF_REQUEST
+        if isinstance(self.message, HttpResponseParts):
+            table = _OF_RESPONSE
+        if name not in table:
+            raise malformed(name, "a component this profile does not know")
+        return table[name](self.message)
+
+
+_OF_REQUEST: Mapping[str, Callable[[HttpRequestParts], str]] = {
+    "@method": lambda parts: parts.method,
+    "@authority": lambda parts: parts.authority.lower(),
+    "@path": lambda parts: parts.path or "/",
+    "@query": lambda parts: f"?{parts.query}",
+}
+_OF_RESPONSE: Mapping[str, Callable[[HttpResponseParts], str]] = {"@status": lambda parts: str(parts.status)}
+
+
+def malformed(step: str, what: str) -> RefusedError:
+    """SIGNATURE_MALFORMED with the place and the fault."""
+    return refuse(ErrorCode.SIGNATURE_MALFORMED, step=step, what=what)
+
+
+def _parse(field: str, value: str, kind: str) -> Any:
+    def repeated(key: str, where: str) -> NoReturn:
+        raise malformed(field, f"{where} {key} is repeated")
+
+    try:
+        return http_sf.parse(value.encode("ascii"), tltype=kind, on_duplicate_key=repeated)
+    except (http_sf.StructuredFieldError, UnicodeEncodeError, ValueError):
+        raise malformed(field, f"not a structured {kind}") from None
+
+
+def _only_member(field: str, value: str, *, inner_list: bool) -> tuple[str, tuple[Any, Any]]:
+    members = _parse(field, value, "dictionary")
+    if len(members) != 1:
+        raise malformed(field, f"{len(members)} signatures instead of one")
+    label, (content, parameters) = next(iter(members.items()))
+    if isinstance(content, list) is not inner_list:
+        raise malformed(field, "not of the kind this field has")
+    return label, (content, parameters)
+
+
+def _component(name: Any, flags: Mapping[str, Any]) -> Component:
+    if type(name) is not str or name != name.lower() or not set(flags) <= {"req"} or flags.get("req", True) is not True:
+        raise malformed("signature-input", "a component name or parameter this profile does not know")
+    return Component(name, req="req" in flags)
+
+
+def _parameter(name: str, value: Any) -> str | int:
+    if type(value) not in (str, int):
+        raise malformed("signature-input", f"parameter {name} is neither a string nor an integer")
+    return value  # type: ignore[no-any-return]
+
+
+def _serialize(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def names(components: Sequence[Component]) -> frozenset[str]:
+    """Components as the strings the policy lists them by."""
+    return frozenset(f"{component.name};req" if component.req else component.name for component in components)

@@ -1,0 +1,241 @@
+"""Verify a signed HTTP message, by a plan.
+
+ (1) Form: one Signature-Input and one Signature field with one member of the same label, all within size limits, no
+     repeated Content-Digest, Content-Type or Signature-Certificate.
+ (2) Parameters: exactly created, expires, keyid, alg, tag (and nonce on requests), each of its type; the tag is ours.
+ (3) Components: known ones only, each once, and every part that must be signed among them.
+ (4) Content-Digest: sha-256 recomputed over the body as received.
+ (5) Age: created not in the future and not too old, expires not passed.
+ (6) Certificate: sent in the signed Signature-Certificate field, or pinned; keyid is its thumbprint.
+ (7) Algorithm: allowed, and of the kind of the certificate's key.
+ (8) Signature: holds over the base rebuilt from the message.
+ (9) Trust: path, validity, usage and revocation at the given time.
+(10) Participant: the expected one, where one is expected.
+
+Work goes on only with parts this has covered. Every fault is a `RefusedError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.algorithms import load_certificate, public_key_of
+from certs.http_signature.algorithms import verify_base
+from certs.http_signature.base import (
+    SignatureInput,
+    malformed,
+    names,
+    parse_digest,
+    parse_octets_list,
+    parse_signature,
+    signature_base,
+)
+from certs.http_signature.message import HttpRequestParts, HttpResponseParts, MessageParts, field_values
+from certs.http_signature.policy import (
+    CERTIFICATE_FIELD,
+    COVERED_PREFIXES,
+    REQUEST_COMPONENTS,
+    REQUEST_PARAMETERS,
+    RESPONSE_COMPONENTS,
+    RESPONSE_PARAMETERS,
+    TAG,
+    HttpSignaturePolicy,
+)
+from certs.http_signature.signing import key_id
+from certs.trust import TrustStore, Verified
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+
+STEPS = (
+    "1 form",
+    "2 parameters",
+    "3 components",
+    "4 digest",
+    "5 age",
+    "6 certificate",
+    "7 algorithm",
+    "8 signature",
+    "9 trust",
+    "10 participant",
+)
+_DEFAULT = HttpSignaturePolicy()
+_SINGLE = ("signature-input", "signature", "content-digest", "content-type", CERTIFICATE_FIELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expected:
+    """What kind of message this is: the components and parameters it must have."""
+
+    components: frozenset[str]
+    parameters: frozenset[str]
+    participant: str | None
+
+
+def verify_request(
+    parts: HttpRequestParts,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    policy: HttpSignaturePolicy = _DEFAULT,
+    expected_participant: str | None = None,
+) -> Verified:
+    """Verify a request at the time `at` (UTC).
+
+    Raises:
+        RefusedError: SIGNATURE_*, DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, CERTIFICATE_*, REVOCATION_UNKNOWN,
+            PARTICIPANT_MISMATCH.
+    """
+    expected = _Expected(components=REQUEST_COMPONENTS, parameters=REQUEST_PARAMETERS, participant=expected_participant)
+    return _verify(parts, trust, at=at, policy=policy, expected=expected)
+
+
+def verify_response(
+    parts: HttpResponseParts,
+    request: HttpRequestParts,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    policy: HttpSignaturePolicy = _DEFAULT,
+    expected_participant: str | None = None,
+) -> Verified:
+    """Verify a response to `request` (with the headers it was sent with).
+
+    Raises:
+        RefusedError: as `verify_request`; SIGNATURE_INCOMPLETE where it is not bound to the request's signature.
+    """
+    bound = {"signature;req"} if "signature" in field_values(request.headers) else set()
+    expected = _Expected(
+        components=RESPONSE_COMPONENTS | bound, parameters=RESPONSE_PARAMETERS, participant=expected_participant
+    )
+    return _verify(parts, trust, at=at, policy=policy, expected=expected, request=request)
+
+
+def _verify(
+    message: MessageParts,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    policy: HttpSignaturePolicy,
+    expected: _Expected,
+    request: HttpRequestParts | None = None,
+) -> Verified:
+    fields = _single_fields(field_values(message.headers), policy)  # (1)
+    signed, signature = _signature(fields)
+    _check_parameters(signed, expected, policy)  # (2)
+    _check_components(signed, expected, policy, fields, has_body=bool(message.body))  # (3)
+    _check_digest(fields, message.body)  # (4)
+    signed_at = _check_age(signed, policy, at)  # (5)
+    path = _certificates(fields, str(signed.parameters["keyid"]), policy)  # (6)
+    algorithm = str(signed.parameters["alg"])
+    if algorithm not in policy.algorithms:  # (7)
+        raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
+    verify_base(algorithm, public_key_of(path[0]), signature, signature_base(signed, message, request))  # (7) (8)
+    signer = trust.judge(path[0], path[1:], at)  # (9)
+    if expected.participant is not None and signer.participant != expected.participant:  # (10)
+        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected.participant, received=signer.participant)
+    return Verified(signer=signer, signed_at=signed_at, steps=STEPS)
+
+
+def _single_fields(fields: dict[str, list[str]], policy: HttpSignaturePolicy) -> dict[str, str]:
+    if "signature" not in fields and "signature-input" not in fields:
+        raise refuse(ErrorCode.SIGNATURE_MISSING)
+    for name in _SINGLE:
+        values = fields.get(name, [""])
+        if len(values) > 1:
+            raise malformed(name, "the field is repeated")
+        if len(values[0]) > policy.field_max_chars:
+            raise malformed(name, f"longer than {policy.field_max_chars} characters")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _signature(fields: dict[str, str]) -> tuple[SignatureInput, bytes]:
+    for name in ("signature-input", "signature"):
+        if name not in fields:
+            raise malformed(name, "the field is missing")
+    signed = SignatureInput.parse(fields["signature-input"])
+    label, signature = parse_signature(fields["signature"])
+    if label != signed.label:
+        raise malformed("signature", "its label is not that of signature-input")
+    return signed, signature
+
+
+def _check_parameters(signed: SignatureInput, expected: _Expected, policy: HttpSignaturePolicy) -> None:
+    given = frozenset(signed.parameters)
+    if given != expected.parameters:
+        wrong = ", ".join(sorted(given ^ expected.parameters))
+        raise malformed("parameters", f"missing or unknown: {wrong}")
+    for name, value in signed.parameters.items():
+        if isinstance(value, int) is not (name in ("created", "expires")):
+            raise malformed("parameters", f"{name} is of another type")
+    if signed.parameters["tag"] != TAG:
+        raise malformed("parameters", f"the tag is not {TAG}")
+    if len(str(signed.parameters.get("nonce", "-"))) not in range(1, policy.nonce_max_chars + 1):
+        raise malformed("parameters", "nonce is empty or too long")
+
+
+def _check_components(
+    signed: SignatureInput, expected: _Expected, policy: HttpSignaturePolicy, fields: dict[str, str], *, has_body: bool
+) -> None:
+    covered = names(signed.components)
+    if len(signed.components) > policy.components_max or len(covered) != len(signed.components):
+        raise malformed("components", "too many, or one is covered twice")
+    required = set(expected.components) | {name for name in fields if name.startswith(COVERED_PREFIXES)}
+    if has_body or "content-type" in fields:
+        required.add("content-type")
+    if CERTIFICATE_FIELD in fields:
+        required.add(CERTIFICATE_FIELD)
+    missing = sorted(required - covered)
+    if missing:
+        raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=missing[0])
+
+
+def _check_digest(fields: dict[str, str], body: bytes) -> None:
+    if "content-digest" not in fields:
+        raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part="content-digest")
+    stated, received = parse_digest(fields["content-digest"]), hashlib.sha256(body).digest()
+    if not hmac.compare_digest(stated, received):
+        raise refuse(
+            ErrorCode.DIGEST_MISMATCH,
+            reference="content-digest",
+            expected=b64encode(stated).decode(),
+            received=b64encode(received).decode(),
+        )
+
+
+def _check_age(signed: SignatureInput, policy: HttpSignaturePolicy, at: datetime) -> datetime:
+    created, expires = int(signed.parameters["created"]), int(signed.parameters["expires"])
+    now, skew = at.timestamp(), policy.clock_skew_s
+    if not (
+        created - skew <= now <= created + policy.max_age_s + skew and created <= expires and now <= expires + skew
+    ):
+        raise refuse(
+            ErrorCode.SIGNATURE_AGE, created=created, expires=expires, now=int(now), max_age_s=policy.max_age_s
+        )
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=created)
+
+
+def _certificates(fields: dict[str, str], keyid: str, policy: HttpSignaturePolicy) -> tuple[x509.Certificate, ...]:
+    if CERTIFICATE_FIELD not in fields:
+        return _pinned(keyid, policy)
+    path_der = parse_octets_list(CERTIFICATE_FIELD, fields[CERTIFICATE_FIELD])
+    if len(path_der) not in range(1, policy.certificates_max + 1):
+        raise malformed(CERTIFICATE_FIELD, f"not 1 to {policy.certificates_max} certificates")
+    if keyid != key_id(path_der[0]):
+        raise malformed("keyid", "not the certificate's SHA-256 thumbprint in base64")
+    return tuple(load_certificate(der) for der in path_der)
+
+
+def _pinned(keyid: str, policy: HttpSignaturePolicy) -> tuple[x509.Certificate, ...]:
+    path = policy.pinned.get(keyid)
+    if path is None:
+        raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=CERTIFICATE_FIELD)
+    if key_id(path[0].public_bytes(Encoding.DER)) != keyid:
+        raise malformed("keyid", "pinned under another certificate's thumbprint")
+    return path

@@ -1,0 +1,215 @@
+"""Signed HTTP on the server's side: limit, verify, hand on, sign the answer; and a runner for any app.
+
+A middleware does four things, in this order: reads the body within its limit, verifies the request's signature,
+turns whatever the handler refuses into a problem document, and signs what leaves. Handlers find what was verified
+under the keys below and see no unverified request.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl as tls
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from certs.http_signature import HttpRequestParts, HttpResponseParts, sign_response, verify_request
+from certs.trust import Verified
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.refusal import RefusedError, refuse
+from gateway.ports import Exhibit
+from gateway.wire.identity import Identity
+from gateway.wire.octets import exhibit, request_octets
+from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
+
+VERIFIED = web.RequestKey("verified", Verified)
+RAW_BODY = web.RequestKey("raw_body", bytes)
+EXHIBIT = web.RequestKey("exhibit", Exhibit)
+
+BODY_MAX_BYTES = 1_048_576
+FIELD_MAX_BYTES = 16_384  # Signature-Certificate carries a whole certificate path
+_CHUNK_BYTES = 65_536
+_CLOSE_TIMEOUT_S = 5.0
+
+OnRefusal = Callable[[web.Request, Refusal, bytes | None], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+_FRAMEWORK_REFUSALS = {
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.BODY_TOO_LARGE,
+    415: ErrorCode.CONTENT_TYPE,
+}
+
+
+async def read_body(request: web.Request, body_max_bytes: int) -> bytes:
+    """Read the raw body, stopping at the limit.
+
+    Raises:
+        RefusedError: BODY_TOO_LARGE; CONTENT_TYPE for an encoded (compressed) body.
+    """
+    if "Content-Encoding" in request.headers:
+        raise refuse(ErrorCode.CONTENT_TYPE, received=f"Content-Encoding: {request.headers['Content-Encoding']}")
+    if (request.content_length or 0) > body_max_bytes:
+        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=body_max_bytes)
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > body_max_bytes:
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=body_max_bytes)
+    return bytes(body)
+
+
+def request_parts(request: web.Request, body: bytes) -> HttpRequestParts:
+    """The request exactly as received; its target is not decoded."""
+    path, _, query = request.raw_path.partition("?")
+    return HttpRequestParts(
+        method=request.method,
+        authority=request.headers.get("Host", ""),
+        path=path,
+        query=query,
+        headers=tuple(
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            for name, value in request.raw_headers
+        ),
+        body=body,
+    )
+
+
+def problem_response(refusal: Refusal, accept_language: str = "") -> web.Response:
+    """A refusal as an (unsigned) problem document."""
+    status, body = problem_body(refusal, preferred_language(accept_language))
+    return web.Response(status=status, body=body, content_type=PROBLEM_TYPE)
+
+
+def signed_http(
+    identity: Callable[[], Identity],
+    *,
+    clock: Callable[[], datetime],
+    body_max_bytes: int = BODY_MAX_BYTES,
+    unsigned_paths: frozenset[str] = frozenset(),
+    on_refusal: OnRefusal | None = None,
+) -> Middleware:
+    """Build the middleware.
+
+    Handlers find `request[VERIFIED]`, `request[RAW_BODY]` and `request[EXHIBIT]`. Requests to `unsigned_paths` are not
+    verified and their answers are not signed; everything else about them is the same. `on_refusal` is told of every
+    refusal, with the body if it was read.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = _Exchange(request, identity(), clock, on_refusal, signed=request.path not in unsigned_paths)
+        response = await exchange.answer(handler, body_max_bytes)
+        return exchange.sign(response) if exchange.signed else response
+
+    return middleware
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request on its way through."""
+
+    request: web.Request
+    identity: Identity
+    clock: Callable[[], datetime]
+    on_refusal: OnRefusal | None
+    signed: bool
+    body: bytes | None = None
+
+    async def answer(self, handler: Handler, body_max_bytes: int) -> web.StreamResponse:
+        """The handler's answer, or the problem that stands for what it raised."""
+        try:
+            self.body = await read_body(self.request, body_max_bytes)
+            self._admit(self.body)
+            return await handler(self.request)
+        except RefusedError as error:
+            return await self._refused(error.refusal)
+        except web.HTTPException as error:
+            response = await self._refused(_framework_refusal(self.request, error))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
+        except Exception:
+            _log.exception("unexpected failure answering %s %s", self.request.method, self.request.path)
+            return await self._refused(Refusal(code=ErrorCode.INTERNAL))
+
+    def sign(self, response: web.StreamResponse) -> web.StreamResponse:
+        """Sign a complete response."""
+        if not isinstance(response, web.Response) or not isinstance(response.body, bytes | bytearray | None):
+            raise TypeError("only a response with its whole body in memory can be signed")
+        parts = HttpResponseParts(
+            status=response.status, headers=tuple(response.headers.items()), body=bytes(response.body or b"")
+        )
+        request = request_parts(self.request, self.body or b"")
+        response.headers.update(sign_response(parts, request, self.identity.credential, now=self.clock()))
+        return response
+
+    def _admit(self, body: bytes) -> None:
+        parts = request_parts(self.request, body)
+        verified = verify_request(parts, self.identity.trust, at=self.clock()) if self.signed else None
+        kept = exhibit(
+            "in",
+            request_octets(parts),
+            signer=verified.signer.participant if verified else None,
+            certificate_sha256=verified.signer.certificate_sha256 if verified else None,
+        )
+        self.request[RAW_BODY], self.request[EXHIBIT] = body, kept
+        if verified is not None:
+            self.request[VERIFIED] = verified
+
+    async def _refused(self, refusal: Refusal) -> web.Response:
+        if self.on_refusal is not None:
+            try:
+                await self.on_refusal(self.request, refusal, self.body)
+            except Exception:
+                _log.exception("a refusal could not be noted: %s", refusal.code)
+        return problem_response(refusal, self.request.headers.get("Accept-Language", ""))
+
+
+def _framework_refusal(request: web.Request, error: web.HTTPException) -> Refusal:
+    code = _FRAMEWORK_REFUSALS.get(error.status)
+    if code is None:
+        _log.error("a handler raised HTTP %s for %s", error.status, request.path)
+        return Refusal(code=ErrorCode.INTERNAL)
+    return Refusal(code=code, facts={"method": request.method, "path": request.path})
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An app that listens."""
+
+    host: str
+    port: int
+    runner: web.AppRunner
+    scheme: str = "http"
+
+    @property
+    def address(self) -> str:
+        """Base URL without a slash at its end."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    async def close(self) -> None:
+        """Stop listening, let requests in flight end within seconds, run the app's clean-up."""
+        await self.runner.cleanup()
+
+
+async def serve_app(app: web.Application, host: str, port: int, ssl: tls.SSLContext | None = None) -> Running:
+    """Listen on host and port (0: any free one). Bodies stay as they came: nothing is decompressed."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        max_field_size=FIELD_MAX_BYTES,
+        shutdown_timeout=_CLOSE_TIMEOUT_S,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=ssl).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Running(host, runner.addresses[0][1], runner, "https" if ssl else "http")
