@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -57,6 +57,16 @@ def validated(model: type[ModelT], value: Any) -> ModelT:
         return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _refusal(error) from None
+
+
+def is_message_id(text: str) -> bool:
+    """Whether a text may be the id of a message."""
+    return re.fullmatch(MESSAGE_ID_PATTERN, text) is not None
+
+
+def is_subject_id(text: str) -> bool:
+    """Whether a text may be the id of a noun."""
+    return re.fullmatch(SUBJECT_ID_PATTERN, text) is not None
 
 
 def iban_is_valid(iban: str) -> bool:
@@ -126,6 +136,11 @@ def _instant(value: Any) -> datetime:
         raise _fault(ErrorCode.TIME_INVALID, "there is no such moment") from None
 
 
+def _instant_text(value: datetime) -> str:
+    """UTC with milliseconds: the one way we write an instant."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _regime(value: Any) -> str:
     if value not in REGIMES:
         raise _fault(ErrorCode.REGIME_UNKNOWN, "one of " + ", ".join(REGIMES))
@@ -162,7 +177,12 @@ PositiveAmount = Annotated[
     str, BeforeValidator(_positive_amount), _schema(AMOUNT_PATTERN, description="AZN, two decimals, above zero")
 ]
 Iban = Annotated[str, BeforeValidator(_iban), _schema(IBAN_PATTERN, description="mod 97 check digits must hold")]
-Instant = Annotated[datetime, BeforeValidator(_instant), _schema(INSTANT_PATTERN, format="date-time")]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    PlainSerializer(_instant_text, return_type=str, when_used="json"),
+    _schema(INSTANT_PATTERN, format="date-time"),
+]
 RegimeName = Annotated[str, BeforeValidator(_regime), WithJsonSchema({"type": "string", "enum": list(REGIMES)})]
 Id = Annotated[str, BeforeValidator(_text(ID_PATTERN, 35)), _schema(ID_PATTERN)]
 MessageId = Annotated[str, BeforeValidator(_text(MESSAGE_ID_PATTERN, 64)), _schema(MESSAGE_ID_PATTERN)]

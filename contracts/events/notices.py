@@ -75,7 +75,7 @@ class NoticeEvent(CloudEvent):
 
     def to_bytes(self) -> bytes:
         """The JSON that is signed and sent; equal notices give equal bytes."""
-        return orjson.dumps(self.model_dump(mode="python"), default=_instant)
+        return orjson.dumps(self.model_dump(mode="json"))
 
 
 def build_notice(
@@ -130,9 +130,3 @@ def parse_notice(body: bytes, limits: JsonLimits = DEFAULT) -> NoticeEvent:
         RefusedError: not JSON, or not a notice.
     """
     return validated(NoticeEvent, parse_json(body, limits))
-
-
-def _instant(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    raise TypeError(type(value).__name__)

@@ -15,9 +15,9 @@ class Decision(WireModel):
     """The claimant bank's answer to an offer (EHR-5): accept and pay from `payer`, or refuse with a reason."""
 
     decision: Literal["accept", "refuse"]
-    decided_by: Name  # the bank's officer or system that decided
     payer: AccountModel | None = None
     reason: Text | None = None
+    decided_by: Name | None = None  # the bank's officer, kept with the evidence
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

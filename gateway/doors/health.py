@@ -1,0 +1,55 @@
+"""Is it up, can it work, what has it counted: /healthz, /readyz, /metrics. Unsigned: for the operator's network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from gateway.doors.metrics import Metrics
+
+UNSIGNED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+CHECK_TIMEOUT_S = 2.0  # a check that takes longer has failed
+_METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+
+
+class Check(Protocol):
+    """One thing that must work. Raises, or answers False, when it does not."""
+
+    def __call__(self) -> Awaitable[bool]: ...
+
+
+Readiness = Mapping[str, Check]
+"""Named checks: the store answers, the keys are loaded, the broker is reached."""
+
+
+def health_routes(readiness: Readiness, metrics: Metrics) -> list[web.RouteDef]:
+    """The three routes, for an application that serves them."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "up"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        results = dict(zip(readiness, await asyncio.gather(*map(_passes, readiness.values())), strict=True))
+        ready = all(results.values())
+        body = {
+            "status": "ready" if ready else "not ready",
+            "checks": {name: "ok" if passed else "failed" for name, passed in results.items()},
+        }
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def metrics_text(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": _METRICS_TYPE})
+
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)]
+
+
+async def _passes(check: Check) -> bool:
+    """Whether a check holds; what it raises is for the log of the part it belongs to, not for the caller."""
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except Exception:
+        return False

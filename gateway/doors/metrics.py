@@ -1,0 +1,78 @@
+"""What the gateway counts, in a registry of its own: requests by door and code, deliveries, nouns by state.
+
+`Metrics` is made once per process; doors, dispatcher and engine count on it, `/metrics` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+NounCounts = Callable[[], Mapping[tuple[str, str], int]]
+"""How many nouns are in each state now: `(noun, state) -> count`. Called at every scrape, so it must be quick."""
+
+_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # the promise is 2 s (DESIGN)
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._requests = Counter(
+            "eherrac_requests",
+            "Requests by door and outcome: OK, or the error code",
+            ("door", "code"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "eherrac_request_seconds",
+            "From the request's first byte read to the answer written, by door",
+            ("door",),
+            registry=self.registry,
+            buckets=_LATENCY_BUCKETS_S,
+        )
+        self._deliveries = Counter(
+            "eherrac_deliveries",
+            "Attempts to deliver by channel and outcome",
+            ("channel", "outcome"),
+            registry=self.registry,
+        )
+
+    def request(self, door: str, code: str, duration_s: float) -> None:
+        """One request answered; `code` is OK or an error code."""
+        self._requests.labels(door, code).inc()
+        self._latency.labels(door).observe(duration_s)
+
+    def delivery(self, channel: str, outcome: str) -> None:
+        """One attempt to deliver; `outcome` is acknowledged, refused, not_sent or unknown."""
+        self._deliveries.labels(channel, outcome).inc()
+
+    def watch_nouns(self, counts: NounCounts) -> None:
+        """Show how many nouns are in each state, asked at every scrape. Once per process."""
+        self.registry.register(_Nouns(counts))
+
+    def text(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+class _Nouns(Collector):
+    def __init__(self, counts: NounCounts) -> None:
+        self._counts = counts
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return [_family()]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = _family()
+        for (noun, state), count in sorted(self._counts().items()):
+            family.add_metric((noun, state), count)
+        yield family
+
+
+def _family() -> GaugeMetricFamily:
+    return GaugeMetricFamily("eherrac_nouns", "Nouns by state", labels=("noun", "state"))
