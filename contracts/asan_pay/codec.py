@@ -17,9 +17,6 @@ NOTIFICATIONS_PATH = "/asan-pay/v1/notifications"  # at the gateway
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"  # the same key: the first answer again; with other content: 409
 
-INVOICE_PAID = "INVOICE_PAID"  # problem code at Asan Pay: too late to cancel
-INVOICE_UNKNOWN = "INVOICE_UNKNOWN"
-
 _LIMITS = JsonLimits(body_max_bytes=64 * 1024, depth_max=4)  # a message is about 1 kB
 _LIST_LIMITS = JsonLimits(body_max_bytes=8 * 1024 * 1024, depth_max=4)  # about 20 000 payments a day
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -23,6 +23,7 @@ DECISION_ACCEPTED: Final = "accepted"
 LIMITS: Final = XmlLimits(body_max_bytes=65_536, elements_max=200, depth_max=12)  # one with its certificate is 4 kB
 
 _VERSION: Final = "1"
+_DEFAULT_NAMESPACE: Any = {None: NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Receipt:
 
 def build_receipt(receipt: Receipt) -> etree._Element:
     """The unsigned document: its signature goes into the root, as last child."""
-    root = etree.Element(f"{{{NAMESPACE}}}Receipt", nsmap={None: NAMESPACE}, Version=_VERSION)
+    root = etree.Element(f"{{{NAMESPACE}}}Receipt", {"Version": _VERSION}, nsmap=_DEFAULT_NAMESPACE)
     moment = receipt.received_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for name, text in (
         ("ReceiptId", receipt.receipt_id),
