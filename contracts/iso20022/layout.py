@@ -1,0 +1,180 @@
+"""A message's layout: one row per value, in the order of the schema. The writer and the reader are both made of it.
+
+    Layout(CreditTransfer, "FIToFICstmrCdtTrf", rows=(
+        Leaf("GrpHdr/MsgId", "message_id"),
+        Fixed("GrpHdr/NbOfTxs", "1"),
+        Leaf("CdtTrfTxInf/Cdtr/Nm", "creditor.name"),
+    ), parts={"creditor": Holder})
+
+Values that are None are left out, and parents are opened only for values that are there. Plain lxml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+from lxml import etree
+
+from contracts.iso20022.scalars import TEXT, Scalar
+
+Element = Any  # lxml's element; its stubs do not cover what is used here
+MessageT = TypeVar("MessageT")
+
+
+class Row(Protocol):
+    """One value (or a few that belong together) of a message and where it lies under the message's root element."""
+
+    @property
+    def steps(self) -> tuple[str, ...]: ...
+    def value(self, message: Any) -> Any: ...
+    def put(self, parent: Element, namespace: str, value: Any) -> None: ...
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]: ...
+
+
+class Leaf:
+    """One element with text."""
+
+    def __init__(self, path: str, attribute: str, scalar: Scalar = TEXT) -> None:
+        *parents, self.leaf = path.split("/")
+        self.path, self.attribute, self.scalar = path, attribute, scalar
+        self.steps = tuple(parents)
+        self._get: Callable[[Any], Any] = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message)
+
+    def put(self, parent: Element, namespace: str, value: Any) -> None:
+        element = etree.SubElement(parent, namespace + self.leaf)
+        element.text = self.scalar.write(value)
+        for name, text in self.scalar.attributes:
+            element.set(name, text)
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        text = root.findtext(qualified(namespace, (*self.steps, self.leaf)))
+        return {} if text is None else {self.attribute: self.scalar.read(text, "/" + self.path)}
+
+
+class Fixed:
+    """One element that always says the same; that it does is the schema's to check."""
+
+    def __init__(self, path: str, text: str) -> None:
+        *parents, self.leaf = path.split("/")
+        self.steps, self.text = tuple(parents), text
+
+    def value(self, message: Any) -> Any:
+        return self.text
+
+    def put(self, parent: Element, namespace: str, value: Any) -> None:
+        etree.SubElement(parent, namespace + self.leaf).text = value
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        return {}
+
+
+class Wrapped:
+    """A longer text in repeated elements of at most `width` characters (Max140Text), joined again when read."""
+
+    def __init__(self, path: str, attribute: str, width: int = 140) -> None:
+        *parents, self.leaf = path.split("/")
+        self.steps, self.attribute, self.width = tuple(parents), attribute, width
+        self._get: Callable[[Any], Any] = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message) or None
+
+    def put(self, parent: Element, namespace: str, value: str) -> None:
+        for start in range(0, len(value), self.width):
+            etree.SubElement(parent, namespace + self.leaf).text = value[start : start + self.width]
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        lines = root.iterfind(qualified(namespace, (*self.steps, self.leaf)))
+        return {self.attribute: "".join(line.text or "" for line in lines)}
+
+
+class Referred:
+    """A referred document (`RfrdDocInf`) of a proprietary type: the case number (ICRA) or the consent's id (MSID)."""
+
+    def __init__(self, path: str, kind: str, attribute: str) -> None:
+        self.steps, self.kind, self.attribute = tuple(path.split("/")), kind, attribute
+        self._get: Callable[[Any], Any] = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message)
+
+    def put(self, parent: Element, namespace: str, value: str) -> None:
+        document = etree.SubElement(parent, namespace + "RfrdDocInf")
+        kind = etree.SubElement(etree.SubElement(document, namespace + "Tp"), namespace + "CdOrPrtry")
+        etree.SubElement(kind, namespace + "Prtry").text = self.kind
+        etree.SubElement(document, namespace + "Nb").text = value
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        kind_path = qualified(namespace, ("Tp", "CdOrPrtry", "Prtry"))
+        for document in root.iterfind(qualified(namespace, (*self.steps, "RfrdDocInf"))):
+            if document.findtext(kind_path) == self.kind:
+                return {self.attribute: document.findtext(namespace + "Nb")}
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[MessageT]):
+    """One message: its class, the name of its element under `Document`, its rows, and the classes of nested values."""
+
+    message: type[MessageT]
+    element: str
+    rows: Sequence[Row]
+    parts: Mapping[str, type[Any]] = field(default_factory=dict)
+
+    def write(self, root: Element, message: MessageT, namespace: str) -> None:
+        """Fill the message's own element; `namespace` is `{urn...}`."""
+        open_steps: list[str] = []
+        open_elements = [root]
+        for row in self.rows:
+            value = row.value(message)
+            if value is not None:
+                _open(open_steps, open_elements, row.steps, namespace)
+                row.put(open_elements[-1], namespace, value)
+
+    def read(self, root: Element, namespace: str) -> MessageT:
+        """Read the message's own, validated, element.
+
+        Raises:
+            RefusedError: AMOUNT_INVALID, IBAN_INVALID, TIME_INVALID with the path below that element.
+        """
+        values: dict[str, Any] = {}
+        for row in self.rows:
+            values.update(row.take(root, namespace))
+        return self.message(**_assembled(values, self.parts))
+
+
+def default_namespace(urn: str) -> Any:
+    """A namespace without a prefix, in the form lxml takes and its stubs do not."""
+    return {None: urn}
+
+
+def qualified(namespace: str, steps: Sequence[str]) -> str:
+    """A path for lxml's find functions."""
+    return "/".join([namespace + step for step in steps])
+
+
+def _open(open_steps: list[str], open_elements: list[Element], steps: tuple[str, ...], namespace: str) -> None:
+    common = 0
+    for opened, wanted in zip(open_steps, steps, strict=False):
+        if opened != wanted:
+            break
+        common += 1
+    del open_steps[common:], open_elements[common + 1 :]
+    for step in steps[common:]:
+        open_elements.append(etree.SubElement(open_elements[-1], namespace + step))
+        open_steps.append(step)
+
+
+def _assembled(values: Mapping[str, Any], parts: Mapping[str, type[Any]]) -> dict[str, Any]:
+    flat = {name: value for name, value in values.items() if "." not in name}
+    for part, cls in parts.items():
+        prefix = part + "."
+        inner = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        flat[part] = cls(**inner)
+    return flat

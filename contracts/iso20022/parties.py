@@ -1,0 +1,110 @@
+"""Parties and agents, as rows that several messages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from lxml import etree
+
+from contracts.iso20022.codes import SPOKEN_KINDS, Reason, StatusKind
+from contracts.iso20022.layout import Element, Leaf, Referred, Row, Wrapped, qualified
+from contracts.iso20022.scalars import IBAN
+
+_TAX_ID_DIGITS = 10  # VÖEN; a FIN of a natural person has 7 characters
+_INFO_WIDTH = 105  # Max105Text of AddtlInf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Debtor or creditor: name, IBAN, BIC of the agent, and VÖEN or FIN where known."""
+
+    name: str
+    iban: str
+    bic: str
+    tax_id: str | None = None
+
+
+class TaxNumber:
+    """VÖEN as organisation's (TXID), FIN as person's (NIDN) identification under a party."""
+
+    def __init__(self, path: str, attribute: str) -> None:
+        self.steps, self.attribute = tuple(path.split("/")), attribute
+        self._get = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message)
+
+    def put(self, parent: Element, namespace: str, value: str) -> None:
+        kind, scheme = ("OrgId", "TXID") if len(value) == _TAX_ID_DIGITS else ("PrvtId", "NIDN")
+        holder = etree.SubElement(etree.SubElement(parent, namespace + "Id"), namespace + kind)
+        other = etree.SubElement(holder, namespace + "Othr")
+        etree.SubElement(other, namespace + "Id").text = value
+        etree.SubElement(etree.SubElement(other, namespace + "SchmeNm"), namespace + "Cd").text = scheme
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        for kind in ("OrgId", "PrvtId"):
+            text = root.findtext(qualified(namespace, (*self.steps, "Id", kind, "Othr", "Id")))
+            if text is not None:
+                return {self.attribute: text}
+        return {}
+
+
+class Status:
+    """`StsRsnInf` elements: AÖS's word first where it is spoken, then the reasons."""
+
+    def __init__(self, path: str) -> None:
+        self.steps = tuple(path.split("/"))
+
+    def value(self, message: Any) -> Any:
+        return message.kind, message.reasons
+
+    def put(self, parent: Element, namespace: str, value: tuple[StatusKind, tuple[Reason, ...]]) -> None:
+        kind, reasons = value
+        if kind in SPOKEN_KINDS:
+            _put_reason(parent, namespace, Reason(code=kind.value))
+        for reason in reasons:
+            _put_reason(parent, namespace, reason)
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        found = [
+            Reason(
+                code=item.findtext(qualified(namespace, ("Rsn", "Prtry"))),
+                text="".join(line.text or "" for line in item.iterfind(namespace + "AddtlInf")),
+            )
+            for item in root.iterfind(qualified(namespace, (*self.steps, "StsRsnInf")))
+        ]
+        if found and found[0].code in SPOKEN_KINDS:
+            return {"kind": StatusKind(found[0].code), "reasons": tuple(found[1:])}
+        state = root.findtext(qualified(namespace, (*self.steps, "TxSts")))
+        kind = StatusKind(state) if state in (StatusKind.RJCT, StatusKind.ACSP) else StatusKind.STAT
+        return {"kind": kind, "reasons": tuple(found)}
+
+
+def _put_reason(parent: Element, namespace: str, reason: Reason) -> None:
+    item = etree.SubElement(parent, namespace + "StsRsnInf")
+    etree.SubElement(etree.SubElement(item, namespace + "Rsn"), namespace + "Prtry").text = reason.code
+    for start in range(0, len(reason.text), _INFO_WIDTH):
+        etree.SubElement(item, namespace + "AddtlInf").text = reason.text[start : start + _INFO_WIDTH]
+
+
+def agent(path: str, attribute: str) -> Leaf:
+    """An agent named by its BIC."""
+    return Leaf(f"{path}/FinInstnId/BICFI", attribute)
+
+
+def account(path: str, attribute: str) -> Leaf:
+    """An account named by its IBAN."""
+    return Leaf(f"{path}/Id/IBAN", attribute, IBAN)
+
+
+def party(path: str, part: str) -> tuple[Row, ...]:
+    """Name and tax number of a holder."""
+    return Leaf(f"{path}/Nm", f"{part}.name"), TaxNumber(path, f"{part}.tax_id")
+
+
+def remittance(path: str) -> tuple[Row, ...]:
+    """What the payment is for, and the registration number of the enforcement case (EHR-12)."""
+    return Wrapped(f"{path}/Ustrd", "purpose"), Referred(f"{path}/Strd", "ICRA", "case_number")
