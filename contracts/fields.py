@@ -26,6 +26,7 @@ SUBJECT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"  # of a noun, made f
 TEXT_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
 TAX_ID_PATTERN = r"^([0-9]{9}[12]|[0-9A-HJ-NP-Z]{7})$"  # VÖEN of 10 digits, or FIN of 7 characters
 BIC_PATTERN = r"^[A-Z]{4}AZ[A-Z0-9]{2}([A-Z0-9]{3})?$"
+TEXT_MAX = 500  # characters of a title, an address, a reason
 BANK_CODE_PATTERN = r"^[0-9]{6}$"
 
 REGIMES = ("enforcement", "mortgage", "tax", "voluntary", "state")
@@ -189,7 +190,7 @@ MessageId = Annotated[str, BeforeValidator(_text(MESSAGE_ID_PATTERN, 64)), _sche
 SubjectId = Annotated[str, BeforeValidator(_text(SUBJECT_ID_PATTERN, 128)), _schema(SUBJECT_ID_PATTERN)]
 Name = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 140)), _schema(TEXT_PATTERN, 140)]
 Reference = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 35)), _schema(TEXT_PATTERN, 35)]
-Text = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, 500)), _schema(TEXT_PATTERN, 500)]
+Text = Annotated[str, BeforeValidator(_text(TEXT_PATTERN, TEXT_MAX)), _schema(TEXT_PATTERN, TEXT_MAX)]
 TaxId = Annotated[str, BeforeValidator(_text(TAX_ID_PATTERN, 10)), _schema(TAX_ID_PATTERN)]
 Bic = Annotated[str, BeforeValidator(_text(BIC_PATTERN, 11)), _schema(BIC_PATTERN)]
 BankCode = Annotated[str, BeforeValidator(_text(BANK_CODE_PATTERN, 6)), _schema(BANK_CODE_PATTERN)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.events.notices import NoticeEvent, build_notice
+from contracts.fields import TEXT_MAX
 from gateway.domain.dispatches import Notice
 
 
@@ -24,6 +25,13 @@ def notice_event(notice: Notice, *, id: str, sequence: int | None, version: int)
         amount=None if notice.amount is None else str(notice.amount),
         deadline=notice.deadline,
         case_number=notice.case_number,
-        reference=notice.reference,
-        reason=notice.reason,
+        reference=_line(notice.reference),
+        reason=_line(notice.reason),
     )
+
+
+def _line(text: str | None) -> str | None:
+    """One bounded line: what others wrote (a rail's reason) may be of any length and hold line ends."""
+    if text is None:
+        return None
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:TEXT_MAX].rstrip() or None
