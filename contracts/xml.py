@@ -75,6 +75,11 @@ def parse_xml(data: bytes, *, limits: XmlLimits = DEFAULT_LIMITS) -> etree._Elem
     return root
 
 
+def parse_canonical(octets: bytes) -> etree._Element:
+    """Read again what we canonicalised ourselves from a tree that `parse_xml` let through: limits were kept there."""
+    return _parse(octets)
+
+
 def _check_encoding(data: bytes) -> int:
     """UTF-8 only: in any other encoding the byte scans would read something else than the parser. End of prolog."""
     if b"\x00" in data:

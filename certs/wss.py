@@ -1,0 +1,374 @@
+"""WS-Security X.509 signatures on SOAP 1.1 and 1.2: BinarySecurityToken, Timestamp, and the Body signed with them.
+
+Verification reads
+  (1) the tree is a whole document without comments, processing instructions or DTD, and no id stands twice;
+  (2) it is one SOAP envelope: Header and Body, in this order, and nothing else;
+  (3) exactly one wsse:Security, in the Header, addressed to us; in it one token, Timestamp and ds:Signature, no more;
+  (4) the signature consists of SignedInfo, SignatureValue and KeyInfo pointing at that token, and nothing else;
+  (5) canonicalisation, digest and signature algorithms are the allowed ones;
+  (6) each reference carries the id of an element at an expected position: Body and Timestamp must be among them, the
+      token and other blocks of the Header may; each by exclusive canonicalisation alone, none twice;
+  (7) the token's certificate is trusted at the time asked for, and is the expected participant's;
+  (8) each digest, recomputed over the element at that position, is the signed one;
+  (9) the signature value over SignedInfo is the certificate's;
+  (10) the Timestamp says now: neither expired, nor too old, nor from the future.
+The Body handed back is read anew from the octets whose digest was verified, cut off from everything that was not.
+Remembering messages already seen is left to the inbox of the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from certs.algorithms import EXCLUSIVE_C14N, load_certificate, public_key_of, sha256_b64
+from certs.keystore import Credential
+from certs.signed_xml import (
+    KEY_INFO,
+    SIGNATURE,
+    SIGNATURE_VALUE,
+    SIGNED_INFO,
+    Reference,
+    SignedInfo,
+    canonical,
+    check_bare,
+    check_digest,
+    check_document,
+    check_ids_unique,
+    check_one_signature,
+    check_value,
+    children,
+    decode,
+    malformed,
+    read_signed_info,
+    text_of,
+    write_signature,
+)
+from certs.trust import TrustStore, Verified
+from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import refuse
+from contracts.xml import parse_canonical
+
+SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
+_OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+WSSE = f"{_OASIS}wssecurity-secext-1.0.xsd"
+WSU = f"{_OASIS}wssecurity-utility-1.0.xsd"
+X509_V3 = f"{_OASIS}x509-token-profile-1.0#X509v3"
+BASE64_BINARY = f"{_OASIS}soap-message-security-1.0#Base64Binary"
+WSU_ID = f"{{{WSU}}}Id"
+SECURITY = f"{{{WSSE}}}Security"
+TIMESTAMP = f"{{{WSU}}}Timestamp"
+TOKEN = f"{{{WSSE}}}BinarySecurityToken"
+_CREATED = f"{{{WSU}}}Created"
+_EXPIRES = f"{{{WSU}}}Expires"
+_TOKEN_REFERENCE = f"{{{WSSE}}}SecurityTokenReference"
+_REFERENCE = f"{{{WSSE}}}Reference"
+
+STEPS = (
+    "document",
+    "envelope",
+    "security header",
+    "signature form",
+    "algorithms",
+    "references",
+    "certificate",
+    "digests",
+    "signature value",
+    "timestamp",
+)
+
+_SECURITIES = etree.XPath("count(//wsse:Security)", namespaces={"wsse": WSSE})
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+# The one who processes the message last, which is we; also the meaning of no actor or role at all.
+_ULTIMATE_RECEIVER = f"{SOAP_12}/role/ultimateReceiver"
+
+etree.register_namespace("wsse", WSSE)
+etree.register_namespace("wsu", WSU)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WssExpectations:
+    """What a signed envelope must be; every default is the strict one."""
+
+    max_age_s: int = 300  # since Created; a message older than this is not on its way any more
+    clock_skew_s: int = 60  # how far the sender's clock may be ahead of or behind ours
+    expected_participant: str | None = None
+    token_signed: bool = False  # the BinarySecurityToken itself must be among the references
+    roles: frozenset[str] = frozenset({_ULTIMATE_RECEIVER})  # SOAP actor or role, if the header names one
+    inclusive_namespaces: bool = False  # tolerate ec:InclusiveNamespaces, which WSS4J writes by default
+
+
+STRICT = WssExpectations()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoapVerified:
+    """The signed part, read anew, and its circumstances. `signed_headers` are the Header blocks also signed, by tag."""
+
+    body: etree._Element
+    verified: Verified
+    message_created: datetime
+    expires: datetime
+    soap_version: str  # "1.1" | "1.2"
+    signed_headers: Mapping[str, etree._Element] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The elements at their positions."""
+
+    soap: str
+    header: etree._Element
+    body: etree._Element
+    token: etree._Element
+    timestamp: etree._Element
+    signature: etree._Element
+
+
+# --- Signing ---------------------------------------------------------------------------------------------------------
+
+
+def sign_envelope(
+    envelope: etree._Element, credential: Credential, *, now: datetime, ttl_s: int = 300, self_check: bool = True
+) -> None:
+    """Add wsse:Security (token, Timestamp, signature over Body, Timestamp and token) to a SOAP envelope, in place.
+
+    Nothing may be changed in the envelope afterwards, white space included. Raises ValueError when the tree is not an
+    unsigned SOAP envelope: that would be our own fault.
+    """
+    header, body = _unsigned(envelope)
+    body.set(WSU_ID, _new_id("body"))
+    soap = etree.QName(envelope).namespace
+    security = etree.SubElement(header, SECURITY, {f"{{{soap}}}mustUnderstand": "1"}, nsmap={"wsse": WSSE, "wsu": WSU})
+    token = etree.SubElement(
+        security, TOKEN, {"EncodingType": BASE64_BINARY, "ValueType": X509_V3, WSU_ID: _new_id("token")}
+    )
+    token.text = b64encode(credential.certificate.public_bytes(Encoding.DER)).decode("ascii")
+    timestamp = etree.SubElement(security, TIMESTAMP, {WSU_ID: _new_id("time")})
+    etree.SubElement(timestamp, _CREATED).text = _write_moment(now)
+    etree.SubElement(timestamp, _EXPIRES).text = _write_moment(now + timedelta(seconds=ttl_s))
+    references = [_reference_to(part) for part in (body, timestamp, token)]
+    security.append(write_signature(credential, references, _point_at(token.get(WSU_ID, ""))))
+    if self_check:
+        _check_own(envelope, credential)
+
+
+def _unsigned(envelope: etree._Element) -> tuple[etree._Element, etree._Element]:
+    """Header (made if absent) and Body of an envelope that has no wsse:Security yet."""
+    soap = etree.QName(envelope).namespace
+    if soap not in (SOAP_11, SOAP_12) or envelope.tag != f"{{{soap}}}Envelope" or envelope.getparent() is not None:
+        raise ValueError("not a SOAP envelope")
+    if len(envelope) and envelope[0].tag == f"{{{soap}}}Body":
+        envelope.insert(0, etree.Element(f"{{{soap}}}Header"))
+    if [part.tag for part in envelope] != [f"{{{soap}}}Header", f"{{{soap}}}Body"]:
+        raise ValueError("a SOAP envelope has one Header and one Body")
+    if _SECURITIES(envelope):
+        raise ValueError("the envelope is signed already")
+    return envelope[0], envelope[1]
+
+
+def _reference_to(element: etree._Element) -> Reference:
+    return Reference(uri=f"#{element.get(WSU_ID)}", transforms=(EXCLUSIVE_C14N,), digest=sha256_b64(canonical(element)))
+
+
+def _point_at(token_id: str) -> str:
+    return (
+        f'<wsse:SecurityTokenReference xmlns:wsse="{WSSE}"><wsse:Reference URI="#{token_id}" ValueType="{X509_V3}"/>'
+        "</wsse:SecurityTokenReference>"
+    )
+
+
+def _check_own(envelope: etree._Element, credential: Credential) -> None:
+    parts = _locate(envelope, STRICT)
+    info = _read_signature(parts, STRICT)
+    _check_digests(info, _places(parts))
+    check_value(info, decode(parts.signature[1], "signature value"), public_key_of(credential.certificate))
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}-{uuid4()}"
+
+
+def _write_moment(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a Timestamp needs an aware moment")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# --- Verification ----------------------------------------------------------------------------------------------------
+
+
+def verify_envelope(
+    root: etree._Element, trust: TrustStore, *, at: datetime, expectations: WssExpectations = STRICT
+) -> SoapVerified:
+    """Verify by the plan above; only `body` (and `signed_headers`) of the result may be processed.
+
+    Raises RefusedError: SIGNATURE_MISSING, _MALFORMED, _INCOMPLETE, _INVALID, _AGE, ALGORITHM_NOT_ALLOWED,
+    DIGEST_MISMATCH, XML_FORBIDDEN, CERTIFICATE_*, REVOCATION_UNKNOWN, PARTICIPANT_MISMATCH.
+    """
+    check_document(root)
+    check_ids_unique(root)
+    parts = _locate(root, expectations)
+    info = _read_signature(parts, expectations)
+    places = _places(parts)
+    _check_references(info, parts, places, expectations)
+    certificate = _certificate(parts.token)
+    signer = trust.judge(certificate, (), at)
+    expected = expectations.expected_participant
+    if expected is not None and signer.participant != expected:
+        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected, received=signer.participant)
+    octets = _check_digests(info, places)
+    check_value(info, decode(parts.signature[1], "signature value"), public_key_of(certificate))
+    created, expires = _check_timestamp(parts.timestamp, at, expectations)
+    return SoapVerified(
+        body=parse_canonical(octets[parts.body]),
+        verified=Verified(signer=signer, signed_at=created, steps=STEPS),
+        message_created=created,
+        expires=expires,
+        soap_version="1.1" if parts.soap == SOAP_11 else "1.2",
+        signed_headers=_signed_headers(octets, parts),
+    )
+
+
+def _locate(root: etree._Element, expectations: WssExpectations) -> _Parts:
+    """Steps (2) and (3): every element by its position."""
+    soap = etree.QName(root).namespace or ""
+    if soap not in (SOAP_11, SOAP_12) or root.tag != f"{{{soap}}}Envelope":
+        raise malformed("envelope", "not a SOAP envelope")
+    if [part.tag for part in root] == [f"{{{soap}}}Body"]:
+        raise refuse(ErrorCode.SIGNATURE_MISSING, what="wsse:Security")
+    if [part.tag for part in root] != [f"{{{soap}}}Header", f"{{{soap}}}Body"]:
+        raise malformed("envelope", "content of Envelope")
+    header, body = root
+    security = _security(root, header, soap, expectations)
+    check_one_signature(root)
+    token, timestamp, signature = (_only(security, tag) for tag in (TOKEN, TIMESTAMP, SIGNATURE))
+    if len(security) != 3:
+        raise malformed("security header", "content of Security")
+    return _Parts(soap=soap, header=header, body=body, token=token, timestamp=timestamp, signature=signature)
+
+
+def _security(root: etree._Element, header: etree._Element, soap: str, expectations: WssExpectations) -> etree._Element:
+    count = _SECURITIES(root)
+    if count == 0:
+        raise refuse(ErrorCode.SIGNATURE_MISSING, what="wsse:Security")
+    found = header.findall(SECURITY)
+    if count != 1 or len(found) != 1:
+        raise malformed("security header", "not exactly one wsse:Security in the Header")
+    address = f"{{{soap}}}actor" if soap == SOAP_11 else f"{{{soap}}}role"
+    check_bare(found[0], "security header", frozenset({f"{{{soap}}}mustUnderstand", address, WSU_ID}))
+    role = found[0].get(address)
+    if role is not None and role not in expectations.roles:
+        raise malformed("security header", "addressed to another role")
+    return found[0]
+
+
+def _only(security: etree._Element, tag: str) -> etree._Element:
+    found = security.findall(tag)
+    name = tag.partition("}")[2]
+    if not found and tag == SIGNATURE:
+        raise refuse(ErrorCode.SIGNATURE_MISSING, what=name)
+    if not found and tag == TIMESTAMP:
+        raise refuse(ErrorCode.SIGNATURE_AGE, what=name)
+    if len(found) != 1:
+        raise malformed("security header", f"not exactly one {name}")
+    return found[0]
+
+
+def _read_signature(parts: _Parts, expectations: WssExpectations) -> SignedInfo:
+    """Steps (4) and (5)."""
+    wanted = (SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO)
+    info, _, key_info = children(parts.signature, "signature form", *wanted, attributes=frozenset({"Id"}))
+    (pointer,) = children(key_info, "signature form", _TOKEN_REFERENCE, attributes=frozenset({"Id"}))
+    (reference,) = children(pointer, "signature form", _REFERENCE, attributes=frozenset({WSU_ID}))
+    children(reference, "signature form", attributes=frozenset({"URI", "ValueType"}))
+    token_id = parts.token.get(WSU_ID)
+    if not token_id or reference.get("URI") != f"#{token_id}" or reference.get("ValueType", X509_V3) != X509_V3:
+        raise malformed("signature form", "KeyInfo does not point at the token")
+    return read_signed_info(info, inclusive_allowed=expectations.inclusive_namespaces)
+
+
+def _places(parts: _Parts) -> dict[str, etree._Element]:
+    """Reference URI to the element at each position a reference may speak of."""
+    blocks = [block for block in parts.header if block.tag != SECURITY]
+    places = [parts.body, parts.timestamp, parts.token, *blocks]
+    return {f"#{place.get(WSU_ID)}": place for place in places if place.get(WSU_ID)}
+
+
+def _check_references(
+    info: SignedInfo, parts: _Parts, places: Mapping[str, etree._Element], expectations: WssExpectations
+) -> None:
+    """Step (6)."""
+    uris = [reference.uri for reference in info.references]
+    if len(set(uris)) != len(uris) or not set(uris) <= places.keys():
+        raise malformed("references", "a reference to an unexpected place")
+    if any(reference.transforms != (EXCLUSIVE_C14N,) for reference in info.references):
+        raise malformed("references", "transforms")
+    required = {"Body": parts.body, "Timestamp": parts.timestamp}
+    if expectations.token_signed:
+        required["BinarySecurityToken"] = parts.token
+    for name, element in required.items():
+        if f"#{element.get(WSU_ID)}" not in uris:
+            raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=name)
+
+
+def _certificate(token: etree._Element) -> x509.Certificate:
+    attributes = frozenset({"ValueType", "EncodingType", WSU_ID})
+    if token.get("ValueType") != X509_V3 or token.get("EncodingType", BASE64_BINARY) != BASE64_BINARY:
+        raise malformed("certificate", "type of the BinarySecurityToken")
+    return load_certificate(decode(token, "certificate", attributes))
+
+
+def _check_digests(info: SignedInfo, places: Mapping[str, etree._Element]) -> dict[etree._Element, bytes]:
+    """Step (8); the verified octets of each element."""
+    octets = {}
+    for reference in info.references:
+        element = places[reference.uri]
+        octets[element] = canonical(element, reference.prefixes)
+        check_digest(reference, octets[element])
+    return octets
+
+
+def _signed_headers(octets: Mapping[etree._Element, bytes], parts: _Parts) -> dict[str, etree._Element]:
+    own = (parts.body, parts.timestamp, parts.token)
+    return {str(block.tag): parse_canonical(data) for block, data in octets.items() if block not in own}
+
+
+def _check_timestamp(
+    timestamp: etree._Element, at: datetime, expectations: WssExpectations
+) -> tuple[datetime, datetime]:
+    """Step (10): Created and Expires."""
+    wanted = (_CREATED, _EXPIRES)
+    created, expires = (
+        _read_moment(part) for part in children(timestamp, "timestamp", *wanted, attributes=frozenset({WSU_ID}))
+    )
+    skew = timedelta(seconds=expectations.clock_skew_s)
+    too_old = at - created > timedelta(seconds=expectations.max_age_s) + skew
+    if too_old or created > at + skew or expires <= at - skew or expires <= created:
+        raise refuse(
+            ErrorCode.SIGNATURE_AGE,
+            signed_at=created.isoformat(),
+            expires=expires.isoformat(),
+            now=at.isoformat(),
+            max_age_s=expectations.max_age_s,
+        )
+    return created, expires
+
+
+def _read_moment(element: etree._Element) -> datetime:
+    text = text_of(element, "timestamp")
+    if _MOMENT.fullmatch(text) is None:
+        raise refuse(ErrorCode.SIGNATURE_AGE, signed_at=text[:40])
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise refuse(ErrorCode.SIGNATURE_AGE, signed_at=text[:40]) from None
