@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.domain import collection, credit, guarantee, lot, offer, payment, protocol
+from gateway.domain import collection, credit, door, guarantee, lot, offer, payment, protocol
 from gateway.domain.table import StateTable
 
 TABLES: dict[str, StateTable[Any]] = {
-    module.TABLE.name: module.TABLE for module in (lot, offer, payment, credit, collection, guarantee, protocol)
+    module.TABLE.name: module.TABLE for module in (lot, offer, payment, credit, collection, guarantee, protocol, door)
 }

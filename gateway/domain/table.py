@@ -195,14 +195,18 @@ class StateTable(Generic[NounT]):
             return outcome
         return Transition(before, replace(outcome.noun, state=row.target), outcome.effects)
 
+    def unknown_refusal(self, id: str) -> Refusal:
+        """What is answered where there is no such noun, and where there is one that the asker may not see (EHR-4)."""
+        return Refusal(code=self.unknown, facts={"noun": self.name, "id": id})
+
     def rows(self) -> Iterator[Row]:
         """Every edge, in the order of writing."""
         return iter(self._rows.values())
 
     def _no_row(self, noun: NounT | None, event: Event, context: Context) -> Refusal:
-        facts = {"noun": self.name, "id": context.id, "event": type(event).__name__}
         if noun is None:
-            return Refusal(code=self.unknown, facts=facts)
+            return self.unknown_refusal(context.id)
+        facts = {"noun": self.name, "id": context.id, "event": type(event).__name__}
         if (None, type(event)) in self._rows:
             return Refusal(code=ErrorCode.ALREADY_EXISTS, facts=facts)
         return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts | {"state": noun.state.value})

@@ -1,0 +1,47 @@
+"""Door: what was refused at the house's doors, a chain of journal lines per sender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gateway.domain.table import Change, Context, StateTable
+
+
+class DoorState(StrEnum):
+    """A door only stands open."""
+
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """The refusals of one sender (or of all nameless ones)."""
+
+    state: DoorState
+    lot_id: str = ""
+    owner: str = ""
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused:
+    """One request was refused. `digest` is the SHA-256 of its body, hexadecimal, empty if it was not read."""
+
+    what: str  # the operation or path
+    code: str
+    facts: dict[str, str]
+    digest: str
+
+
+TABLE = StateTable("door", Door, DoorState, final=())
+
+
+@TABLE.on(None, event=RequestRefused, to=DoorState.OPEN)
+def _first(_: None, __: RequestRefused, ___: Context) -> Change[Door]:
+    return Change(Door(state=DoorState.OPEN, refused=1))
+
+
+@TABLE.on(DoorState.OPEN, event=RequestRefused)
+def _next(door: Door, _: RequestRefused, __: Context) -> Change[Door]:
+    return Change(replace(door, refused=door.refused + 1))

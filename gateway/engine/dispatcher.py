@@ -1,0 +1,154 @@
+"""The dispatcher: claims outbox rows that are due, has adapters send them, and books the outcomes.
+
+It holds nothing of its own: what it was doing when it died is claimed again after the lease, under the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+
+from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.engine import codec
+from gateway.engine.engine import Engine, outcome_result
+from gateway.ports import Adapter, Dispatch, Outcome, Unknown
+from gateway.store.errors import StoreUnavailableError
+from gateway.store.rows import OutboxRow
+
+_log = structlog.get_logger(__name__)
+_STORE_PAUSE_S = 0.5
+
+
+class Dispatcher:
+    """One worker over all channels it has adapters for, and the timers.
+
+    Args:
+        worker: names the lease; unique among replicas.
+        concurrency: attempts under way at once, per channel.
+        lease_s: longer than any adapter may take.
+        poll_s: how long to sleep at most, so that rows put in by other replicas are found.
+        observe: told of every finished attempt (channel, result), for metrics.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        adapters: Mapping[str, Adapter],
+        *,
+        clock: Callable[[], datetime],
+        worker: str,
+        concurrency: int = 16,
+        lease_s: float = 60.0,
+        poll_s: float = 0.5,
+        observe: Callable[[str, str], None] = lambda channel, result: None,
+    ) -> None:
+        self._engine, self._adapters, self._clock = engine, dict(adapters), clock
+        self._worker, self._concurrency, self._lease_s, self._poll_s = worker, concurrency, lease_s, poll_s
+        self._observe = observe
+        self._channels = (*self._adapters, Channel.TIMER)
+        self._busy: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Something may be due: look now. Call on the loop's thread."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; a store that is away is asked again, nothing else ends it."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                claimed = await self._claim()
+                pause_s = 0.0 if claimed else await self._pause_s()
+            except StoreUnavailableError as error:
+                _log.warning("store unavailable", reason=str(error))
+                pause_s = _STORE_PAUSE_S
+            if pause_s > 0:
+                await self._sleep(pause_s)
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Claim no more, let attempts under way finish within `grace_s`, leave the rest to their leases."""
+        self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+
+    async def _claim(self) -> int:
+        limits = {channel: self._concurrency - self._busy[channel] for channel in self._channels}
+        limits = {channel: free for channel, free in limits.items() if free > 0}
+        if not limits:
+            return 0
+        now = self._clock()
+        rows = await self._engine.store.transact(
+            lambda tx: tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits)
+        )
+        for row in rows:
+            self._start(row)
+        return len(rows)
+
+    def _start(self, row: OutboxRow) -> None:
+        self._busy[row.channel] += 1
+        task = asyncio.create_task(self._handle(row), name=f"deliver {row.id}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._finished(done, row.channel))
+
+    def _finished(self, task: asyncio.Task[None], channel: str) -> None:
+        self._tasks.discard(task)
+        self._busy[channel] -= 1
+        self._wake.set()
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
+
+    async def _handle(self, row: OutboxRow) -> None:
+        if row.channel == Channel.TIMER:
+            await self._engine.fire(row)
+            return
+        outcome = await self._attempt(row)
+        self._observe(row.channel, outcome_result(outcome))
+        await self._engine.conclude(row, outcome)
+
+    async def _attempt(self, row: OutboxRow) -> Outcome:
+        """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
+        try:
+            return await self._adapters[row.channel].send(await self._dispatch(row))
+        except Exception as error:
+            _log.exception("adapter failed", channel=row.channel, delivery=row.id)
+            return Unknown(reason=f"adapter failed: {type(error).__name__}")
+
+    async def _dispatch(self, row: OutboxRow) -> Dispatch:
+        attachment = None
+        if row.attachment_document_id is not None:
+            document_id = row.attachment_document_id
+            document = await self._engine.store.read(lambda reader: reader.document(document_id))
+            attachment = document.content if document is not None else None
+        return Dispatch(
+            id=row.id,
+            channel=row.channel,
+            recipient=row.recipient,
+            body=codec.decode(DISPATCHES[row.body_type], row.body),
+            attempt=row.attempt,
+            created_at=row.created_at,
+            sequence=row.sequence,
+            state_version=row.state_version,
+            attachment=attachment,
+        )
+
+    async def _pause_s(self) -> float:
+        due = await self._engine.store.read(lambda reader: reader.next_due_at(self._channels))
+        if due is None:
+            return self._poll_s
+        return min(self._poll_s, max(0.0, (due - self._clock()).total_seconds()))
+
+    async def _sleep(self, pause_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause_s)
+        except TimeoutError:
+            return

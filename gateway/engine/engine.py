@@ -1,0 +1,251 @@
+"""The engine: every statement from outside, every outcome of a delivery and every timer goes through here.
+
+`receive` answers only what is on disk. The same (source, id) again gets the first answer; with
+other content, a conflict.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.refusal import RefusedError, refuse
+from gateway.domain import delivery as deliveries
+from gateway.domain.delivery import Attempt, DeliveryState, Result, RetryPolicy
+from gateway.domain.door import RequestRefused
+from gateway.domain.rulebook import Rulebook
+from gateway.domain.table import Alarm, ByAlias, Event, StateTable
+from gateway.engine import codec
+from gateway.engine.step import Cause, Held, Step
+from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
+from gateway.store.interface import Store, Transaction
+from gateway.store.rows import InboxRow, OutboxRow
+
+_log = structlog.get_logger(__name__)
+_ANONYMOUS = "anonymous"
+
+
+class Engine:
+    """The one way to change anything.
+
+    Args:
+        wake: called after every commit that may have put something into the outbox.
+        policies: retry schedule by channel; `default` for the others.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tables: Mapping[str, StateTable[Any]],
+        rules: Rulebook,
+        *,
+        clock: Callable[[], datetime],
+        policies: Mapping[str, RetryPolicy],
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.store, self._tables, self._rules = store, tables, rules
+        self._clock, self._policies, self.wake = clock, policies, wake
+
+    async def receive(self, message: Message) -> Answer:
+        """Take a verified message in and return its answer once everything that follows is durable.
+
+        Raises:
+            RefusedError: a table's refusal, an unknown target, or ID_CONFLICT; nothing was kept.
+            StoreUnavailableError: nothing was kept.
+        """
+        now = self._clock()
+        answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
+        self._after(alarms)
+        return answer
+
+    async def record_refusal(
+        self, source: str | None, what: str, refusal: Refusal, *, digest: str = "", exhibits: tuple[Exhibit, ...] = ()
+    ) -> None:
+        """One journal line for a request that was refused, whoever refused it."""
+        event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
+        now, sender = self._clock(), source or _ANONYMOUS
+
+        def work(tx: Transaction) -> None:
+            step = self._step(tx, Cause(source=sender, id=digest or what), now)
+            held = step.hold("door", sender)
+            step.tell(held, event)
+            step.keep(held, exhibits)
+            step.finish()
+
+        await self.store.transact(work)
+
+    async def conclude(self, row: OutboxRow, outcome: Outcome) -> bool:
+        """Book how an attempt ended; False if the lease was lost meanwhile and another worker goes on.
+
+        An event that the noun's table refuses now is not lost: the delivery is parked with the refusal as its reason.
+        """
+        now, chance = self._clock(), random.random()  # noqa: S311 - spreads retries, protects nothing
+        try:
+            kept, alarms = await self.store.transact(lambda tx: self._conclude(tx, row, outcome, now, chance))
+        except RefusedError as error:
+            refused = Refused(code=error.refusal.code, reason=f"{error.refusal.code} {dict(error.refusal.facts)}")
+            kept, alarms = await self.store.transact(lambda tx: self._conclude(tx, row, refused, now, chance))
+        self._after(alarms)
+        return kept
+
+    async def fire(self, row: OutboxRow) -> bool:
+        """Tell a noun that its timer's time came; False if the lease was lost."""
+        now = self._clock()
+        try:
+            kept, alarms = await self.store.transact(lambda tx: self._fire(tx, row, now))
+        except RefusedError as error:
+            reason = str(error.refusal.code)
+            kept = await self.store.transact(lambda tx: tx.park(row, now=now, state=DeliveryState.PARKED, error=reason))
+            alarms = [Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})]
+        self._after(alarms)
+        return kept
+
+    async def requeue(self, delivery_id: str) -> bool:
+        """A person's retry of a parked delivery; False if it is not parked."""
+        now = self._clock()
+        done = await self.store.transact(lambda tx: tx.requeue(delivery_id, now=now, state=DeliveryState.DUE))
+        self.wake()
+        return done
+
+    def _after(self, alarms: list[Alarm]) -> None:
+        for alarm in alarms:
+            _log.warning("alarm", code=alarm.code, **alarm.facts)
+        self.wake()
+
+    def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
+        return Step(tx, self._tables, self._rules, now, cause)
+
+    def _receive(self, tx: Transaction, message: Message, now: datetime) -> tuple[Answer, list[Alarm]]:
+        known = tx.find_inbox(message.source, message.id)
+        if known is not None:
+            return self._first_answer(known, message), []
+        step = self._step(tx, Cause(source=message.source, id=message.id), now)
+        held = self._target(step, message)
+        step.tell(held, message.event)
+        step.keep(held, message.exhibits)
+        step.finish()
+        answer = Answer(noun=held.table.name, id=held.id, state=_state(held), version=held.version, accepted_at=now)
+        tx.add_inbox(
+            InboxRow(
+                source=message.source,
+                message_id=message.id,
+                digest=message.digest,
+                noun=held.table.name,
+                noun_id=held.id,
+                answer=codec.encode(answer),
+                received_at=now,
+            )
+        )
+        return answer, step.alarms
+
+    @staticmethod
+    def _first_answer(known: InboxRow, message: Message) -> Answer:
+        if known.digest != message.digest:
+            raise refuse(ErrorCode.ID_CONFLICT, id=message.id)
+        return replace(codec.decode(Answer, known.answer), repeated=True)
+
+    def _target(self, step: Step, message: Message) -> Held:
+        table = self._tables[message.target.noun]
+        id = step.resolve(message.target.noun, message.target.id)
+        if id is None:
+            alias = message.target.id
+            raise RefusedError(table.unknown_refusal(alias.value if isinstance(alias, ByAlias) else alias))
+        held = step.hold(message.target.noun, id)
+        if message.actor is not None and (held.data is None or held.data.owner != message.actor):
+            raise RefusedError(table.unknown_refusal(id))
+        return held
+
+    def _conclude(
+        self, tx: Transaction, row: OutboxRow, outcome: Outcome, now: datetime, chance: float
+    ) -> tuple[bool, list[Alarm]]:
+        step = self._step(tx, Cause(source=row.recipient, id=row.id), now)
+        held = step.hold(row.noun, row.noun_id)
+        event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
+        handled = event is not None and held.table.handles(held.data, event)
+        after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
+        if not self._book(tx, row, after, now):
+            return False, []
+        step.note(held, after)
+        if isinstance(outcome, Acknowledged) and outcome.document is not None:
+            step.keep_document(outcome.document)
+        if not isinstance(outcome, NotSent):
+            step.keep(held, outcome.exhibits)
+        if event is not None and handled:
+            step.tell(held, event)
+        step.finish()
+        parked = isinstance(after, deliveries.DeliveryParked)
+        alarm = [Alarm("DELIVERY_PARKED", {"delivery": row.id, "reason": outcome_reason(outcome)})] if parked else []
+        return True, [*step.alarms, *alarm]
+
+    def _after_attempt(
+        self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
+    ) -> deliveries.AfterAttempt:
+        attempt = Attempt(
+            delivery=row.id,
+            recipient=row.recipient,
+            body=row.body_type,
+            number=row.attempt,
+            result=outcome_result(outcome),
+            reason=outcome_reason(outcome),
+            taken_over=taken_over,
+            retry_after_s=outcome.retry_after_s if isinstance(outcome, NotSent) else None,
+        )
+        policy = self._policies.get(row.channel) or self._policies["default"]
+        return deliveries.after_attempt(attempt, policy, now, chance)
+
+    @staticmethod
+    def _book(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime) -> bool:
+        match after:
+            case deliveries.DeliveryAcknowledged():
+                return tx.conclude(row, now=now, state=DeliveryState.ACKNOWLEDGED)
+            case deliveries.DeliveryTakenOver():
+                return tx.conclude(row, now=now, state=DeliveryState.TAKEN_OVER, note=after.reason)
+            case deliveries.DeliveryDeferred():
+                return tx.reschedule(row, due_at=after.until, state=DeliveryState.DUE, error=after.reason)
+            case deliveries.DeliveryParked():
+                return tx.park(row, now=now, state=DeliveryState.PARKED, error=after.reason)
+
+    def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, list[Alarm]]:
+        if not tx.conclude(row, now=now, state=DeliveryState.FIRED):
+            return False, []
+        step = self._step(tx, Cause(source="timer", id=row.id), now)
+        held = step.hold(row.noun, row.noun_id)
+        event = codec.decode(held.table.events[row.body_type], row.body)
+        if held.table.handles(held.data, event):
+            step.tell(held, event)
+        step.finish()
+        return True, step.alarms
+
+
+def _state(held: Held) -> str:
+    return str(held.data.state) if held.data is not None else ""
+
+
+def outcome_result(outcome: Outcome) -> Result:
+    """The outcome's kind for the retry decision."""
+    match outcome:
+        case Acknowledged():
+            return Result.ACKNOWLEDGED
+        case Refused():
+            return Result.REFUSED
+        case NotSent():
+            return Result.NOT_SENT
+        case Unknown():
+            return Result.UNKNOWN
+
+
+def outcome_reason(outcome: Outcome) -> str:
+    """One line for journal and operator; empty for an acknowledgement."""
+    match outcome:
+        case Acknowledged():
+            return ""
+        case Refused():
+            return f"{outcome.code}: {outcome.reason}"
+        case NotSent() | Unknown():
+            return outcome.reason

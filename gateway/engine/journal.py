@@ -1,0 +1,48 @@
+"""Journal lines: what happened to a noun, each line carrying the hash of the one before it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+import orjson
+
+from gateway.domain.clock import format_instant
+from gateway.store.rows import JournalEntry
+
+GENESIS = b"\0" * 32
+
+
+def link(entry: JournalEntry) -> JournalEntry:
+    """The entry with its hash: SHA-256 over the previous hash and every field, in a fixed order."""
+    return replace(entry, hash=digest(entry))
+
+
+def digest(entry: JournalEntry) -> bytes:
+    """The hash an entry must have."""
+    fields = [
+        entry.noun,
+        entry.noun_id,
+        entry.version,
+        entry.lot_id,
+        entry.owner,
+        format_instant(entry.at),
+        entry.event,
+        entry.before,
+        entry.after,
+        entry.cause_source,
+        entry.cause_id,
+        entry.data,
+    ]
+    return hashlib.sha256(entry.prev_hash + orjson.dumps(fields)).digest()
+
+
+def first_break(chain: Iterable[JournalEntry]) -> JournalEntry | None:
+    """The first line of one noun's chain that was changed, left out or moved; None if the chain holds."""
+    previous = GENESIS
+    for version, entry in enumerate(chain, start=1):
+        if entry.prev_hash != previous or entry.version != version or entry.hash != digest(entry):
+            return entry
+        previous = entry.hash
+    return None

@@ -1,0 +1,301 @@
+"""One message and all that follows from it inside the house, in one transaction.
+
+The step loads nouns, lets their tables decide, follows every `Tell` until none is left, and writes at the end: each noun
+once, its journal lines in order, its outbox rows, aliases and timers. A refusal anywhere undoes the whole step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.refusal import RefusedError, refuse
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.dispatches import Channel
+from gateway.domain.rulebook import Rulebook
+from gateway.domain.table import (
+    Alarm,
+    Alias,
+    ByAlias,
+    CancelTimer,
+    Context,
+    Effect,
+    Event,
+    Send,
+    StateTable,
+    Tell,
+    Timer,
+    Transition,
+)
+from gateway.engine import codec
+from gateway.engine.journal import GENESIS, link
+from gateway.ports import Document, Exhibit
+from gateway.store.interface import Transaction
+from gateway.store.rows import (
+    AliasRow,
+    DocumentRow,
+    EvidenceLink,
+    FeedRow,
+    JournalEntry,
+    NounRow,
+    OutboxItem,
+)
+
+STEPS_MAX = 500  # events following from one message; more means a loop between tables
+_WITH_FEED = frozenset((Channel.BANKS, Channel.PLATFORM))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why something happens: who said it, under which id."""
+
+    source: str
+    id: str
+
+
+@dataclass(slots=True)
+class Held:
+    """A noun while the step has it in hand."""
+
+    table: StateTable[Any]
+    id: str
+    data: Any | None
+    stored_version: int
+    version: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedBody:
+    """A feed line's body: the notice and the journal position it tells of."""
+
+    version: int
+    notice: Any
+
+
+class Step:
+    """The unit of work. Not for use after `finish`."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        tables: Mapping[str, StateTable[Any]],
+        rules: Rulebook,
+        now: datetime,
+        cause: Cause,
+    ) -> None:
+        self._tx, self._tables, self._rules, self._now, self._cause = tx, tables, rules, now, cause
+        self._held: dict[tuple[str, str], Held] = {}
+        self._queue: deque[tuple[Held, Event]] = deque()
+        self.alarms: list[Alarm] = []
+
+    def resolve(self, noun: str, name: str | ByAlias) -> str | None:
+        """The id behind a name; None for an alias nobody has."""
+        if isinstance(name, str):
+            return name
+        row = self._tx.find_alias(name.scheme, name.value)
+        return row.id if row is not None and row.noun == noun else None
+
+    def hold(self, noun: str, id: str) -> Held:
+        """Load a noun into the step, or begin a new one."""
+        held = self._held.get((noun, id))
+        if held is None:
+            table = self._tables[noun]
+            row = self._tx.noun(noun, id)
+            if row is None:
+                held = Held(table, id, None, 0, 0, GENESIS)
+            else:
+                held = Held(table, id, codec.decode(table.data, row.data), row.version, row.version, row.head_hash)
+            self._held[noun, id] = held
+        return held
+
+    def tell(self, held: Held, event: Event) -> None:
+        """Apply an event and everything that follows from it.
+
+        Raises:
+            RefusedError: a table refused; nothing of this step may be kept.
+        """
+        self._queue.append((held, event))
+        steps = 0
+        while self._queue:
+            steps += 1
+            if steps > STEPS_MAX:
+                raise refuse(ErrorCode.INTERNAL, what="a message has too many consequences")
+            self._apply(*self._queue.popleft())
+
+    def note(self, held: Held, event: Event) -> None:
+        """A journal line that changes no state (a delivery's fate)."""
+        self._append(
+            held, held.data.state if held.data is not None else None, type(event).__name__, codec.encode(event)
+        )
+
+    def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
+        """Keep the exact bytes that passed."""
+        for exhibit in exhibits:
+            self._tx.add_evidence(self._evidence(held, exhibit), exhibit.content)
+
+    def keep_document(self, document: Document) -> None:
+        """Keep a file an adapter made."""
+        self._tx.add_document(
+            DocumentRow(
+                id=document.id,
+                media_type=document.media_type,
+                sha256=hashlib.sha256(document.content).hexdigest(),
+                content=document.content,
+                created_at=self._now,
+            )
+        )
+
+    def finish(self) -> None:
+        """Write every noun that changed."""
+        for held in self._held.values():
+            if held.version != held.stored_version:
+                self._tx.save_noun(self._row(held), expected_version=held.stored_version)
+
+    def _apply(self, held: Held, event: Event) -> None:
+        context = Context(now=self._now, rules=self._rules, id=held.id)
+        decision = held.table.decide(held.data, event, context)
+        if isinstance(decision, Refusal):
+            raise RefusedError(decision)
+        self._accept(held, event, decision)
+
+    def _accept(self, held: Held, event: Event, decision: Transition[Any]) -> None:
+        before, held.data = decision.before, decision.noun
+        self._append(held, before, type(event).__name__, codec.encode(event))
+        for index, effect in enumerate(decision.effects):
+            self._effect(held, index, effect)
+
+    def _append(self, held: Held, before: str | None, event: str, data: str) -> None:
+        held.version += 1
+        entry = link(
+            JournalEntry(
+                noun=held.table.name,
+                noun_id=held.id,
+                version=held.version,
+                lot_id=held.data.lot_id if held.data is not None else "",
+                owner=held.data.owner if held.data is not None else "",
+                at=self._now,
+                event=event,
+                before=before,
+                after=held.data.state if held.data is not None else "",
+                cause_source=self._cause.source,
+                cause_id=self._cause.id,
+                data=data,
+                prev_hash=held.head,
+                hash=b"",
+            )
+        )
+        self._tx.append_journal(entry)
+        held.head = entry.hash
+
+    def _effect(self, held: Held, index: int, effect: Effect) -> None:
+        match effect:
+            case Tell():
+                self._pass_on(held, effect)
+            case Send():
+                self._tx.enqueue(self._outbox(held, index, effect))
+            case Timer():
+                self._tx.set_timer(self._timer(held, effect))
+            case CancelTimer(name=name):
+                self._tx.cancel_timer(held.table.name, held.id, name, now=self._now)
+            case Alias(scheme=scheme, value=value):
+                self._alias(held, scheme, value)
+            case Alarm():
+                self.alarms.append(effect)
+                self._append(held, held.data and held.data.state, f"Alarm:{effect.code}", codec.encode(effect))
+
+    def _pass_on(self, held: Held, tell: Tell) -> None:
+        id = self.resolve(tell.noun, tell.id)
+        if id is not None:
+            self._queue.append((self.hold(tell.noun, id), tell.event))
+        elif tell.otherwise is not None:
+            self._queue.append((held, tell.otherwise))
+        else:
+            raise refuse(ErrorCode.REFERENCE_UNKNOWN, noun=tell.noun, id=tell.id)
+
+    def _alias(self, held: Held, scheme: str, value: str) -> None:
+        row = AliasRow(scheme=scheme, value=value, noun=held.table.name, id=held.id)
+        if not self._tx.add_alias(row):
+            raise refuse(ErrorCode.ALREADY_EXISTS, noun=scheme, id=value)
+
+    def _outbox(self, held: Held, index: int, send: Send) -> OutboxItem:
+        id = f"{held.table.name}.{held.id}.{held.version}.{index}"
+        sequence = None
+        if send.channel in _WITH_FEED:
+            sequence = self._tx.next_sequence(send.recipient)
+            self._tx.add_feed(
+                FeedRow(
+                    recipient=send.recipient,
+                    sequence=sequence,
+                    outbox_id=id,
+                    kind=send.body.kind,
+                    body=codec.encode(FeedBody(version=held.version, notice=send.body)),
+                    created_at=self._now,
+                )
+            )
+        return OutboxItem(
+            id=id,
+            channel=send.channel,
+            recipient=send.recipient,
+            noun=held.table.name,
+            noun_id=held.id,
+            body_type=type(send.body).__name__,
+            body=codec.encode(send.body),
+            due_at=self._now,
+            created_at=self._now,
+            state=DeliveryState.DUE,
+            order_key=f"{send.channel}|{send.recipient}|{held.table.name}|{held.id}",
+            attachment_document_id=getattr(send.body, "document_id", None),
+            sequence=sequence,
+            state_version=held.version,
+        )
+
+    def _timer(self, held: Held, timer: Timer) -> OutboxItem:
+        return OutboxItem(
+            id=f"{held.table.name}.{held.id}.{held.version}.{timer.name}",
+            channel=Channel.TIMER,
+            recipient=held.table.name,
+            noun=held.table.name,
+            noun_id=held.id,
+            body_type=type(timer.event).__name__,
+            body=codec.encode(timer.event),
+            due_at=timer.due,
+            created_at=self._now,
+            state=DeliveryState.DUE,
+            name=timer.name,
+            state_version=held.version,
+        )
+
+    def _evidence(self, held: Held, exhibit: Exhibit) -> EvidenceLink:
+        return EvidenceLink(
+            noun=held.table.name,
+            noun_id=held.id,
+            lot_id=held.data.lot_id if held.data is not None else "",
+            direction=exhibit.direction,
+            message_source=self._cause.source,
+            message_id=self._cause.id,
+            at=self._now,
+            signer=exhibit.signer,
+            certificate_sha256=exhibit.certificate_sha256,
+            media_type=exhibit.media_type,
+            sha256=hashlib.sha256(exhibit.content).hexdigest(),
+        )
+
+    def _row(self, held: Held) -> NounRow:
+        assert held.data is not None
+        return NounRow(
+            noun=held.table.name,
+            id=held.id,
+            state=held.data.state,
+            version=held.version,
+            lot_id=held.data.lot_id,
+            owner=held.data.owner,
+            data=codec.encode(held.data),
+            head_hash=held.head,
+            updated_at=self._now,
+        )
