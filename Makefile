@@ -1,0 +1,73 @@
+# Every target sets up what it needs by itself; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+UV := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: runtime ## Four auctions from the hammer to the ministries; protocols land in demo-out/
+	$(BIN)/eherrac-gateway demo --out demo-out
+
+.PHONY: test
+test: check ## All checks and all tests; what needs a service that is not there is skipped by name
+	$(BIN)/pytest -n 2 tests/unit tests/conformance
+	$(BIN)/pytest tests/integration tests/security tests/acceptance
+
+.PHONY: check
+check: dev ## Style, types and import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: bench
+bench: dev ## End-to-end payments a second and CPU a payment, beside the floor
+	$(BIN)/python -m bench
+
+.PHONY: rules
+rules: dev ## Write docs/rules.md again from what code and tests cite
+	$(BIN)/python scripts/rules.py
+
+.PHONY: docs
+docs: dev ## Write the generated parts of the documents again
+	$(BIN)/python scripts/readme.py
+
+.PHONY: format
+format: dev ## Let ruff mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## Pin every package with its hashes again, from pyproject.toml
+	test -x .venv-lock/bin/uv || { python3 -m venv .venv-lock && \
+	  .venv-lock/bin/pip install --quiet --only-binary :all: \
+	    "$$(.venv-lock/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lock"])')"; }
+	$(UV) --extra build pyproject.toml -o requirements.lock
+	$(UV) --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: services-start
+services-start: ## Start PostgreSQL and Apache Kafka for the tests
+	scripts/services.sh start
+
+.PHONY: services-stop
+services-stop: ## Stop them
+	scripts/services.sh stop
+
+.PHONY: helm
+helm: dev ## Check the chart
+	scripts/helm.sh fetch
+	scripts/helm.sh lint --strict helm/eherrac-gateway
+
+.PHONY: clean
+clean: ## Remove everything that was made, the virtual environment too
+	rm -rf .venv .venv-lock .run demo-out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: runtime dev
+runtime:
+	@scripts/venv.sh runtime
+dev:
+	@scripts/venv.sh dev
