@@ -24,6 +24,7 @@ from gateway.domain.table import Alarm, ByAlias, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
+from gateway.store.errors import StoreUnavailableError
 from gateway.store.interface import Store, Transaction
 from gateway.store.rows import InboxRow, OutboxRow
 
@@ -56,11 +57,13 @@ class Engine:
         """Take a verified message in and return its answer once everything that follows is durable.
 
         Raises:
-            RefusedError: a table's refusal, an unknown target, or ID_CONFLICT; nothing was kept.
-            StoreUnavailableError: nothing was kept.
+            RefusedError: a table's refusal, an unknown target, ID_CONFLICT, STORE_UNAVAILABLE; nothing was kept.
         """
         now = self._clock()
-        answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
+        try:
+            answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
+        except StoreUnavailableError as error:
+            raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
         self._after(alarms)
         return answer
 

@@ -1,7 +1,7 @@
 """One message and all that follows from it inside the house, in one transaction.
 
-The step loads nouns, lets their tables decide, follows every `Tell` until none is left, and writes at the end: each noun
-once, its journal lines in order, its outbox rows, aliases and timers. A refusal anywhere undoes the whole step.
+The step loads nouns, lets their tables decide, follows every `Tell` until none is left, and writes at the end: each
+noun once, its journal lines in order, its outbox rows, aliases and timers. A refusal anywhere undoes the whole step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain.delivery import DeliveryState
-from gateway.domain.dispatches import Channel
+from gateway.domain.dispatches import Channel, Notice
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import (
     Alarm,
@@ -75,7 +75,7 @@ class FeedBody:
     """A feed line's body: the notice and the journal position it tells of."""
 
     version: int
-    notice: Any
+    notice: Notice
 
 
 class Step:
@@ -130,9 +130,7 @@ class Step:
 
     def note(self, held: Held, event: Event) -> None:
         """A journal line that changes no state (a delivery's fate)."""
-        self._append(
-            held, held.data.state if held.data is not None else None, type(event).__name__, codec.encode(event)
-        )
+        self._append(held, _state(held), type(event).__name__, codec.encode(event))
 
     def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
         """Keep the exact bytes that passed."""
@@ -207,7 +205,7 @@ class Step:
                 self._alias(held, scheme, value)
             case Alarm():
                 self.alarms.append(effect)
-                self._append(held, held.data and held.data.state, f"Alarm:{effect.code}", codec.encode(effect))
+                self._append(held, _state(held), f"Alarm:{effect.code}", codec.encode(effect))
 
     def _pass_on(self, held: Held, tell: Tell) -> None:
         id = self.resolve(tell.noun, tell.id)
@@ -299,3 +297,7 @@ class Step:
             head_hash=held.head,
             updated_at=self._now,
         )
+
+
+def _state(held: Held) -> str | None:
+    return None if held.data is None else str(held.data.state)
