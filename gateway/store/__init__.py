@@ -1,0 +1,19 @@
+"""Where everything is written down: nouns, inbox, journal, outbox, feeds, documents, evidence.
+
+`open_store(url)` gives a `Store` on SQLite or PostgreSQL; both run the same queries through the same code.
+"""
+
+from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError, VersionConflictError
+from gateway.store.interface import Reader, Store, Transaction
+from gateway.store.opening import open_store
+
+__all__ = [
+    "DuplicateError",
+    "Reader",
+    "Store",
+    "StoreError",
+    "StoreUnavailableError",
+    "Transaction",
+    "VersionConflictError",
+    "open_store",
+]

@@ -1,0 +1,1 @@
+"""Schema history (alembic): one file per step in `versions`, the same for SQLite and PostgreSQL."""

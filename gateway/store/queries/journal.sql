@@ -1,0 +1,51 @@
+-- The journal, and what is kept beside it: documents and evidence.
+
+-- name: insert_journal
+INSERT INTO journal (
+  noun, noun_id, version, lot_id, owner, at, event, before, after, cause_source, cause_id, data, prev_hash, hash
+) VALUES (
+  :noun, :noun_id, :version, :lot_id, :owner, :at, :event, :before, :after, :cause_source, :cause_id, :data,
+  :prev_hash, :hash
+)
+ON CONFLICT DO NOTHING
+RETURNING seq;
+
+-- name: journal_of
+SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id ORDER BY version;
+
+-- name: journal_of_lot
+SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: journal_of_owner
+SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: document^
+SELECT * FROM documents WHERE id = :id;
+
+-- name: document_digest^
+SELECT sha256 FROM documents WHERE id = :id;
+
+-- name: insert_document!
+INSERT INTO documents (id, media_type, sha256, content, created_at)
+VALUES (:id, :media_type, :sha256, :content, :created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: insert_evidence!
+INSERT INTO evidence (sha256, content) VALUES (:sha256, :content) ON CONFLICT DO NOTHING;
+
+-- name: insert_evidence_link!
+INSERT INTO evidence_links (
+  noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type, sha256
+) VALUES (
+  :noun, :noun_id, :lot_id, :direction, :message_source, :message_id, :at, :signer, :certificate_sha256,
+  :media_type, :sha256
+);
+
+-- name: evidence_of
+SELECT * FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id ORDER BY seq;
+
+-- name: evidence_of_lot
+SELECT * FROM evidence_links WHERE lot_id = :lot_id ORDER BY seq;
+
+-- name: evidence_content^
+SELECT content FROM evidence WHERE sha256 = :sha256;

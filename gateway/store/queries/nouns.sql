@@ -1,0 +1,49 @@
+-- Nouns, their other names, and the inbox. An insert that meets its key does nothing: the caller looks at the count.
+
+-- name: noun^
+SELECT * FROM nouns WHERE noun = :noun AND id = :id;
+
+-- name: insert_noun!
+INSERT INTO nouns (noun, id, state, version, lot_id, owner, data, head_hash, updated_at)
+VALUES (:noun, :id, :state, :version, :lot_id, :owner, :data, :head_hash, :updated_at)
+ON CONFLICT DO NOTHING;
+
+-- name: update_noun!
+UPDATE nouns
+SET state = :state, version = :version, lot_id = :lot_id, owner = :owner, data = :data, head_hash = :head_hash,
+    updated_at = :updated_at
+WHERE noun = :noun AND id = :id AND version = :expected_version;
+
+-- name: nouns_of_lot
+SELECT * FROM nouns WHERE lot_id = :lot_id ORDER BY noun, id;
+
+-- name: list_nouns
+SELECT * FROM nouns WHERE noun = :noun AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: list_nouns_by_state
+SELECT * FROM nouns WHERE noun = :noun AND state = :state AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: list_nouns_by_owner
+SELECT * FROM nouns WHERE owner = :owner AND noun = :noun AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: list_nouns_by_owner_and_state
+SELECT * FROM nouns
+WHERE owner = :owner AND noun = :noun AND state = :state AND id > :after
+ORDER BY id LIMIT :limit;
+
+-- name: count_nouns
+SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
+
+-- name: find_alias^
+SELECT * FROM aliases WHERE scheme = :scheme AND value = :value;
+
+-- name: insert_alias!
+INSERT INTO aliases (scheme, value, noun, id) VALUES (:scheme, :value, :noun, :id) ON CONFLICT DO NOTHING;
+
+-- name: find_inbox^
+SELECT * FROM inbox WHERE source = :source AND message_id = :message_id;
+
+-- name: insert_inbox!
+INSERT INTO inbox (source, message_id, digest, noun, noun_id, answer, received_at)
+VALUES (:source, :message_id, :digest, :noun, :noun_id, :answer, :received_at)
+ON CONFLICT DO NOTHING;

@@ -1,0 +1,107 @@
+-- The outbox and the feeds. `visible_at` alone says what a worker may take: it is NULL while a row is parked, concluded,
+-- or behind another of its order key, and the end of the lease while a worker has it. So a claim is one walk along one
+-- partial index however many rows wait, are blocked or are done.
+
+-- name: insert_outbox
+INSERT INTO outbox (
+  id, channel, recipient, order_key, noun, noun_id, name, body_type, body, attachment_document_id, state, due_at,
+  sequence, state_version, created_at, attempt, visible_at
+) VALUES (
+  :id, :channel, :recipient, :order_key, :noun, :noun_id, :name, :body_type, :body, :attachment_document_id, :state,
+  :due_at, :sequence, :state_version, :created_at, 0,
+  CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL) THEN NULL
+       ELSE :due_at END
+)
+RETURNING seq;
+
+-- name: claim
+UPDATE outbox
+SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
+WHERE seq IN (
+  SELECT seq FROM outbox WHERE channel = :channel AND visible_at <= :now ORDER BY visible_at, seq LIMIT :limit
+)
+RETURNING *;
+
+-- name: conclude!
+UPDATE outbox
+SET concluded_at = :now, state = :state, last_error = coalesce(:note, last_error), visible_at = NULL,
+    lease_owner = NULL
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+
+-- name: reschedule!
+UPDATE outbox
+SET due_at = :due_at, visible_at = :due_at, state = :state, last_error = coalesce(:error, last_error),
+    lease_owner = NULL
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+
+-- name: park!
+UPDATE outbox
+SET parked_at = :now, visible_at = NULL, state = :state, last_error = coalesce(:error, last_error), lease_owner = NULL
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+
+-- name: promote!
+UPDATE outbox SET visible_at = due_at
+WHERE seq = (SELECT min(seq) FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL)
+  AND visible_at IS NULL AND parked_at IS NULL;
+
+-- name: requeue!
+UPDATE outbox SET parked_at = NULL, due_at = :now, visible_at = :now, state = :state
+WHERE id = :id AND parked_at IS NOT NULL AND concluded_at IS NULL;
+
+-- name: discard!
+UPDATE outbox SET concluded_at = :now, state = :state, last_error = :note, parked_at = NULL
+WHERE id = :id AND parked_at IS NOT NULL AND concluded_at IS NULL;
+
+-- name: cancel_timer!
+UPDATE outbox SET concluded_at = :now, state = 'cancelled', visible_at = NULL, parked_at = NULL, lease_owner = NULL
+WHERE noun = :noun AND noun_id = :noun_id AND name = :name AND concluded_at IS NULL;
+
+-- name: next_due_at$
+SELECT min(visible_at) FROM outbox WHERE channel = :channel AND visible_at IS NOT NULL;
+
+-- name: find_outbox^
+SELECT * FROM outbox WHERE id = :id;
+
+-- name: list_outbox
+SELECT * FROM outbox
+WHERE concluded_at IS NULL AND seq > :after
+  AND (:any_channel = 1 OR channel = :channel)
+  AND (:any_recipient = 1 OR recipient = :recipient)
+ORDER BY seq LIMIT :limit;
+
+-- name: list_outbox_moving
+SELECT * FROM outbox
+WHERE concluded_at IS NULL AND seq > :after AND parked_at IS NULL
+  AND (:any_channel = 1 OR channel = :channel)
+  AND (:any_recipient = 1 OR recipient = :recipient)
+ORDER BY seq LIMIT :limit;
+
+-- name: list_outbox_parked
+SELECT * FROM outbox
+WHERE parked_at IS NOT NULL AND seq > :after
+  AND (:any_channel = 1 OR channel = :channel)
+  AND (:any_recipient = 1 OR recipient = :recipient)
+ORDER BY seq LIMIT :limit;
+
+-- name: outbox_of
+SELECT * FROM outbox WHERE noun = :noun AND noun_id = :noun_id AND concluded_at IS NULL ORDER BY seq;
+
+-- name: count_outbox
+SELECT channel, state, count(*) AS count, min(due_at) AS oldest_due_at
+FROM outbox WHERE concluded_at IS NULL
+GROUP BY channel, state ORDER BY channel, state;
+
+-- name: next_sequence$
+INSERT INTO feed_heads (recipient, last) VALUES (:recipient, 1)
+ON CONFLICT (recipient) DO UPDATE SET last = feed_heads.last + 1
+RETURNING last;
+
+-- name: feed_head$
+SELECT last FROM feed_heads WHERE recipient = :recipient;
+
+-- name: insert_feed!
+INSERT INTO feed (recipient, sequence, outbox_id, kind, body, created_at)
+VALUES (:recipient, :sequence, :outbox_id, :kind, :body, :created_at);
+
+-- name: read_feed
+SELECT * FROM feed WHERE recipient = :recipient AND sequence > :after ORDER BY sequence LIMIT :limit;

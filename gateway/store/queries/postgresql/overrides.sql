@@ -1,0 +1,19 @@
+-- Where PostgreSQL, with its many writers at a time, must say more than SQLite with its one.
+
+-- name: lock_noun^
+SELECT * FROM nouns WHERE noun = :noun AND id = :id FOR UPDATE;
+
+-- name: lock_order
+-- Who adds to or ends a row of an order key sees all the others of that key, committed.
+SELECT pg_advisory_xact_lock(hashtextextended(:order_key, 0));
+
+-- name: claim
+WITH picked AS MATERIALIZED (
+  SELECT seq FROM outbox WHERE channel = :channel AND visible_at <= :now
+  ORDER BY visible_at, seq LIMIT :limit
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox
+SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
+FROM picked WHERE outbox.seq = picked.seq
+RETURNING outbox.*;

@@ -1,0 +1,1 @@
+-- SQLite needs nothing of its own: the common queries are written in what both understand.

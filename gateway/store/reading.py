@@ -1,0 +1,119 @@
+"""The reading half of a transaction: named queries in, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from gateway.store.mapping import from_micros
+from gateway.store.rows import (
+    AliasRow,
+    DocumentRow,
+    EvidenceRow,
+    FeedRow,
+    InboxRow,
+    JournalRow,
+    NounCount,
+    NounRow,
+    OutboxCount,
+    OutboxRow,
+)
+from gateway.store.session import Session
+
+
+class SqlReader:
+    """`interface.Reader` over a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def noun(self, noun: str, id: str) -> NounRow | None:
+        return self._session.row(NounRow, "noun", noun=noun, id=id)
+
+    def find_alias(self, scheme: str, value: str) -> AliasRow | None:
+        return self._session.row(AliasRow, "find_alias", scheme=scheme, value=value)
+
+    def nouns_of_lot(self, lot_id: str) -> list[NounRow]:
+        return self._session.rows(NounRow, "nouns_of_lot", lot_id=lot_id)
+
+    def list_nouns(
+        self, noun: str, *, owner: str | None = None, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[NounRow]:
+        query = _LISTS[owner is not None, state is not None]
+        chosen = {name: value for name, value in (("owner", owner), ("state", state)) if value is not None}
+        return self._session.rows(NounRow, query, noun=noun, after=after, limit=limit, **chosen)
+
+    def count_nouns(self) -> list[NounCount]:
+        return self._session.rows(NounCount, "count_nouns")
+
+    def find_inbox(self, source: str, message_id: str) -> InboxRow | None:
+        return self._session.row(InboxRow, "find_inbox", source=source, message_id=message_id)
+
+    def journal_of(self, noun: str, noun_id: str) -> list[JournalRow]:
+        return self._session.rows(JournalRow, "journal_of", noun=noun, noun_id=noun_id)
+
+    def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
+        return self._session.rows(JournalRow, "journal_of_lot", lot_id=lot_id, after=after, limit=limit)
+
+    def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
+        return self._session.rows(JournalRow, "journal_of_owner", owner=owner, after=after, limit=limit)
+
+    def find_outbox(self, id: str) -> OutboxRow | None:
+        return self._session.row(OutboxRow, "find_outbox", id=id)
+
+    def list_outbox(
+        self,
+        *,
+        channel: str | None = None,
+        recipient: str | None = None,
+        parked: bool | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[OutboxRow]:
+        return self._session.rows(
+            OutboxRow,
+            {None: "list_outbox", True: "list_outbox_parked", False: "list_outbox_moving"}[parked],
+            any_channel=int(channel is None),
+            channel=channel or "",
+            any_recipient=int(recipient is None),
+            recipient=recipient or "",
+            after=after,
+            limit=limit,
+        )
+
+    def outbox_of(self, noun: str, noun_id: str) -> list[OutboxRow]:
+        return self._session.rows(OutboxRow, "outbox_of", noun=noun, noun_id=noun_id)
+
+    def count_outbox(self) -> list[OutboxCount]:
+        return self._session.rows(OutboxCount, "count_outbox")
+
+    def next_due_at(self, channels: Iterable[str]) -> datetime | None:
+        found = [self._session.scalar("next_due_at", channel=channel) for channel in channels]
+        return from_micros(min(due)) if (due := [micros for micros in found if micros is not None]) else None
+
+    def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]:
+        return self._session.rows(FeedRow, "read_feed", recipient=recipient, after=after, limit=limit)
+
+    def feed_head(self, recipient: str) -> int:
+        return self._session.scalar("feed_head", recipient=recipient) or 0
+
+    def document(self, id: str) -> DocumentRow | None:
+        return self._session.row(DocumentRow, "document", id=id)
+
+    def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]:
+        return self._session.rows(EvidenceRow, "evidence_of", noun=noun, noun_id=noun_id)
+
+    def evidence_of_lot(self, lot_id: str) -> list[EvidenceRow]:
+        return self._session.rows(EvidenceRow, "evidence_of_lot", lot_id=lot_id)
+
+    def evidence_content(self, sha256: str) -> bytes | None:
+        content = self._session.scalar("evidence_content", sha256=sha256)
+        return None if content is None else bytes(content)
+
+
+_LISTS = {
+    (False, False): "list_nouns",
+    (False, True): "list_nouns_by_state",
+    (True, False): "list_nouns_by_owner",
+    (True, True): "list_nouns_by_owner_and_state",
+}

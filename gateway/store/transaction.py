@@ -1,0 +1,134 @@
+"""The writing half of a transaction: what the engine does to the tables, the same on both databases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.store.errors import DuplicateError, VersionConflictError
+from gateway.store.mapping import to_micros, to_values
+from gateway.store.reading import SqlReader
+from gateway.store.rows import (
+    AliasRow,
+    DocumentRow,
+    EvidenceLink,
+    FeedRow,
+    InboxRow,
+    JournalEntry,
+    NounRow,
+    OutboxItem,
+    OutboxRow,
+)
+
+
+class SqlTransaction(SqlReader):
+    """`interface.Transaction` over a session that is inside a transaction."""
+
+    def noun(self, noun: str, id: str) -> NounRow | None:
+        query = "lock_noun" if self._session.has("lock_noun") else "noun"
+        return self._session.row(NounRow, query, noun=noun, id=id)
+
+    def save_noun(self, row: NounRow, *, expected_version: int) -> None:
+        if expected_version == 0:
+            saved = self._session.change("insert_noun", to_values(row))
+        else:
+            saved = self._session.change("update_noun", to_values(row) | {"expected_version": expected_version})
+        if not saved:
+            raise VersionConflictError(f"{row.noun} {row.id} is not at version {expected_version}")
+
+    def add_alias(self, row: AliasRow) -> bool:
+        return bool(self._session.change("insert_alias", to_values(row))) or row == self.find_alias(
+            row.scheme, row.value
+        )
+
+    def add_inbox(self, row: InboxRow) -> None:
+        if not self._session.change("insert_inbox", to_values(row)):
+            raise DuplicateError(f"message {row.message_id} of {row.source} is in the inbox already")
+
+    def append_journal(self, entry: JournalEntry) -> int:
+        seq = self._session.scalar("insert_journal", **to_values(entry))
+        if seq is None:
+            raise VersionConflictError(f"the chain of {entry.noun} {entry.noun_id} has a line {entry.version}")
+        return int(seq)
+
+    def enqueue(self, item: OutboxItem) -> int:
+        self._lock_order(item.order_key)
+        return int(self._session.scalar("insert_outbox", **to_values(item)))
+
+    def set_timer(self, item: OutboxItem) -> int:
+        if item.name is None or item.order_key is not None:
+            raise ValueError("a timer has a name and no order key")
+        self.cancel_timer(item.noun, item.noun_id, item.name, now=item.created_at)
+        return self.enqueue(item)
+
+    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
+        values = {"noun": noun, "noun_id": noun_id, "name": name, "now": to_micros(now)}
+        return self._session.change("cancel_timer", values) > 0
+
+    def claim(self, *, now: datetime, worker: str, lease_s: float, limits: Mapping[str, int]) -> list[OutboxRow]:
+        values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
+        claimed: list[OutboxRow] = []
+        for channel, limit in limits.items():
+            if limit > 0:
+                claimed += self._session.rows(OutboxRow, "claim", channel=channel, limit=limit, **values)
+        return sorted(claimed, key=lambda row: (row.due_at, row.seq))
+
+    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:
+        self._lock_order(row.order_key)
+        concluded = self._leased("conclude", row, now=to_micros(now), state=state, note=note)
+        if concluded:
+            self._promote(row.order_key)
+        return concluded
+
+    def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
+        return self._leased("reschedule", row, due_at=to_micros(due_at), state=state, error=error)
+
+    def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
+        return self._leased("park", row, now=to_micros(now), state=state, error=error)
+
+    def requeue(self, id: str, *, now: datetime, state: str = "due") -> bool:
+        return self._session.change("requeue", {"id": id, "now": to_micros(now), "state": state}) > 0
+
+    def discard(self, id: str, *, now: datetime, state: str, note: str) -> bool:
+        row = self.find_outbox(id)
+        if row is None:
+            return False
+        self._lock_order(row.order_key)
+        values = {"id": id, "now": to_micros(now), "state": state, "note": note}
+        discarded = self._session.change("discard", values) > 0
+        if discarded:
+            self._promote(row.order_key)
+        return discarded
+
+    def next_sequence(self, recipient: str) -> int:
+        return int(self._session.scalar("next_sequence", recipient=recipient))
+
+    def add_feed(self, row: FeedRow) -> None:
+        self._session.change("insert_feed", to_values(row))
+
+    def add_document(self, row: DocumentRow) -> None:
+        if self._session.change("insert_document", to_values(row)):
+            return
+        if self._session.scalar("document_digest", id=row.id) != row.sha256:
+            raise DuplicateError(f"document {row.id} exists with other content")
+
+    def add_evidence(self, link: EvidenceLink, content: bytes) -> None:
+        if hashlib.sha256(content).hexdigest() != link.sha256:
+            raise ValueError("the evidence is not what its digest says")
+        self._session.change("insert_evidence", {"sha256": link.sha256, "content": content})
+        self._session.change("insert_evidence_link", to_values(link))
+
+    def _leased(self, query: str, row: OutboxRow, **values: Any) -> bool:
+        """Change a row on the strength of its lease; a later claim, a cancellation or a conclusion has ended it."""
+        lease = {"seq": row.seq, "lease_owner": row.lease_owner, "attempt": row.attempt}
+        return self._session.change(query, lease | values) > 0
+
+    def _lock_order(self, order_key: str | None) -> None:
+        if order_key is not None and self._session.has("lock_order"):
+            self._session.select("lock_order", {"order_key": order_key})
+
+    def _promote(self, order_key: str | None) -> None:
+        if order_key is not None:
+            self._session.change("promote", {"order_key": order_key})
