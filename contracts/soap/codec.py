@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from lxml import etree
 
@@ -69,7 +69,7 @@ def _parts(kind: type[Any]) -> tuple[Part, ...]:
     return tuple(_part(field.name, hints[field.name]) for field in fields(kind))
 
 
-_plan: Callable[[type[Any]], tuple[Part, ...]] = cache(_parts)
+_plan = cast("Callable[[type[Any]], tuple[Part, ...]]", cache(_parts))
 
 
 def _part(field: str, hint: Any) -> Part:

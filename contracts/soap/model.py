@@ -124,7 +124,7 @@ class PublishEvent:
     message_id: str
     type: str
     source: str
-    subject: str | None = None
+    subject: str
     time: datetime
     data: str
 
