@@ -1,4 +1,4 @@
-"""Events of the auction platform: read strictly, each fault with its code and the path of the place (issue 2, bad input)."""
+"""Events of the auction platform: read strictly, each fault with its code and its place (issue 2, bad input)."""
 
 from __future__ import annotations
 
