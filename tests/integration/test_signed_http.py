@@ -252,5 +252,6 @@ async def test_whatever_goes_wrong_after_connecting_leaves_the_outcome_unknown(p
         )
     assert caught.value.exhibits[0].direction == "out"
     await client.close()
+    await gone.wait()
     server.close()
     await server.wait_closed()
