@@ -1,0 +1,95 @@
+"""Keys and trust from a folder: read at start and looked at again, so that new lists and keys take effect by themselves.
+
+Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediates.pem`, `crl.pem`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from certs.keystore import Credential
+from certs.trust import TrustPolicy, TrustStore
+from contracts.errors.refusal import RefusedError
+from gateway.errors import OurFaultError
+from gateway.wire.identity import Identity
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFolder:
+    """Where the files are."""
+
+    directory: Path
+    key: str = "key.pem"
+    chain: str = "chain.pem"
+    anchors: str = "anchors.pem"
+    intermediates: str = "intermediates.pem"
+    crls: tuple[str, ...] = ("crl.pem",)
+    policy: TrustPolicy = field(default_factory=TrustPolicy)
+
+    def identity(self) -> Identity:
+        """Who we are and whom we trust.
+
+        Raises:
+            OurFaultError: a file is missing or not what it should be; names it.
+        """
+        credential = self._read(lambda: Credential.from_pem(self._bytes(self.key), self._bytes(self.chain)), self.key)
+        return Identity(credential, self.trust())
+
+    def trust(self) -> TrustStore:
+        """Whom we trust."""
+        return self._read(
+            lambda: TrustStore.from_pem(
+                anchors=self._bytes(self.anchors),
+                intermediates=self._bytes(self.intermediates),
+                crls=[self._bytes(name) for name in self.crls],
+                policy=self.policy,
+            ),
+            self.anchors,
+        )
+
+    def newest_change(self) -> int:
+        """When any of the files was last written, nanoseconds."""
+        names = (self.key, self.chain, self.anchors, self.intermediates, *self.crls)
+        return max((self.directory / name).stat().st_mtime_ns for name in names)
+
+    def _bytes(self, name: str) -> bytes:
+        return (self.directory / name).read_bytes()
+
+    def _read(self, build: Callable[[], T], name: str) -> T:
+        try:
+            return build()
+        except (OSError, ValueError, RefusedError) as error:
+            raise OurFaultError(f"keys in {self.directory}: {name}: {error}") from error
+
+
+class WatchedKeys:
+    """An identity that follows its folder. Call it for the present one; a broken change is reported and not taken."""
+
+    def __init__(self, folder: KeyFolder, *, reload_s: float) -> None:
+        self._folder, self._reload_s = folder, reload_s
+        self._identity = folder.identity()
+        self._changed = folder.newest_change()
+        self._look_at = time.monotonic() + reload_s
+
+    def __call__(self) -> Identity:
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + self._reload_s
+            self._reload()
+        return self._identity
+
+    def _reload(self) -> None:
+        try:
+            changed = self._folder.newest_change()
+            if changed != self._changed:
+                self._identity, self._changed = self._folder.identity(), changed
+        except (OSError, OurFaultError) as error:
+            _log.error("keys not reloaded", reason=str(error))
