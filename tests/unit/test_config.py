@@ -183,7 +183,7 @@ def test_the_default_retries_go_on_for_a_day() -> None:
 def test_each_regime_has_its_dated_row(
     demo: Config, regime: Regime, deposit_bp: int, service_fee_bp: int, case_number: bool
 ) -> None:
-    """EHR-11, EHR-12, EHR-13: percents, terms and payee are rows with a first day and a source."""
+    """EHR-13: deposits, fees and terms are rows with a first day and a source."""
     rule = build_rulebook(demo).regime(regime, date(2026, 11, 22))
     assert rule is not None
     assert (rule.deposit_bp, rule.service_fee_bp) == (deposit_bp, service_fee_bp)
@@ -198,7 +198,7 @@ def test_a_regime_has_no_row_before_its_first_day(demo: Config) -> None:
 
 
 def test_the_rails_limits_are_settings() -> None:
-    """AOS-G5, AOS-C9: maximum, confirmation wait and enquiries come from the configuration."""
+    """AOS-G5: maximum, confirmation wait and enquiries come from the configuration."""
     config = load_config(DEMO, {"EHERRAC__AOS__MAX_AMOUNT": "50000.00", "EHERRAC__AOS__ANSWER_TIMEOUT_S": "20"})
     rail = build_rulebook(config).rail
     assert rail.max_amount == Money(5_000_000)
