@@ -1,0 +1,192 @@
+"""Publishing one record and knowing what became of it: acknowledged by all in-sync replicas, not sent, or unknown.
+
+aiokafka's idempotent producer resends for ever and in silence. So a delivery is awaited for a bounded time; then the
+producer is thrown away with what it still holds, and the outcome is unknown. The same record is sent again later, under
+the same CloudEvents id, by whoever keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from adapters.ministries.kafka import KafkaSettings
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from gateway.errors import NotSentError, OutcomeUnknownError
+
+ResultT = TypeVar("ResultT")
+
+_log = logging.getLogger(__name__)
+_RECORD_OVERHEAD_BYTES = 4_096  # key, headers and framing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record to be written."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherSettings:
+    """`connect_s` bounds the retries in place before anything is sent; `delivery_timeout_s` the wait afterwards."""
+
+    kafka: KafkaSettings
+    value_max_bytes: int = 4_194_304 - _RECORD_OVERHEAD_BYTES
+    connect_s: float = 5.0
+    delivery_timeout_s: float = 10.0
+
+
+class Publisher:
+    """One producer, opened at the first record and again after it was thrown away."""
+
+    def __init__(self, settings: PublisherSettings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._opening = asyncio.Lock()
+
+    async def publish(self, record: Record) -> Written:
+        """Write one record and wait until all in-sync replicas have it.
+
+        Raises:
+            RefusedError: BODY_TOO_LARGE, by our limit or the broker's.
+            NotSentError: no connection, or the leader is not there: nothing has left.
+            OutcomeUnknownError: it left, and no acknowledgement came in time.
+        """
+        if len(record.value) > self._settings.value_max_bytes:
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes)
+        producer = await self._open()
+        pending = await self._hand_over(producer, record)
+        return await self._await_delivery(producer, pending)
+
+    async def close(self) -> None:
+        """Close the connections; a record in flight becomes unknown."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _discard(producer)
+
+    async def _open(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._producer is None:
+                self._producer = await self._started()
+            return self._producer
+
+    async def _started(self) -> AIOKafkaProducer:
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type((KafkaError, OSError)),
+                wait=wait_random_exponential(multiplier=0.1, max=1.0),
+                stop=stop_after_delay(self._settings.connect_s),
+                reraise=True,
+            ):
+                with attempt:
+                    return await self._start_once()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise NotSentError(f"Kafka is not reachable: {_said(error)}") from error
+        raise AssertionError("tenacity either returns or raises")
+
+    async def _start_once(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._settings.kafka.client_options,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=self._settings.value_max_bytes + _RECORD_OVERHEAD_BYTES,
+        )
+        try:
+            async with asyncio.timeout(self._settings.connect_s):
+                await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def _hand_over(self, producer: AIOKafkaProducer, record: Record) -> asyncio.Future[Written]:
+        """Until this returns, nothing of the record has left: every failure is `NotSentError`."""
+        try:
+            async with asyncio.timeout(self._settings.connect_s):
+                if not await _leaders_ready(producer, record.topic):
+                    raise NotSentError(f"no leader of {record.topic} is reachable")
+                pending: asyncio.Future[Written] = await producer.send(
+                    record.topic, record.value, key=record.key, headers=record.headers
+                )
+        except MessageSizeTooLargeError as error:
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise NotSentError(f"not handed to Kafka: {_said(error)}") from error
+        pending.add_done_callback(_look_at)
+        return pending
+
+    async def _await_delivery(self, producer: AIOKafkaProducer, pending: asyncio.Future[Written]) -> Written:
+        try:
+            async with asyncio.timeout(self._settings.delivery_timeout_s):
+                stored = await asyncio.shield(pending)
+        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
+        except TimeoutError as error:
+            await self._throw_away(producer)
+            raise OutcomeUnknownError("no acknowledgement from Kafka in time") from error
+        except KafkaError as error:
+            await self._throw_away(producer)
+            raise OutcomeUnknownError(f"no acknowledgement from Kafka: {_said(error)}") from error
+        return Written(topic=stored.topic, partition=stored.partition, offset=stored.offset)
+
+    async def _throw_away(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer:
+            self._producer = None
+            await _discard(producer)
+
+
+async def _leaders_ready(producer: AIOKafkaProducer, topic: str) -> bool:
+    """Whether a connection stands to the leader of every partition."""
+    cluster = producer.client.cluster
+    partitions = await producer.partitions_for(topic)
+    leaders = {cluster.leader_for_partition(TopicPartition(topic, partition)) for partition in partitions}
+    return all([leader not in {None, -1} and await producer.client.ready(leader) for leader in leaders])
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may still hold records.
+
+    `stop` alone would wait for their delivery, for ever if the broker is gone: the sender is stopped first and the
+    records are given up (aiokafka offers no public way to).
+    """
+    await _quietly(producer._sender.close())
+    producer._message_accumulator.fail_all(KafkaError("the producer was closed"))
+    await _quietly(producer.stop())
+
+
+def _look_at(pending: asyncio.Future[Written]) -> None:
+    """A record given up fails after its waiter has gone: nobody else would ask for the error."""
+    if not pending.cancelled():
+        pending.exception()
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except (KafkaError, OSError, TimeoutError) as error:
+        _log.warning("closing a Kafka producer: %s", _said(error))
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")
