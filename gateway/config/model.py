@@ -40,6 +40,7 @@ class StoreSettings(Section):
         description="`sqlite:///file` (one process) or `postgresql://…` (any number of replicas)",
     )
     connections_max: int = Field(8, ge=1, le=200, description="Connections kept to PostgreSQL by one process")
+    lock_timeout_s: float = Field(5.0, gt=0, le=60, description="Longest wait for a lock or a connection")
 
 
 class HttpSettings(Section):

@@ -1,0 +1,72 @@
+"""The chart: helm accepts it, what it renders is locked down, and its configuration is one the gateway starts with."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.config import load_config
+
+CHART = Path(__file__).resolve().parents[2] / "helm" / "eherrac-gateway"
+
+
+def _run(helm: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([helm, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def rendered(helm: Path) -> dict[str, dict[str, Any]]:
+    shown = _run(helm, "template", "gateway", str(CHART))
+    assert shown.returncode == 0, shown.stderr
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(shown.stdout) if manifest}
+
+
+def test_helm_lint_finds_nothing(helm: Path) -> None:
+    linted = _run(helm, "lint", "--strict", str(CHART))
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize(
+    "values", ["replicaCount=0", "service.type=LoadBalancer", "secrets.keys=", "config=", "replicas=3"]
+)
+def test_values_that_cannot_be_are_refused(helm: Path, values: str) -> None:
+    """AOS-G4: the schema allows no service with a public address."""
+    assert _run(helm, "template", "gateway", str(CHART), "--set", values).returncode != 0
+
+
+def test_the_pod_runs_without_privileges(rendered: dict[str, dict[str, Any]]) -> None:
+    pod = rendered["Deployment"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    assert container["readOnlyRootFilesystem"] is True
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_nobody_reaches_the_gateway_or_is_reached_unless_named(rendered: dict[str, dict[str, Any]]) -> None:
+    policy = rendered["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_secrets_are_referred_to_and_never_made(rendered: dict[str, dict[str, Any]]) -> None:
+    assert "Secret" not in rendered
+    environment = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert [entry["name"] for entry in environment if "valueFrom" in entry] == ["EHERRAC__STORE__URL"]
+
+
+def test_the_rendered_configuration_is_one_the_gateway_starts_with(
+    rendered: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(rendered["ConfigMap"]["data"]["gateway.toml"], encoding="utf-8")
+    config = load_config(path, {"EHERRAC__STORE__URL": "postgresql://gateway@db/eherrac"})
+    mounts = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert str(config.keys.directory) in {mount["mountPath"] for mount in mounts}
+    assert config.http.port == rendered["Service"]["spec"]["ports"][0]["port"]
