@@ -83,7 +83,8 @@ def canonical(element: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
     """Exclusive canonical octets without comments, as RFC 3741 has them."""
     if prefixes:
         # lxml canonicalises a part in a document of its own, where namespaces declared further up are lost: carry them.
-        carrier = etree.Element(element.tag, {**element.attrib}, nsmap=element.nsmap)  # type: ignore[arg-type]
+        attributes = {str(name): str(value) for name, value in element.attrib.items()}
+        carrier = etree.Element(element.tag, attributes, nsmap=element.nsmap)  # type: ignore[arg-type]
         carrier.text = element.text
         carrier.extend(deepcopy(child) for child in element)
         element = carrier

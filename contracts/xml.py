@@ -85,7 +85,7 @@ def _check_encoding(data: bytes) -> int:
     if b"\x00" in data:
         raise refuse(ErrorCode.XML_FORBIDDEN, what="encoding")
     start = len(_UTF8_MARK) if data.startswith(_UTF8_MARK) else 0
-    if not data.startswith(b"<?xml", start):
+    if not data.startswith((b"<?xml ", b"<?xml\t", b"<?xml\r", b"<?xml\n"), start):
         return start
     declaration = _DECLARATION.match(data, start)
     if declaration is None:
