@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lxml import etree
 
 from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
 from contracts.soap.codec import read, write
+from contracts.soap.description import schema
 from contracts.soap.model import Fact, Problem, Said
 from contracts.soap.names import GATEWAY, XML_LANG, SoapVersion
 
 LANGUAGES = ("az", "en")
 _SERVER_FAULT = 500
+_THEIR_OWN = ("Server", "Receiver")  # the peer says that it is at fault: the same message may succeed later
+_CODE_MAX, _REASON_MAX = 64, 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoapFault:
+    """A peer's no. `retry`: the same message may be sent again later."""
+
+    code: str
+    reason: str
+    retry: bool
+    in_reply_to: str | None
 
 
 def problem_of(refusal: Refusal, in_reply_to: str | None = None) -> Problem:
@@ -54,7 +69,27 @@ def read_problem(content: etree._Element) -> Problem | None:
     if etree.QName(content).localname != "Fault":
         return None
     found = next(content.iter(f"{{{GATEWAY}}}Problem"), None)
-    return None if found is None else read(Problem, found)
+    if found is None:
+        return None
+    schema().validate(found)
+    return read(Problem, found)
+
+
+def read_fault(content: etree._Element) -> SoapFault | None:
+    """What a peer's Fault says, by our detail where it has one, otherwise by the standard parts; None if no Fault.
+
+    Raises:
+        RefusedError: SCHEMA_INVALID: our detail, but not by our schema.
+    """
+    if etree.QName(content).namespace not in tuple(SoapVersion) or etree.QName(content).localname != "Fault":
+        return None
+    problem = read_problem(content)
+    if problem is not None:
+        said = problem.said[0]
+        return SoapFault(code=problem.code, reason=said.detail, retry=problem.retry, in_reply_to=problem.in_reply_to)
+    code = (content.findtext("faultcode") or content.findtext("{*}Code/{*}Value") or "Fault").rpartition(":")[2]
+    reason = content.findtext("faultstring") or content.findtext("{*}Reason/{*}Text") or code
+    return SoapFault(code=code[:_CODE_MAX], reason=reason[:_REASON_MAX], retry=code in _THEIR_OWN, in_reply_to=None)
 
 
 def _fault_11(problem: Problem, ours: bool) -> etree._Element:

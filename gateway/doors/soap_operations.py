@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from lxml import etree
 
+from certs.trust import Verified
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.events.platform import read_event
@@ -55,12 +56,13 @@ class Operations:
         self._receiver, self._queries = receiver, queries
         self._platform, self._banks, self._offers_max = platform, banks, offers_max
 
-    def caller(self, participant: str, exhibit: Exhibit) -> Caller:
+    def caller(self, verified: Verified, exhibit: Exhibit) -> Caller:
         """Who calls.
 
         Raises:
             RefusedError: PARTICIPANT_UNKNOWN.
         """
+        participant = verified.signer.participant
         if participant == self._platform:
             return Caller(participant, None, exhibit)
         if participant in self._banks:

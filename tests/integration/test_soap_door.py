@@ -36,6 +36,7 @@ from gateway.doors.soap import PATH, PREFIX, SoapSettings, soap_app
 from gateway.ports import Answer, Message
 from gateway.wire.identity import Identity
 from gateway.wire.server import Running, serve_app
+from gateway.wire.soap_server import SoapLimits
 
 BANK, OTHER, PLATFORM = "999101", "999202", "EHERRAC"
 NOW = datetime.now(UTC)
@@ -180,7 +181,7 @@ async def world(authority: tuple[TrustStore, dict[str, Credential], Credential])
     app.add_subapp(
         PREFIX,
         soap_app(
-            SoapSettings(platform=PLATFORM, banks=(BANK, OTHER), body_max_bytes=60_000),
+            SoapSettings(platform=PLATFORM, banks=(BANK, OTHER), limits=SoapLimits(body_max_bytes=60_000)),
             identity=lambda: Identity(keys["GATEWAY"], trust),
             receiver=books,
             queries=books,

@@ -1,0 +1,212 @@
+"""A signed SOAP endpoint: POST an envelope of either version, GET `?wsdl` and `?xsd=1`.
+
+A request passes, in this order
+  (1) its Content-Type names a version of SOAP, its body is within the limit;
+  (2) it parses as XML without anything an honest peer avoids; its envelope is of the announced version and asks us to
+      understand nothing we do not;
+  (3) its WS-Security signature holds over Body and Timestamp, by a certificate we trust: only that Body is read on;
+  (4) its signer is admitted;
+  (5) the Body's one element is an operation and follows the schema (the fault's path is told);
+  (6) the operation is performed.
+Every answer and every fault is signed; nothing of our inside stands in a fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from lxml import etree
+
+from certs.trust import Verified
+from certs.wss import WssExpectations, sign_envelope, verify_envelope
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.refusal import RefusedError, refuse
+from contracts.soap.codec import read, write
+from contracts.soap.description import Service, schema, wsdl, xsd
+from contracts.soap.envelope import inspect, only_child, to_bytes, wrap
+from contracts.soap.faults import fault, http_status, is_ours
+from contracts.soap.names import GATEWAY, SoapVersion, version_of
+from contracts.xml import XmlLimits, parse_xml
+from gateway.ports import Exhibit
+from gateway.wire.identity import Identity
+from gateway.wire.server import read_body
+
+EXPECTED = WssExpectations(inclusive_namespaces=True)  # WSS4J, which most banks use, writes them
+_XML = "text/xml"
+
+CallerT = TypeVar("CallerT")
+OnRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
+"""Told of every refused request: verified participant, path, refusal, hex SHA-256 of the body if it was read."""
+OnAnswered = Callable[[str, float], None]
+"""Told of every answer: OK or the error code, and how long it took in seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoapLimits:
+    """What is accepted of an envelope."""
+
+    body_max_bytes: int = 262_144  # the largest request is about 10 kB signed
+    expectations: WssExpectations = EXPECTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered(Generic[CallerT]):
+    """What an endpoint offers: its contract, whom it admits, and what it does.
+
+    `admit` makes a caller of a verified signer and the envelope kept as evidence; `perform` makes a response of
+    `contracts.soap.model` of a request. Both refuse by RefusedError.
+    """
+
+    service: Service
+    requests: Mapping[str, type[Any]]
+    admit: Callable[[Verified, Exhibit], CallerT]
+    perform: Callable[[Any, CallerT], Awaitable[Any]]
+    address: str | None = None  # public address written into the WSDL; without, the one asked at
+
+
+@dataclass(slots=True)
+class _Call:
+    """How far one request came; a fault says as much as is known."""
+
+    version: SoapVersion = SoapVersion.V11
+    body: bytes | None = None
+    verified: Verified | None = None
+    message_id: str | None = None
+
+
+class SoapEndpoint(Generic[CallerT]):
+    """The envelope's side of a service."""
+
+    def __init__(
+        self,
+        offered: Offered[CallerT],
+        identity: Callable[[], Identity],
+        *,
+        clock: Callable[[], datetime],
+        limits: SoapLimits,
+        on_refusal: OnRefusal | None = None,
+        on_answered: OnAnswered | None = None,
+    ) -> None:
+        self._offered, self._identity, self._clock, self._limits = offered, identity, clock, limits
+        self._on_refusal, self._on_answered = on_refusal, on_answered
+
+    def routes(self, path: str) -> list[web.RouteDef]:
+        """To be added to an application without the middleware that signs HTTP."""
+        return [web.post(path, self.call), web.get(path, self.describe, allow_head=False)]
+
+    async def describe(self, request: web.Request) -> web.Response:
+        """The contract. It is public, and not signed."""
+        asked = request.query_string.lower()
+        if asked == "wsdl":
+            address = self._offered.address or str(request.url.with_query(None))
+            return _bytes(wsdl(self._offered.service, address), _XML)
+        if asked == "xsd=1":
+            return _bytes(xsd(), _XML)
+        raise web.HTTPNotFound(text="?wsdl, ?xsd=1")
+
+    async def call(self, request: web.Request) -> web.Response:
+        """One operation: a signed answer, or a signed fault."""
+        started, call, outcome = time.monotonic(), _Call(), "OK"
+        try:
+            content, status = await self._answer(request, call), 200
+        except RefusedError as error:
+            outcome = error.refusal.code
+            await self._note(request, call, error.refusal)
+            content, status = _fault(call, error.refusal)
+        except Exception:
+            _log.exception("unexpected failure answering a SOAP request")
+            outcome = ErrorCode.INTERNAL
+            content, status = _fault(call, Refusal(code=ErrorCode.INTERNAL))
+        response = self._signed(call.version, content, status)
+        if self._on_answered is not None:
+            self._on_answered(outcome, time.monotonic() - started)
+        return response
+
+    async def _answer(self, request: web.Request, call: _Call) -> etree._Element:
+        call.version = _announced(request)
+        call.body = await read_body(request, self._limits.body_max_bytes)
+        body = self._verify(call, call.body)
+        caller = self._admit(call, call.body)
+        message = self._message(body, call)
+        return write(await self._offered.perform(message, caller))
+
+    def _verify(self, call: _Call, raw: bytes) -> etree._Element:
+        envelope = inspect(parse_xml(raw, limits=XmlLimits(body_max_bytes=self._limits.body_max_bytes)))
+        if envelope.version is not call.version:
+            announced, call.version = call.version, envelope.version
+            raise refuse(ErrorCode.CONTENT_TYPE, received=announced.media_type, expected=envelope.version.media_type)
+        signed = verify_envelope(
+            envelope.root, self._identity().trust, at=self._clock(), expectations=self._limits.expectations
+        )
+        call.verified = signed.verified
+        return signed.body
+
+    def _admit(self, call: _Call, raw: bytes) -> CallerT:
+        assert call.verified is not None
+        return self._offered.admit(call.verified, envelope_exhibit("in", call.version, raw, call.verified))
+
+    def _message(self, body: etree._Element, call: _Call) -> Any:
+        """The typed request in a verified Body."""
+        element = only_child(body)
+        name = etree.QName(element)
+        kind = self._offered.requests.get(name.localname) if name.namespace == GATEWAY else None
+        if kind is None:
+            raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=name.localname)
+        schema().validate(element)
+        message = read(kind, element)
+        call.message_id = message.message_id
+        return message
+
+    async def _note(self, request: web.Request, call: _Call, refusal: Refusal) -> None:
+        if self._on_refusal is None:
+            return
+        source = None if call.verified is None else call.verified.signer.participant
+        digest = None if call.body is None else hashlib.sha256(call.body).hexdigest()
+        try:
+            await self._on_refusal(source, request.path, refusal, digest)
+        except Exception:
+            _log.exception("a refusal could not be noted: %s", refusal.code)
+
+    def _signed(self, version: SoapVersion, content: etree._Element, status: int) -> web.Response:
+        envelope = wrap(version, content)
+        sign_envelope(envelope, self._identity().credential, now=self._clock())
+        return _bytes(to_bytes(envelope), version.media_type, status)
+
+
+def envelope_exhibit(direction: str, version: SoapVersion, raw: bytes, verified: Verified | None) -> Exhibit:
+    """An envelope as evidence: its signature can be verified again from these bytes alone."""
+    signer = None if verified is None else verified.signer
+    return Exhibit(
+        direction=direction,
+        media_type=version.media_type,
+        content=raw,
+        signer=None if signer is None else signer.participant,
+        certificate_sha256=None if signer is None else signer.certificate_sha256,
+    )
+
+
+def _announced(request: web.Request) -> SoapVersion:
+    version = version_of(request.content_type)
+    charset = (request.charset or "utf-8").lower()
+    if version is None or charset != "utf-8":
+        expected = ", ".join(version.media_type for version in SoapVersion)
+        raise refuse(ErrorCode.CONTENT_TYPE, received=request.headers.get("Content-Type", "-"), expected=expected)
+    return version
+
+
+def _fault(call: _Call, refusal: Refusal) -> tuple[etree._Element, int]:
+    return fault(call.version, refusal, call.message_id), http_status(call.version, is_ours(refusal))
+
+
+def _bytes(body: bytes, media_type: str, status: int = 200) -> web.Response:
+    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, status=status, headers=headers)
