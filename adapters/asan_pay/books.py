@@ -122,7 +122,8 @@ class Books:
         wallet, amount = f"wallet:{invoice.request.payer.tax_id}", Money.parse(invoice.request.amount)
         self._post(operation, CARD_SCHEME, wallet, amount)
         self._post(operation, wallet, f"iban:{invoice.request.payee.iban}", amount)
-        return self._put(replace(invoice, state="paid", operation_number=operation, paid_at=at))
+        moment = at.replace(microsecond=at.microsecond // 1000 * 1000)  # as it is written on the wire
+        return self._put(replace(invoice, state="paid", operation_number=operation, paid_at=moment))
 
     def get(self, number: str) -> Invoice:
         """Raises RefusedError(COLLECTION_UNKNOWN)."""

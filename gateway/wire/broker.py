@@ -16,6 +16,7 @@ from typing import Any, Final
 _PRODUCER: Final = 0  # rd_kafka_type_t; the handle only lends its threads to the cluster
 _BROKER_ID: Final = 1
 _REPLICATION: Final = 1
+_PARTITIONS_MAX: Final = 64  # about 5 MB each
 _ERROR_TEXT_MAX_BYTES: Final = 512
 _POINTER = ctypes.c_void_p
 
@@ -51,6 +52,8 @@ class EmbeddedBroker:
     """
 
     def __init__(self, topics: Mapping[str, int]) -> None:
+        if any(not 1 <= partitions <= _PARTITIONS_MAX for partitions in topics.values()):
+            raise ValueError(f"a topic has 1 to {_PARTITIONS_MAX} partitions")  # librdkafka would abort the process
         self._topics = dict(topics)
         self._library: ctypes.CDLL | None = None
         self._handle: int | None = None
