@@ -115,6 +115,7 @@ class RestDoor:
 
     def __init__(self, settings: RestSettings, receiver: Receiver, queries: Queries) -> None:
         self._settings, self._receiver, self._queries = settings, receiver, queries
+        self._page_default = min(settings.page_default, settings.page_max)
         self._limits = JsonLimits(body_max_bytes=settings.body_max_bytes)
 
     def routes(self) -> list[web.RouteDef]:
@@ -173,7 +174,7 @@ class RestDoor:
         """A bank's own offers (EHR-5), newest first."""
         caller = self._caller(request)
         self._only(caller.actor is not None, caller, "listOffers")
-        query = _query(request, limit=self._settings.page_default)
+        query = _query(request, limit=self._page_default)
         views = await self._queries.offers(caller.actor, limit=self._page(query["limit"]))
         return _json(OfferList(items=tuple(map(mapping.offer_model, views))))
 
@@ -207,7 +208,7 @@ class RestDoor:
     async def read_feed(self, request: web.Request) -> web.Response:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
         caller = self._caller(request)
-        query = _query(request, after=0, limit=self._settings.page_default)
+        query = _query(request, after=0, limit=self._page_default)
         limit = self._page(query["limit"])
         found = await self._queries.feed(caller.participant, after=query["after"], limit=limit + 1)
         items = tuple(
