@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from gateway.config.model import Config
+from gateway.domain.money import Money
 
 
 def settings_table() -> str:
@@ -67,7 +68,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _literal(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f'"{value}"' if isinstance(value, str | Money) else str(value)
 
 
 def settings_by_section() -> Mapping[str, tuple[str, ...]]:

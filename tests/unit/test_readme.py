@@ -1,0 +1,33 @@
+"""The README tells the truth: its table of settings, its commands, its links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.config.table import settings_table
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_table_of_settings_is_the_models() -> None:
+    assert settings_table() in README, "run `make docs`"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z][a-z-]*)", README))))
+def test_every_make_target_named_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_every_link_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("folder", sorted(set(re.findall(r"^\| (`[a-z/]+/`)", README, re.MULTILINE))))
+def test_every_folder_described_exists(folder: str) -> None:
+    assert (ROOT / folder.strip("`")).is_dir()
