@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +101,34 @@ def test_status_and_retry_say_what_the_sender_does_next(code: ErrorCode, status:
 
 def test_only_our_own_trouble_invites_the_same_message_again() -> None:
     assert all(entry.http_status >= 500 for entry in entries().values() if entry.retry)
+
+
+def _calls() -> Iterator[ast.Call]:
+    root = Path(__file__).resolve().parents[2]
+    for folder in ("adapters", "certs", "contracts", "gateway"):
+        for path in (root / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _facts_given() -> set[tuple[str, str]]:
+    """Every (code, fact) that code writes out, as `refuse(ErrorCode.X, fact=…)` or `Refusal(code=…, facts={…})`."""
+    given = set()
+    for call in _calls():
+        named = {keyword.arg: keyword.value for keyword in call.keywords}
+        match call:
+            case ast.Call(func=ast.Name(id="refuse"), args=[ast.Attribute(attr=code)]):
+                given |= {(code, fact) for fact in named if fact is not None}
+            case ast.Call(func=ast.Name(id="Refusal")):
+                match named.get("code"), named.get("facts"):
+                    case ast.Attribute(attr=code), ast.Dict(keys=keys):
+                        given |= {(code, str(key.value)) for key in keys if isinstance(key, ast.Constant)}
+    return {(code, fact) for code, fact in given if code in set(ErrorCode)}
+
+
+def test_every_fact_that_code_gives_is_told() -> None:
+    """Our own trouble (INTERNAL) keeps its facts to the journal."""
+    told = {(code.value, fact) for code in ErrorCode for fact in _placeholders(entries()[code].texts["az"].detail)}
+    given = {(code, fact) for code, fact in _facts_given() if code != ErrorCode.INTERNAL}
+    assert len(given) > 40
+    assert given - told == set()
