@@ -1,0 +1,1 @@
+"""The central bank's instant payment system as pure code: ledger, participants, checks, and the flow of messages."""

@@ -1,0 +1,189 @@
+"""What leaves for AÖS: domain dispatches to ISO 20022 messages, and AÖS's transport answers to outcomes. Pure.
+
+Ids, amounts and the case number (EHR-12) are carried as the domain fixed them; nothing is invented here but what the
+profile prescribes: the execution day is the order's day in Baku (AOS-C2), so a resend is the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors.refusal import RefusedError
+from contracts.iso20022 import (
+    CreditTransfer,
+    Holder,
+    OrderEnquiry,
+    OrderStatus,
+    PaymentRequest,
+    Reason,
+    RequestEnquiry,
+    StatusKind,
+)
+from contracts.iso20022.codes import STATE_OF_KIND
+from contracts.json import parse_json
+from gateway.domain.clock import local_date
+from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.events.payment import OutcomeUnknown, Sent
+from gateway.domain.table import Event
+from gateway.domain.values import Account
+from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
+
+AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer
+
+_ORDER_NAME = "pacs.008.001.08"
+_TRY_LATER = frozenset({408, 425, 429, 503})  # said before anything was done
+_ACCEPTED = 202
+_REASON_MAX = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RailProfile:
+    """Who we and AÖS are on the rail (facts.md); settings, never constants."""
+
+    own_bic: str
+    system_bic: str = "NABZAZ2CIPS"
+
+
+def message_for(body: AosBody, profile: RailProfile) -> Any:
+    """The message that says this dispatch.
+
+    Raises:
+        RefusedError: never here; the profile schema judges when it is sealed.
+    """
+    match body:
+        case PaymentOrder(kind=PaymentKind.REQUEST):
+            return _request(body, profile)
+        case PaymentOrder():
+            return _transfer(body, profile)
+        case PaymentEnquiry(kind=PaymentKind.REQUEST):
+            return _request_enquiry(body)
+        case PaymentEnquiry():
+            return _order_enquiry(body, profile)
+        case CreditAnswer():
+            return _answer(body, profile)
+
+
+def _request(order: PaymentOrder, profile: RailProfile) -> PaymentRequest:
+    """AOS-M2: we are the initiator."""
+    return PaymentRequest(
+        message_id=order.message_id,
+        created_at=order.created_at,
+        initiating_bic=profile.system_bic,
+        forwarding_bic=profile.own_bic,
+        payment_information_id=order.transaction_id,
+        instruction_id=order.transaction_id,
+        end_to_end_id=order.end_to_end_id,
+        amount_minor=order.amount.minor,
+        execution_date=local_date(order.created_at),
+        debtor=_holder(order.debtor),
+        creditor=_holder(order.creditor),
+        purpose=order.purpose,
+        case_number=order.case_number,
+    )
+
+
+def _transfer(order: PaymentOrder, profile: RailProfile) -> CreditTransfer:
+    """AOS-M1: we are the debtor agent."""
+    return CreditTransfer(
+        message_id=order.message_id,
+        created_at=order.created_at,
+        instructing_bic=profile.own_bic,
+        instructed_bic=order.creditor.bic,
+        end_to_end_id=order.end_to_end_id,
+        transaction_id=order.transaction_id,
+        amount_minor=order.amount.minor,
+        settlement_date=local_date(order.created_at),
+        debtor=_holder(order.debtor),
+        creditor=_holder(order.creditor),
+        purpose=order.purpose,
+        case_number=order.case_number,
+    )
+
+
+def _order_enquiry(enquiry: PaymentEnquiry, profile: RailProfile) -> OrderEnquiry:
+    """AOS-I1."""
+    return OrderEnquiry(
+        message_id=enquiry.message_id,
+        created_at=enquiry.created_at,
+        instructing_bic=profile.own_bic,
+        instructed_bic=profile.system_bic,
+        original_message_id=enquiry.original_message_id,
+        original_message_name=_ORDER_NAME,
+        original_end_to_end_id=enquiry.original_end_to_end_id,
+        original_transaction_id=enquiry.original_transaction_id,
+    )
+
+
+def _request_enquiry(enquiry: PaymentEnquiry) -> RequestEnquiry:
+    """AOS-I2."""
+    return RequestEnquiry(
+        message_id=enquiry.message_id,
+        created_at=enquiry.created_at,
+        original_message_id=enquiry.original_message_id,
+        original_instruction_id=enquiry.original_transaction_id,
+        original_end_to_end_id=enquiry.original_end_to_end_id,
+    )
+
+
+def _answer(answer: CreditAnswer, profile: RailProfile) -> OrderStatus:
+    """AOS-P3: our word as creditor agent."""
+    kind = StatusKind.AUTH if answer.authorised else StatusKind.NAUT
+    return OrderStatus(
+        message_id=answer.message_id,
+        created_at=answer.created_at,
+        instructing_bic=profile.own_bic,
+        instructed_bic=profile.system_bic,
+        original_message_id=answer.original_message_id,
+        original_message_name=_ORDER_NAME,
+        kind=kind,
+        state=STATE_OF_KIND[kind],
+        original_end_to_end_id=answer.original_end_to_end_id,
+        original_transaction_id=answer.original_transaction_id,
+        reasons=(Reason(code=answer.reason),) if answer.reason else (),
+    )
+
+
+def _holder(account: Account) -> Holder:
+    return Holder(name=account.holder, iban=account.iban, bic=account.bic, tax_id=account.tax_id)
+
+
+def unwritable(fault: RefusedError) -> Refused:
+    """Our own order cannot be said in the profile: never sent, and a person must look."""
+    facts = "; ".join(f"{name}={value}" for name, value in fault.refusal.facts.items())
+    return Refused(code=fault.refusal.code, reason=facts[:_REASON_MAX])
+
+
+def silence(body: AosBody, reason: str) -> Unknown:
+    """It may have arrived: a payment asks what became of it; enquiries and answers are sent again under their id."""
+    return Unknown(reason=reason, event=OutcomeUnknown(reason=reason) if isinstance(body, PaymentOrder) else None)
+
+
+def outcome(body: AosBody, status: int, headers: Mapping[str, str], content: bytes) -> Outcome:
+    """What AÖS's verified transport answer means; the payment's own outcome comes as a message later."""
+    if status == _ACCEPTED:
+        return Acknowledged(event=_sent(body))
+    if status in _TRY_LATER:
+        return NotSent(reason=f"AÖS answered {status}", retry_after_s=_seconds(headers.get("retry-after")))
+    if 400 <= status < 500:
+        return _refused(status, content)
+    return silence(body, f"AÖS answered {status}")
+
+
+def _sent(body: AosBody) -> Event | None:
+    return Sent() if isinstance(body, PaymentOrder) else None
+
+
+def _refused(status: int, content: bytes) -> Refused:
+    try:
+        problem = parse_json(content)
+    except RefusedError:
+        problem = None
+    if not isinstance(problem, dict):
+        return Refused(code=f"HTTP_{status}", reason="")
+    return Refused(code=str(problem.get("code", f"HTTP_{status}")), reason=str(problem.get("detail", ""))[:_REASON_MAX])
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value is not None and value.isdecimal() else None

@@ -1,0 +1,152 @@
+"""What AÖS says to us: ISO 20022 messages to the noun they speak to and what happened to it. Pure.
+
+A status is matched by the id of the message it speaks of: ids with our own address are our payments, all others are
+credits passed to us. So a status for a message we never sent meets no payment and is refused (REFERENCE_UNKNOWN).
+What changes nothing (still in process, a repetition refused, a receipt for an enquiry) is heard as None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from contracts.iso20022 import (
+    CreditTransfer,
+    OrderStatus,
+    Reason,
+    ReasonCode,
+    Receipt,
+    ReceiptCode,
+    RequestStatus,
+    StatusKind,
+    TransactionState,
+)
+from contracts.iso20022.pain import REQUEST_NAME
+from gateway.domain import credit as credits
+from gateway.domain import payment as payments
+from gateway.domain.events.credit import Offered, Released
+from gateway.domain.events.credit import Settled as CreditSettled
+from gateway.domain.events.payment import Consented, Rejected, Settled
+from gateway.domain.money import Money
+from gateway.domain.table import ByAlias, Event
+from gateway.ports import Target
+
+_REASON_MAX = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """To whom it speaks, and what happened."""
+
+    target: Target
+    event: Event
+
+
+def hear(message: Any, own_address: str) -> Heard | None:
+    """What an incoming message means; None where it changes nothing.
+
+    Raises:
+        RefusedError: NOT_PERMITTED, this is not a message AÖS sends to an initiator or agent like us.
+    """
+    match message:
+        case CreditTransfer():
+            return _offered(message)
+        case OrderStatus(kind=StatusKind.STAT | StatusKind.RJCT):
+            return _order_status(message, own_address)
+        case RequestStatus(kind=StatusKind.STAT | StatusKind.RJCT | StatusKind.NAUT | StatusKind.ACSP):
+            return _request_status(message)
+        case Receipt():
+            return _receipt(message)
+    raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AOS")
+
+
+def _offered(transfer: CreditTransfer) -> Heard:
+    """AOS-P2: we are the creditor agent and asked to confirm; the credit decides, known reference or not."""
+    return Heard(
+        target=Target(noun="credit", id=credits.credit_id(transfer.message_id)),
+        event=Offered(
+            message_id=transfer.message_id,
+            end_to_end_id=transfer.end_to_end_id,
+            transaction_id=transfer.transaction_id,
+            amount=Money(transfer.amount_minor),
+            debtor_name=transfer.debtor.name,
+            debtor_iban=transfer.debtor.iban,
+            creditor_iban=transfer.creditor.iban,
+            case_number=transfer.case_number,
+        ),
+    )
+
+
+def _order_status(status: OrderStatus, own_address: str) -> Heard | None:
+    """AOS-P4, AOS-P5, AOS-I1, AOS-R1."""
+    if _is_repetition(status.reasons):
+        return None
+    if not status.original_message_id.startswith(own_address):
+        return _credit_status(status)
+    target = _payment(status.original_message_id)
+    if status.state is TransactionState.ACSC:
+        reference = status.original_transaction_id or status.original_message_id
+        return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+    if status.state is TransactionState.RJCT:
+        return Heard(target=target, event=_rejected(status.reasons))
+    return None
+
+
+def _credit_status(status: OrderStatus) -> Heard | None:
+    target = Target(noun="credit", id=ByAlias(credits.MESSAGE_ALIAS, status.original_message_id))
+    if status.state is TransactionState.ACSC:
+        return Heard(target=target, event=CreditSettled(settled_at=status.created_at))
+    if status.state is TransactionState.RJCT:
+        code, reason = _words(status.reasons)
+        return Heard(target=target, event=Released(code=code, reason=reason))
+    return None
+
+
+def _request_status(status: RequestStatus) -> Heard | None:
+    """AOS-P7, AOS-I2: consent keeps its MSID and is not money; STAT is."""
+    if _is_repetition(status.reasons):
+        return None
+    target = _payment(status.original_message_id)
+    match status.state:
+        case TransactionState.ACSC:
+            reference = status.msid or status.original_end_to_end_id
+            return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+        case TransactionState.ACSP:
+            return Heard(target=target, event=Consented(msid=status.msid))
+        case TransactionState.RJCT:
+            return Heard(target=target, event=_rejected(status.reasons))
+    return None
+
+
+def _receipt(receipt: Receipt) -> Heard | None:
+    """AOS-R2: a refused payment request. ERRC (AOS-R5) speaks of an enquiry and says nothing of the payment."""
+    if receipt.code is not ReceiptCode.RJCT or receipt.original_message_name != REQUEST_NAME:
+        return None
+    if _is_repetition(receipt.reasons):
+        return None
+    return Heard(target=_payment(receipt.original_message_id), event=_rejected(receipt.reasons))
+
+
+def _payment(message_id: str) -> Target:
+    return Target(noun="payment", id=ByAlias(payments.MESSAGE_ALIAS, message_id))
+
+
+def _is_repetition(reasons: tuple[Reason, ...]) -> bool:
+    """AOS-C3 refused our second copy: that says nothing of the first."""
+    return any(reason.code == ReasonCode.AM05 for reason in reasons)
+
+
+def _rejected(reasons: tuple[Reason, ...]) -> Rejected:
+    code, reason = _words(reasons)
+    return Rejected(code=code, reason=reason)
+
+
+def _words(reasons: tuple[Reason, ...]) -> tuple[str, str]:
+    """The first code is the code; its words and the further reasons are the explanation."""
+    if not reasons:
+        return StatusKind.RJCT.value, ""
+    first, *others = reasons
+    words = [first.text, *(f"{reason.code} {reason.text}".strip() for reason in others)]
+    return first.code, "; ".join(word for word in words if word)[:_REASON_MAX]
