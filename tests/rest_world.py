@@ -5,6 +5,7 @@ The fakes stand for engine and store only; sockets, signatures and certificates 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -65,8 +66,10 @@ class FakeReceiver:
         self.accepted: list[Message] = []
         self._answers: dict[tuple[str, str], tuple[str, Answer]] = {}
         self.refuse_with: ErrorCode | None = None
+        self.heard = asyncio.Event()  # something was received, whatever became of it
 
     async def receive(self, message: Message) -> Answer:
+        self.heard.set()
         known = self._answers.get((message.source, message.id))
         if known is not None:
             if known[0] != message.digest:

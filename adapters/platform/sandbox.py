@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from adapters.platform.mapping import TRY_LATER, problem_of
 from adapters.platform.scenario import LotScript, Pause, Publish, Scenario, WaitFor, event_of
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -38,7 +39,6 @@ NOTICES_PATH = "/notices"
 EVENTS_PATH = "/v1/events"
 
 _log = logging.getLogger(__name__)
-_TRY_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class PlatformSandbox:
             answer = await self._try(body)
             if answer is not None and 200 <= answer.status < 300:
                 return Published(event_id=event.id, tries=tries, answer=orjson.loads(answer.body))
-            if answer is not None and answer.status < 500 and answer.status not in _TRY_LATER:
+            if answer is not None and answer.status < 500 and answer.status not in TRY_LATER:
                 return _refused(event.id, tries, answer)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, self._settings.publish_again_max_s)
@@ -232,11 +232,5 @@ class PlatformSandbox:
 
 
 def _refused(event_id: str, tries: int, answer: SignedAnswer) -> PublicationRefused:
-    problem = orjson.loads(answer.body)
-    return PublicationRefused(
-        event_id=event_id,
-        tries=tries,
-        status=answer.status,
-        code=str(problem.get("code", "")),
-        detail=str(problem.get("detail", "")),
-    )
+    code, detail = problem_of(answer)
+    return PublicationRefused(event_id=event_id, tries=tries, status=answer.status, code=code, detail=detail)
