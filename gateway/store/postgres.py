@@ -46,14 +46,14 @@ class PostgresSession(Session):
 
     def select(self, query: str, values: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         try:
-            cursor = self._connection.execute(self._queries[query].encode(), values)
+            cursor = self._connection.execute(self._queries[query], values)
             return tuple([column.name for column in cursor.description or ()]), cursor.fetchall()
         except psycopg.Error as error:
             raise translated(error) from error
 
     def change(self, query: str, values: dict[str, Any]) -> int:
         try:
-            return self._connection.execute(self._queries[query].encode(), values).rowcount
+            return self._connection.execute(self._queries[query], values).rowcount
         except psycopg.Error as error:
             raise translated(error) from error
 
@@ -65,7 +65,8 @@ def translated(error: psycopg.Error) -> StoreError:
     if isinstance(error, errors.UniqueViolation):
         return DuplicateError(str(error))
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return _LostError(str(error)) if error.sqlstate is None else StoreUnavailableError(str(error))
+        lost = (error.sqlstate or "08").startswith(("08", "57P"))  # connection failures, the server going down
+        return _LostError(str(error)) if lost else StoreUnavailableError(str(error))
     return StoreError(str(error))
 
 

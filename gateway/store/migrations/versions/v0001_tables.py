@@ -57,7 +57,7 @@ def _nouns() -> None:
         _instant("updated_at"),
         sa.PrimaryKeyConstraint("noun", "id"),
     )
-    op.create_index("nouns_by_lot", "nouns", ["lot_id"])
+    op.create_index("nouns_by_lot", "nouns", ["lot_id", "noun", "id"])
     op.create_index("nouns_by_state", "nouns", ["noun", "state", "id"])
     op.create_index("nouns_by_owner", "nouns", ["owner", "noun", "id"])
     op.create_index("nouns_by_owner_and_state", "nouns", ["owner", "noun", "state", "id"])

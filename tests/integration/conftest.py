@@ -1,0 +1,36 @@
+"""A fresh store on each database: SQLite always, PostgreSQL where one is there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from gateway.store import Store, open_store
+from gateway.store.testing import blank_store_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where an empty store is; on PostgreSQL a schema of the test's own."""
+    if request.param == "sqlite":
+        yield blank_store_url(tmp_path)
+        return
+    import psycopg
+
+    dsn, schema = request.getfixturevalue("postgres_dsn"), f"t_{uuid.uuid4().hex}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        yield f"{dsn}?options={quote(f'-csearch_path={schema}')}"
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """An open, empty store."""
+    opened = await open_store(store_url)
+    yield opened
+    await opened.close()

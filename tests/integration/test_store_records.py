@@ -1,0 +1,230 @@
+"""Nouns, inbox, journal, feeds and what is kept, on both databases: nothing half done, nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item
+
+from gateway.store import DuplicateError, Store, VersionConflictError
+from gateway.store.rows import AliasRow, DocumentRow, EvidenceLink, EvidenceRow, FeedRow, JournalRow, NounCount, NounRow
+
+
+class DomainError(Exception):
+    """What a work raises on its own account."""
+
+
+def nothing_of(row: Any, more: Any) -> dict[str, Any]:
+    """The stored row's fields that the entry had."""
+    return {name: value for name, value in asdict(more).items() if name in asdict(row)}
+
+
+async def save(store: Store, *rows: NounRow, expected_version: int = 0) -> None:
+    for row in rows:
+        await store.transact(lambda tx, row=row: tx.save_noun(row, expected_version=expected_version))
+
+
+async def test_every_kind_of_row_comes_back_as_it_was_written(store: Store) -> None:
+    late = NOW + timedelta(microseconds=1)
+    row = item("o1", due_at=late, order_key="k", sequence=7, state_version=3, attachment_document_id="D", body='"ə₼"')
+
+    def write(tx):
+        tx.save_noun(NOUN, expected_version=0)
+        tx.add_inbox(INBOX)
+        tx.append_journal(ENTRY)
+        tx.enqueue(row)
+
+    await store.transact(write)
+    assert await store.read(lambda r: r.noun("payment", "P1")) == NOUN
+    assert await store.transact(lambda tx: tx.noun("payment", "P1")) == NOUN
+    assert await store.read(lambda r: r.find_inbox("999101", "m1")) == INBOX
+    assert await store.read(lambda r: r.journal_of("payment", "P1")) == [JournalRow(**asdict(ENTRY), seq=1)]
+    stored = await store.read(lambda r: r.find_outbox("o1"))
+    assert nothing_of(row, stored) == asdict(row)
+
+
+async def test_what_is_not_there_is_none_or_empty(store: Store) -> None:
+    assert (
+        await store.read(lambda r: (r.noun("lot", "x"), r.find_inbox("s", "m"), r.find_alias("s", "v"))) == (None,) * 3
+    )
+    assert await store.read(lambda r: (r.document("x"), r.evidence_content("x"), r.find_outbox("x"))) == (None,) * 3
+    assert await store.read(lambda r: (r.feed_head("x"), r.read_feed("x"), r.journal_of("lot", "x"))) == (0, [], [])
+
+
+async def test_a_noun_is_saved_only_over_the_version_it_was_read_at(store: Store) -> None:
+    await save(store, NOUN)
+    await save(store, replace(NOUN, version=2, state="paid"), expected_version=1)
+    for expected in (0, 1, 3):
+        with pytest.raises(VersionConflictError):
+            await save(store, replace(NOUN, version=9), expected_version=expected)
+    assert (await store.read(lambda r: r.noun("payment", "P1"))) == replace(NOUN, version=2, state="paid")
+
+
+async def test_changes_of_one_noun_at_the_same_time_are_all_kept(store: Store) -> None:
+    await save(store, NOUN)
+
+    def change(tx):
+        noun = tx.noun("payment", "P1")
+        tx.save_noun(replace(noun, version=noun.version + 1), expected_version=noun.version)
+        tx.append_journal(replace(ENTRY, version=noun.version + 1))
+
+    await asyncio.gather(*(store.transact(change) for _ in range(40)))
+    chain = await store.read(lambda r: r.journal_of("payment", "P1"))
+    assert [line.version for line in chain] == list(range(2, 42))
+
+
+async def test_a_message_that_arrives_eight_times_at_once_has_one_effect(store: Store) -> None:
+    def receive(tx):
+        if tx.find_inbox(INBOX.source, INBOX.message_id):
+            return "repeated"
+        tx.add_inbox(INBOX)
+        tx.save_noun(NOUN, expected_version=0)
+        tx.enqueue(item("o1"))
+        return "first"
+
+    answers = await asyncio.gather(*(store.transact(receive) for _ in range(8)))
+    assert sorted(answers) == ["first"] + ["repeated"] * 7
+
+
+async def test_a_journal_place_is_written_once(store: Store) -> None:
+    await store.transact(lambda tx: tx.append_journal(ENTRY))
+    with pytest.raises(VersionConflictError):
+        await store.transact(lambda tx: tx.append_journal(replace(ENTRY, event="Another")))
+
+
+async def test_a_work_that_fails_undoes_itself_and_nobody_else(store: Store) -> None:
+    """Thirty works share commits; every third fails after writing."""
+
+    def work(n):
+        def run(tx):
+            tx.save_noun(replace(NOUN, id=f"P{n:02d}"), expected_version=0)
+            tx.enqueue(item(f"o{n}"))
+            if n % 3 == 0:
+                raise DomainError(n)
+            return n
+
+        return run
+
+    results = await asyncio.gather(*(store.transact(work(n)) for n in range(30)), return_exceptions=True)
+    assert [isinstance(result, DomainError) for result in results] == [n % 3 == 0 for n in range(30)]
+    kept = [f"P{n:02d}" for n in range(30) if n % 3]
+    assert [noun.id for noun in await store.read(lambda r: r.list_nouns("payment"))] == kept
+    assert len(await store.read(lambda r: r.list_outbox())) == len(kept)
+
+
+async def test_a_read_may_not_write(store: Store) -> None:
+    from gateway.store import StoreError
+
+    with pytest.raises(StoreError):
+        await store.read(
+            lambda r: r._session.change("insert_alias", asdict(AliasRow(scheme="s", value="v", noun="n", id="i")))
+        )
+    assert await store.read(lambda r: r.find_alias("s", "v")) is None
+
+
+async def test_an_alias_belongs_to_one_noun(store: Store) -> None:
+    alias = AliasRow(scheme="e2e", value="E1", noun="payment", id="P1")
+    assert await store.transact(lambda tx: tx.add_alias(alias))
+    assert await store.transact(lambda tx: tx.add_alias(alias))
+    assert not await store.transact(lambda tx: tx.add_alias(replace(alias, id="P2")))
+    assert await store.read(lambda r: r.find_alias("e2e", "E1")) == alias
+
+
+async def test_nouns_are_listed_by_what_is_asked_and_page_by_page(store: Store) -> None:
+    for n in range(6):
+        owner, state = ("999101", "999202")[n % 2], ("open", "paid")[n // 3]
+        await save(store, replace(NOUN, id=f"P{n}", owner=owner, state=state, lot_id=f"L{n % 2}"))
+
+    async def listed(**what: Any) -> str:
+        return "".join(row.id[1:] for row in await store.read(lambda r: r.list_nouns("payment", **what)))
+
+    assert await listed() == "012345"
+    assert await listed(limit=2) == "01"
+    assert await listed(after="P1", limit=2) == "23"
+    assert await listed(owner="999101") == "024"
+    assert await listed(state="paid") == "345"
+    assert await listed(owner="999202", state="paid", after="P3") == "5"
+    assert [row.id for row in await store.read(lambda r: r.nouns_of_lot("L0"))] == ["P0", "P2", "P4"]
+    counts = [NounCount(noun="payment", state=state, count=3) for state in ("open", "paid")]
+    assert await store.read(lambda r: r.count_nouns()) == counts
+
+
+async def test_the_journal_is_read_by_lot_and_by_owner_from_where_one_stopped(store: Store) -> None:
+    for n in range(1, 5):
+        await store.transact(lambda tx, n=n: tx.append_journal(replace(ENTRY, version=n, owner=f"99910{n % 2}")))
+    lines = await store.read(lambda r: r.journal_of_lot("L1"))
+    assert [line.version for line in lines] == [1, 2, 3, 4]
+    assert await store.read(lambda r: r.journal_of_lot("L1", after=lines[1].seq, limit=1)) == [lines[2]]
+    assert await store.read(lambda r: r.journal_of_owner("999100")) == [lines[1], lines[3]]
+
+
+async def test_a_feed_has_no_gap_though_works_fail_between(store: Store) -> None:
+    def publish(n):
+        def run(tx):
+            sequence = tx.next_sequence("999101")
+            line = FeedRow(
+                recipient="999101", sequence=sequence, outbox_id=f"o{n}", kind="offer.opened", body="{}", created_at=NOW
+            )
+            tx.add_feed(line)
+            if n % 4 == 0:
+                raise DomainError(n)
+
+        return run
+
+    await asyncio.gather(*(store.transact(publish(n)) for n in range(40)), return_exceptions=True)
+    feed = await store.read(lambda r: r.read_feed("999101"))
+    assert [line.sequence for line in feed] == list(range(1, 31))
+    assert await store.read(lambda r: r.feed_head("999101")) == 30
+    assert await store.read(lambda r: r.read_feed("999101", after=28, limit=5)) == feed[28:]
+    assert await store.transact(lambda tx: tx.next_sequence("999202")) == 1
+
+
+async def test_a_document_is_kept_once_under_its_id(store: Store) -> None:
+    content = b"%PDF \x00"
+    kept = DocumentRow(
+        id="D1",
+        media_type="application/pdf",
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+        created_at=NOW,
+    )
+    await store.transact(lambda tx: tx.add_document(kept))
+    await store.transact(lambda tx: tx.add_document(kept))
+    with pytest.raises(DuplicateError):
+        await store.transact(lambda tx: tx.add_document(replace(kept, sha256="0" * 64)))
+    assert await store.read(lambda r: r.document("D1")) == kept
+
+
+async def test_the_same_bytes_are_kept_once_and_found_from_every_noun_that_has_them(store: Store) -> None:
+    content = b"<signed/>"
+    link = EvidenceLink(
+        noun="payment",
+        noun_id="P1",
+        lot_id="L1",
+        direction="in",
+        message_source="999101",
+        message_id="m1",
+        at=NOW,
+        signer="999101",
+        certificate_sha256=None,
+        media_type="application/xml",
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    await store.transact(lambda tx: tx.add_evidence(link, content))
+    await store.transact(lambda tx: tx.add_evidence(replace(link, noun_id="P2"), content))
+    with pytest.raises(ValueError, match="digest"):
+        await store.transact(lambda tx: tx.add_evidence(link, b"other"))
+    assert await store.read(lambda r: r.evidence_content(link.sha256)) == content
+    assert await store.read(lambda r: r.evidence_of("payment", "P1")) == [EvidenceRow(**asdict(link), seq=1)]
+    assert len(await store.read(lambda r: r.evidence_of_lot("L1"))) == 2
+
+
+async def test_a_time_without_a_zone_is_refused(store: Store) -> None:
+    with pytest.raises(TypeError):
+        await store.transact(lambda tx: tx.set_timer(replace(TIMER, due_at=datetime(2026, 1, 1))))
+    assert await store.read(lambda r: r.list_outbox()) == []
