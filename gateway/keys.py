@@ -1,4 +1,4 @@
-"""Keys and trust from a folder: read at start and looked at again, so that new lists and keys take effect by themselves.
+"""Keys and trust from a folder, looked at again now and then: new lists and keys take effect by themselves.
 
 Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediates.pem`, `crl.pem`.
 """

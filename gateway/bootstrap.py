@@ -1,0 +1,385 @@
+"""Putting the house together: configuration in, a running gateway out. The only importer of adapters.
+
+One process holds all of it: doors, engine, dispatcher, receipts consumer and, where the configuration says `embedded`,
+the Kafka-protocol broker for demonstration. Several such processes over one PostgreSQL and one Kafka are replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+import ssl as tls
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.notary.adapter import NotaryAdapter
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from adapters.aos.adapter import AosAdapter, AosSettings
+from adapters.asan_pay.adapter import AsanPayAdapter, AsanPaySettings
+from adapters.banks.adapter import BankEndpoint, BanksAdapter, Transport
+from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
+from adapters.ministries.kafka import KafkaSettings
+from adapters.ministries.publisher import PublisherSettings
+from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
+from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from certs.trust import TrustPolicy
+from contracts.errors import ErrorCode, Refusal
+from gateway.config import Config, build_rulebook
+from gateway.domain.delivery import RetryPolicy
+from gateway.domain.nouns import TABLES
+from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
+from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
+from gateway.doors.health import Readiness, health_routes
+from gateway.doors.metrics import Metrics
+from gateway.doors.reading import StoreQueries
+from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
+from gateway.doors.soap import SoapSettings, soap_app
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.keys import KeyFolder, WatchedKeys
+from gateway.ports import Adapter
+from gateway.store import Store, open_store
+from gateway.wire.broker import EmbeddedBroker
+from gateway.wire.client import SignedClient
+from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
+
+_EMBEDDED = "embedded"
+
+
+def utc_now() -> datetime:
+    """The clock of the house."""
+    return datetime.now(UTC)
+
+
+def policies(config: Config) -> dict[str, RetryPolicy]:
+    """The retry schedule; one for all channels until a recipient has its own."""
+    settings = config.dispatcher
+    return {"default": RetryPolicy(pauses_s=tuple(settings.retry_s), jitter=settings.jitter_ratio)}
+
+
+def key_folder(config: Config) -> KeyFolder:
+    """Where our keys and the lists of whom we trust are."""
+    keys = config.keys
+    return KeyFolder(
+        directory=keys.directory,
+        key=keys.key,
+        chain=keys.chain,
+        anchors=keys.anchors,
+        intermediates=keys.intermediates,
+        crls=keys.crls,
+        policy=TrustPolicy(crl_max_age_s=0),
+    )
+
+
+@dataclass(slots=True)
+class System:
+    """A running gateway."""
+
+    config: Config
+    store: Store
+    engine: Engine
+    dispatcher: Dispatcher
+    running: Running
+    kafka: str
+    _stack: AsyncExitStack
+
+    @property
+    def address(self) -> str:
+        """Where the doors listen, as a URL without a path."""
+        return self.running.address
+
+    async def close(self) -> None:
+        """Stop taking in, finish what is under way, let go of everything."""
+        await self._stack.aclose()
+
+
+async def start(config: Config, *, clock: Callable[[], datetime] = utc_now) -> System:
+    """Start everything the configuration asks for.
+
+    Raises:
+        OurFaultError: keys that cannot be used.
+        StoreUnavailableError: the database is away.
+        OSError: the port is taken.
+    """
+    stack = AsyncExitStack()
+    try:
+        return await _Assembly(config, clock, stack).build()
+    except BaseException:
+        await stack.aclose()
+        raise
+
+
+class _Assembly:
+    """The steps of `start`, each leaving on the stack how it is undone."""
+
+    def __init__(self, config: Config, clock: Callable[[], datetime], stack: AsyncExitStack) -> None:
+        self.config, self.clock, self.stack = config, clock, stack
+        self.metrics = Metrics()
+        self.keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s)
+
+    async def build(self) -> System:
+        config = self.config
+        store = await open_store(config.store.url, connections_max=config.store.connections_max)
+        self.stack.push_async_callback(store.close)
+        engine = Engine(store, TABLES, build_rulebook(config), clock=self.clock, policies=policies(config))
+        kafka = self.broker()
+        adapters = self.adapters(kafka)
+        for adapter in adapters.values():
+            self.stack.push_async_callback(adapter.close)
+        dispatcher = await self.dispatch(engine, adapters)
+        receipts = await self.receipts(engine, kafka)
+        running = await serve_app(
+            self.application(engine, store, receipts), config.http.host, config.http.port, server_ssl(config)
+        )
+        self.stack.push_async_callback(running.close)
+        return System(config, store, engine, dispatcher, running, kafka.bootstrap_servers, self.stack)
+
+    def broker(self) -> KafkaSettings:
+        """How to reach the broker; the embedded one is started."""
+        settings = self.config.kafka
+        bootstrap = settings.bootstrap
+        if bootstrap == _EMBEDDED:
+            names = [ministry.topic for ministry in self.config.ministries]
+            broker = EmbeddedBroker(dict.fromkeys((*names, settings.receipts_topic), 1))
+            broker.start()
+            self.stack.callback(broker.close)
+            bootstrap = broker.bootstrap_servers
+        password = settings.sasl_password_file.read_text().strip() if settings.sasl_password_file else None
+        return KafkaSettings(
+            bootstrap_servers=bootstrap,
+            client_id=settings.client_id,
+            ssl=kafka_ssl(self.config),
+            sasl_mechanism=settings.sasl_mechanism,
+            user_name=settings.sasl_username if settings.security_protocol == "SASL_SSL" else None,
+            password=password,
+        )
+
+    def adapters(self, kafka: KafkaSettings) -> Mapping[str, Adapter]:
+        """One adapter per channel."""
+        config, keys, clock = self.config, self.keys, self.clock
+        rail = self.rail()
+        made: list[Adapter] = [
+            AosAdapter(
+                self.client(config.aos.request_timeout_s),
+                AosSettings(
+                    url=config.aos.url,
+                    own_bic=rail.own_bic,
+                    system_bic=rail.system_bic,
+                    participant=rail.participant,
+                ),
+                keys,
+            ),
+            AsanPayAdapter(
+                self.client(config.asan_pay.request_timeout_s),
+                AsanPaySettings(url=config.asan_pay.url, participant=config.asan_pay.participant),
+            ),
+            BanksAdapter(
+                [
+                    BankEndpoint(
+                        code=bank.code,
+                        transport=Transport(bank.transport),
+                        callback_url=bank.callback_url,
+                        timeout_s=bank.request_timeout_s,
+                    )
+                    for bank in config.banks
+                ],
+                keys,
+                clock=clock,
+            ),
+            PlatformAdapter(
+                PlatformSettings(
+                    callback_url=config.platform.callback_url,
+                    participant=config.platform.participant,
+                    timeout_s=config.platform.request_timeout_s,
+                ),
+                keys,
+                clock=clock,
+            ),
+            MinistriesAdapter(
+                MinistriesSettings(
+                    publisher=PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s),
+                    topics={ministry.code: ministry.topic for ministry in config.ministries},
+                    source=config.gateway.code,
+                )
+            ),
+            NotaryAdapter(keys, clock=clock),
+        ]
+        return {adapter.channel: adapter for adapter in made}
+
+    async def dispatch(self, engine: Engine, adapters: Mapping[str, Adapter]) -> Dispatcher:
+        """Start sending."""
+        settings = self.config.dispatcher
+        dispatcher = Dispatcher(
+            engine,
+            adapters,
+            clock=self.clock,
+            worker=f"{socket.gethostname()}.{os.getpid()}",
+            concurrency=settings.concurrency_per_recipient,
+            lease_s=settings.lease_s,
+            poll_s=settings.poll_s,
+            observe=self.metrics.delivery,
+        )
+        engine.wake = dispatcher.wake
+        task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+
+        async def stop() -> None:
+            await dispatcher.stop()
+            await task
+
+        self.stack.push_async_callback(stop)
+        return dispatcher
+
+    async def receipts(self, engine: Engine, kafka: KafkaSettings) -> ReceiptsConsumer:
+        """Start reading the ministries' receipts."""
+
+        async def note(refused: RefusedRecord) -> None:
+            await engine.record_refusal(None, refused.place, refused.refusal)
+
+        consumer = ReceiptsConsumer(
+            ReceiptsSettings(
+                kafka=kafka,
+                topic=self.config.kafka.receipts_topic,
+                group=f"{self.config.kafka.client_id}.receipts",
+                ministries=frozenset(ministry.code for ministry in self.config.ministries),
+            ),
+            self.keys,
+            engine,
+            clock=self.clock,
+            on_refusal=note,
+        )
+        await consumer.start()
+        self.stack.push_async_callback(consumer.close)
+        return consumer
+
+    def application(self, engine: Engine, store: Store, receipts: ReceiptsConsumer) -> web.Application:
+        """Every door in one application."""
+        config, queries = self.config, StoreQueries(store)
+        banks = frozenset(bank.code for bank in config.banks)
+
+        async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
+            await engine.record_refusal(source, path, refusal, digest=digest or "")
+
+        common: dict[str, Any] = {"identity": self.keys, "receiver": engine, "clock": self.clock, "note_refusal": note}
+        limit, platform = config.http.body_max_bytes, config.platform.participant
+        root = web.Application(middlewares=[unknown_paths, self.signed_rails(note)])
+        root.add_subapp(
+            "/v1",
+            rest_app(
+                RestSettings(platform=platform, banks=banks, body_max_bytes=limit),
+                queries=queries,
+                metrics=self.metrics,
+                **common,
+            ),
+        )
+        root.add_subapp(
+            "/soap",
+            soap_app(
+                SoapSettings(platform=platform, banks=banks, body_max_bytes=limit),
+                queries=queries,
+                metrics=self.metrics,
+                **common,
+            ),
+        )
+        rails = AosDoor(engine, self.rail(), self.keys, clock=self.clock).routes()
+        rails += AsanPayDoor(engine, participant=config.asan_pay.participant).routes()
+        root.add_routes(rails)
+        root.add_routes(health_routes(self.readiness(store, receipts), self.metrics))
+        return root
+
+    def signed_rails(self, note: NoteRefusal) -> Middleware:
+        """The signature middleware for the doors of AÖS and Asan Pay; the other doors bring their own."""
+        signed = signed_http(
+            self.keys,
+            clock=self.clock,
+            body_max_bytes=self.config.http.body_max_bytes,
+            on_refusal=noting(note),
+        )
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path in (MESSAGES_PATH, NOTIFICATIONS_PATH):
+                return await signed(request, handler)
+            return await handler(request)
+
+        return middleware
+
+    def rail(self) -> AosDoorSettings:
+        """Who we and AÖS are on the instant rail."""
+        return AosDoorSettings(
+            own_bic=self.config.gateway.bic,
+            own_address=self.config.gateway.address,
+            system_bic=self.config.aos.system_address,
+            participant=self.config.aos.participant,
+        )
+
+    def client(self, timeout_s: float) -> SignedClient:
+        """A client that signs as we."""
+        return SignedClient(self.keys, timeout_s=timeout_s, clock=self.clock)
+
+    @staticmethod
+    def readiness(store: Store, receipts: ReceiptsConsumer) -> Readiness:
+        """What must work before traffic is sent here."""
+
+        async def database() -> bool:
+            await store.read(lambda reader: reader.count_outbox())
+            return True
+
+        async def broker() -> bool:
+            return receipts.reader.reading.is_set()
+
+        return {"store": database, "broker": broker}
+
+
+def noting(note: NoteRefusal) -> OnRefusal:
+    """A middleware's refusals as journal lines."""
+
+    async def on_refusal(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
+        verified = request.get(VERIFIED)
+        source = None if verified is None else verified.signer.participant
+        await note(source, request.path, refusal, None if body is None else hashlib.sha256(body).hexdigest())
+
+    return on_refusal
+
+
+@web.middleware
+async def unknown_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Paths that no door has answer with a problem document too."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        refusal = Refusal(code=ErrorCode.NOT_FOUND, facts={"path": request.path})
+    except web.HTTPMethodNotAllowed:
+        refusal = Refusal(code=ErrorCode.METHOD_NOT_ALLOWED, facts={"method": request.method})
+    return problem_response(refusal, request.headers.get("Accept-Language", ""))
+
+
+def server_ssl(config: Config) -> tls.SSLContext | None:
+    """TLS of the doors, mutual where clients' authorities are named (AOS-S1); None without a certificate."""
+    http = config.http
+    if http.tls_certificate is None or http.tls_key is None:
+        return None
+    context = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
+    context.minimum_version = tls.TLSVersion.TLSv1_2
+    context.load_cert_chain(http.tls_certificate, http.tls_key)
+    if http.tls_client_ca is not None:
+        context.load_verify_locations(http.tls_client_ca)
+        context.verify_mode = tls.CERT_REQUIRED
+    return context
+
+
+def kafka_ssl(config: Config) -> tls.SSLContext | None:
+    """TLS to the brokers; None for PLAINTEXT."""
+    kafka = config.kafka
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = tls.create_default_context(cafile=str(kafka.tls_ca) if kafka.tls_ca else None)
+    if kafka.tls_certificate is not None and kafka.tls_key is not None:
+        context.load_cert_chain(kafka.tls_certificate, kafka.tls_key)
+    return context

@@ -1,0 +1,5 @@
+"""`python -m gateway.cli` is `eherrac-gateway`."""
+
+from gateway.cli.main import main
+
+main()

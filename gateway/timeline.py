@@ -1,0 +1,61 @@
+"""A journal as people read it: one line per event, in Azerbaijani or English. Texts stand in `data/timeline.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import orjson
+
+from gateway.domain.clock import BAKU
+from gateway.domain.money import Money
+from gateway.store.rows import JournalRow
+
+_ID_WIDTH = 26
+_STATE_WIDTH = 38
+
+
+@cache
+def _texts(language: str) -> dict[str, str]:
+    tables = tomllib.loads(resources.files("gateway").joinpath("data", "timeline.toml").read_text("utf-8"))
+    texts: dict[str, str] = tables[language]
+    return texts
+
+
+def catalogue(language: str) -> dict[str, str]:
+    """Every sentence of a language, by `noun.Event`."""
+    return dict(_texts(language))
+
+
+class _Facts(dict[str, str]):
+    """A missing fact shows as a dash; a line of the journal is never held back by its wording."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+def sentence(row: JournalRow, language: str = "az") -> str:
+    """What happened, in words."""
+    texts = _texts(language)
+    event = row.event.partition(":")[0]
+    text = texts.get(f"{row.noun}.{event}") or texts.get(f"*.{event}") or row.event
+    return text.format_map(_Facts(_facts(orjson.loads(row.data))))
+
+
+def line(row: JournalRow, language: str = "az") -> str:
+    """Baku time, noun, states, words; fixed columns."""
+    states = row.after if row.before in (None, row.after) else f"{row.before} → {row.after}"
+    at = row.at.astimezone(BAKU)
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}  {row.noun_id:<{_ID_WIDTH}} {states:<{_STATE_WIDTH}} {sentence(row, language)}"
+
+
+def _facts(data: dict[str, Any]) -> dict[str, str]:
+    return {key: _fact(value) for key, value in data.items() if value is not None}
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"minor", "currency"}:
+        return f"{Money(value['minor'])} {value['currency']}"
+    return str(value)
