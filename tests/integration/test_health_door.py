@@ -1,0 +1,77 @@
+"""Health over a socket: up is not ready, and a check that fails or hangs is named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import ClientSession, web
+
+from gateway.doors import health
+from gateway.doors.metrics import Metrics
+from gateway.wire.server import serve_app
+
+Serve = Callable[[health.Readiness], Awaitable[str]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    running = []
+
+    async def start(readiness: health.Readiness) -> str:
+        app = web.Application()
+        app.add_routes(health.health_routes(readiness, Metrics()))
+        running.append(await serve_app(app, "127.0.0.1", 0))
+        return running[-1].address
+
+    yield start
+    for server in running:
+        await server.close()
+
+
+async def get(url: str) -> tuple[int, str]:
+    async with ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+async def good() -> bool:
+    return True
+
+
+async def bad() -> bool:
+    return False
+
+
+async def broken() -> bool:
+    raise OSError("password=secret")
+
+
+async def hanging() -> bool:
+    return await asyncio.Event().wait()
+
+
+async def test_a_process_with_all_it_needs_is_up_and_ready(serve: Serve) -> None:
+    address = await serve({"store": good, "keys": good})
+    assert await get(address + "/healthz") == (200, '{"status": "up"}')
+    status, text = await get(address + "/readyz")
+    assert (status, '"store": "ok"' in text) == (200, True)
+
+
+@pytest.mark.parametrize("check", [bad, broken, hanging])
+async def test_what_is_missing_is_named_and_nothing_else_is_told(
+    serve: Serve, check: health.Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.05)
+    address = await serve({"store": good, "broker": check})
+    status, text = await get(address + "/readyz")
+    assert status == 503
+    assert '"broker": "failed"' in text
+    assert "secret" not in text
+    assert (await get(address + "/healthz"))[0] == 200
+
+
+async def test_metrics_are_prometheus_text(serve: Serve) -> None:
+    status, text = await get(await serve({}) + "/metrics")
+    assert status == 200
+    assert "# TYPE eherrac_requests_total counter" in text
