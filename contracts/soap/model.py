@@ -159,7 +159,7 @@ class DecideOffer:
     message_id: str
     offer_id: str
     decision: Decision
-    decided_by: str
+    decided_by: str | None = None
     payer: Account | None = None
     reason: str | None = None
 

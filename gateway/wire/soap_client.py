@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl as tls
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,7 +76,9 @@ class SoapClient:
                 participant, not by the schema, or not to this request (`refusal` says why).
         """
         sent = self._signed(message)
-        out = envelope_exhibit("out", self._version, sent, None)
+        out = replace(
+            envelope_exhibit("out", self._version, sent, None), signer=self._identity().credential.participant
+        )
         answer = await self._http.request(
             "POST",
             url,
