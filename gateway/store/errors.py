@@ -1,6 +1,6 @@
 """What a store reports when it could not do its work.
 
-StoreError
+StoreError (a fault of ours)
 ├── StoreUnavailableError   disk full, locked too long, connection lost: nothing was done, nothing may be acknowledged
 ├── VersionConflictError    somebody else changed the noun first: read again, decide again
 └── DuplicateError          a unique row is there already and says something else
@@ -8,8 +8,10 @@ StoreError
 
 from __future__ import annotations
 
+from gateway.errors import OurFaultError
 
-class StoreError(Exception):
+
+class StoreError(OurFaultError):
     """The database could not do what was asked."""
 
 

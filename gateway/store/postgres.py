@@ -59,15 +59,16 @@ class PostgresSession(Session):
 
 
 def translated(error: psycopg.Error) -> StoreError:
-    """What the caller can do about it."""
+    """What the caller can do about it. The server's DETAIL, which quotes data, is left out."""
+    reason = error.diag.message_primary or str(error)
     if isinstance(error, errors.SerializationFailure | errors.DeadlockDetected):
-        return _TryAgainError(str(error))
+        return _TryAgainError(reason)
     if isinstance(error, errors.UniqueViolation):
-        return DuplicateError(str(error))
+        return DuplicateError(reason)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         lost = (error.sqlstate or "08").startswith(("08", "57P"))  # connection failures, the server going down
-        return _LostError(str(error)) if lost else StoreUnavailableError(str(error))
-    return StoreError(str(error))
+        return _LostError(reason) if lost else StoreUnavailableError(reason)
+    return StoreError(reason)
 
 
 class PostgresStore:

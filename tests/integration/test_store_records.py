@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ async def test_what_is_not_there_is_none_or_empty(store: Store) -> None:
     )
     assert await store.read(lambda r: (r.document("x"), r.evidence_content("x"), r.find_outbox("x"))) == (None,) * 3
     assert await store.read(lambda r: (r.feed_head("x"), r.read_feed("x"), r.journal_of("lot", "x"))) == (0, [], [])
+
+
+async def test_a_state_is_written_as_its_value(store: Store) -> None:
+    class State(StrEnum):
+        WAITING = "waiting for the bank"
+
+    await save(store, replace(NOUN, state=State.WAITING))
+    await store.transact(lambda tx: tx.enqueue(item("o1", state=State.WAITING)))
+    assert [noun.id for noun in await store.read(lambda r: r.list_nouns("payment", state=State.WAITING))] == ["P1"]
+    assert [count.state for count in await store.read(lambda r: r.count_outbox())] == ["waiting for the bank"]
 
 
 async def test_a_noun_is_saved_only_over_the_version_it_was_read_at(store: Store) -> None:
