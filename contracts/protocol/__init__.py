@@ -1,0 +1,17 @@
+"""The protocol of an auction: what it states, as XML by our schema and as a printed document. Pure, reproducible."""
+
+from contracts.protocol.model import BidderRecord, BuyerRecord, ProtocolRecord, ProtocolResult
+from contracts.protocol.pdf import PDF_NAME, render_pdf
+from contracts.protocol.xml import XML_NAME, build_xml, read_xml
+
+__all__ = [
+    "PDF_NAME",
+    "XML_NAME",
+    "BidderRecord",
+    "BuyerRecord",
+    "ProtocolRecord",
+    "ProtocolResult",
+    "build_xml",
+    "read_xml",
+    "render_pdf",
+]
