@@ -30,6 +30,15 @@ FAMILIES = {
 }
 CODE = ("gateway/domain", "certs", "contracts", "gateway", "adapters", "helm")
 CODE_SUFFIXES = {".py", ".toml", ".sql", ".xsd", ".wsdl", ".yaml", ".typ"}
+STILL_OPEN = {  # what of a rule is not kept yet, although code and tests rightly cite it
+    "EHR-8": "Asan Finance, cabinet and SMS",
+    "EHR-13": "barring a defaulted winner from the same lot",
+    "EHR-14": "auction order within 2 business days, repeat auctions, the mortgagee's 30 days",
+    "AOS-G5": "intervals, adjustments with AZIPS, warning threshold",
+    "AOS-S1": "TLS is a setting, not a demand",
+    "AOS-S2": "the report to the central bank",
+    "PSP-7.8": "matching the day's lists with the journal",
+}
 SHOWN_MAX = 3  # per cell: the list is a way in, not an index
 
 _ID = re.compile(r"\b(EHR|AOS|PSP|CLM|VLT)-([A-Z]?\d+(?:\.t?\d+)*)(?![\w…–]|\.\w)")
@@ -62,6 +71,10 @@ class Row:
     def open(self) -> bool:
         return not (self.kept_by and self.shown_by)
 
+    @property
+    def still_open(self) -> str:
+        return STILL_OPEN.get(self.rule.id, "")
+
 
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order of the rule files."""
@@ -82,8 +95,9 @@ def render() -> str:
     lines = [_HEAD]
     for family, title in FAMILIES.items():
         mine = [row for row in table if row.rule.id.startswith(f"{family}-")]
-        kept = sum(not row.open for row in mine)
-        lines += [f"## {family}: {title}", "", f"{kept} of {len(mine)} kept.", ""]
+        kept = [row for row in mine if not row.open]
+        partly = sum(bool(row.still_open) for row in kept)
+        lines += [f"## {family}: {title}", "", f"{len(kept)} of {len(mine)} kept, {partly} of them in part.", ""]
         lines += ["| rule | says | kept by | shown by |", "|---|---|---|---|"]
         lines += [_line(row) for row in mine] + [""]
     return "\n".join(lines)
@@ -96,6 +110,8 @@ def faults() -> Iterator[str]:
     for id_, citing in (*code.items(), *tests.items()):
         if id_ not in known:
             yield f"{id_} is no rule, but {citing[0]} cites it"
+    for id_ in sorted(STILL_OPEN.keys() - (known & code.keys() & tests.keys())):
+        yield f"{id_} is open altogether: take it out of STILL_OPEN"
     for id_ in sorted(known & tests.keys() - code.keys()):
         yield f"{id_} is shown by {tests[id_][0]}, but no code cites it"
     if not LIST.is_file() or LIST.read_text(encoding="utf-8") != render():
@@ -169,8 +185,11 @@ def _listed() -> Iterator[re.Match[str]]:
 
 
 def _line(row: Row) -> str:
-    kept, shown = (" ", " ") if row.open else (_cell(row.kept_by), _cell(row.shown_by))
-    return f"| {row.rule.id} | {row.rule.text.replace('|', '¦')} | {'*open*' if row.open else kept} | {shown.strip()} |"
+    rule = f"{row.rule.id} | {row.rule.text.replace('|', '¦')}"
+    if row.open:
+        return f"| {rule} | *open* |  |"
+    partly = f"*in part; open: {row.still_open}* " if row.still_open else ""
+    return f"| {rule} | {partly}{_cell(row.kept_by)} | {_cell(row.shown_by)} |"
 
 
 def _cell(names: tuple[str, ...]) -> str:
@@ -185,6 +204,7 @@ def main() -> int:
         return 1 if found else 0
     LIST.write_text(render(), encoding="utf-8")
     table = rows()
+    sys.stdout.writelines(f"{fault}\n" for fault in faults())
     sys.stdout.write(f"{sum(not row.open for row in table)} of {len(table)} rules kept\n")
     return 0
 
