@@ -138,8 +138,9 @@ DOCUMENTS = {
 class FakeQueries:
     """A store with one offer, payment, protocol and lot of BANK, and a feed of five notices for everybody."""
 
-    async def offers(self, actor: str | None, *, limit: int) -> tuple[OfferView, ...]:
-        return (OFFER,)[:limit] if actor == BANK else ()
+    async def offers(self, actor: str | None, *, after: str = "", limit: int) -> tuple[OfferView, ...]:
+        later = (OFFER, replace(OFFER, id="LOT-E.offer"), replace(OFFER, id="LOT-F.offer"))
+        return tuple(offer for offer in later if offer.id > after)[:limit] if actor == BANK else ()
 
     async def offer(self, id: str, actor: str | None) -> OfferView | None:
         return OFFER if id == OFFER.id and actor in (None, BANK) else None

@@ -56,9 +56,11 @@ class OfferModel(WireModel):
 
 
 class OfferList(WireModel):
-    """The bank's own offers, newest first."""
+    """A page of the bank's own offers, in order of id. `next` is the `after` of the following call."""
 
     items: tuple[OfferModel, ...]
+    next: str
+    more: bool
 
 
 class PaymentModel(WireModel):

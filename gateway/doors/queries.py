@@ -98,7 +98,8 @@ class FeedItem:
 class Queries(Protocol):
     """Reads of the present state. Every method answers None or nothing where the actor may not look."""
 
-    async def offers(self, actor: str | None, *, limit: int) -> tuple[OfferView, ...]: ...
+    async def offers(self, actor: str | None, *, after: str = "", limit: int) -> tuple[OfferView, ...]:
+        """In order of id, from the one that follows `after`."""
 
     async def offer(self, id: str, actor: str | None) -> OfferView | None: ...
 

@@ -28,9 +28,9 @@ class StoreQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def offers(self, actor: str | None, *, limit: int) -> tuple[OfferView, ...]:
-        """A bank's own offers; all for the platform."""
-        rows = await self._store.read(lambda reader: reader.list_nouns("offer", owner=actor, limit=limit))
+    async def offers(self, actor: str | None, *, after: str = "", limit: int) -> tuple[OfferView, ...]:
+        """A bank's own offers; all for the platform. In order of id, from the one that follows `after`."""
+        rows = await self._store.read(lambda reader: reader.list_nouns("offer", owner=actor, after=after, limit=limit))
         return tuple(_offer(row) for row in rows)
 
     async def offer(self, id: str, actor: str | None) -> OfferView | None:

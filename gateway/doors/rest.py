@@ -46,6 +46,7 @@ NoteRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
 """Told of every refused request: verified participant, path, refusal, hex SHA-256 of the body if it was read."""
 
 _REFUSED = web.RequestKey("refused", ErrorCode)
+_DIGITS_MAX = 15  # a sequence number fits a database's 64 bits with room
 _SUFFIXES = {".xml": DocumentForm.XML, ".pdf": DocumentForm.PDF, ".asice": DocumentForm.ASICE}
 _Found = TypeVar("_Found")
 
@@ -171,12 +172,16 @@ class RestDoor:
         return _answered(await self._receiver.receive(message))
 
     async def list_offers(self, request: web.Request) -> web.Response:
-        """A bank's own offers (EHR-5), newest first."""
+        """A page of a bank's own offers (EHR-5), in order of id."""
         caller = self._caller(request)
         self._only(caller.actor is not None, caller, "listOffers")
-        query = _query(request, limit=self._page_default)
-        views = await self._queries.offers(caller.actor, limit=self._page(query["limit"]))
-        return _json(OfferList(items=tuple(map(mapping.offer_model, views))))
+        query = _query(request, after="", limit=str(self._page_default))
+        limit, after = self._page(query), query["after"]
+        if after and not is_subject_id(after):
+            raise refuse(ErrorCode.SCHEMA_INVALID, path="?after", fault="not an offer's id")
+        views = await self._queries.offers(caller.actor, after=after, limit=limit + 1)
+        items = tuple(map(mapping.offer_model, views[:limit]))
+        return _json(OfferList(items=items, next=items[-1].id if items else after, more=len(views) > limit))
 
     async def get_offer(self, request: web.Request) -> web.Response:
         """One offer."""
@@ -208,15 +213,14 @@ class RestDoor:
     async def read_feed(self, request: web.Request) -> web.Response:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
         caller = self._caller(request)
-        query = _query(request, after=0, limit=self._page_default)
-        limit = self._page(query["limit"])
-        found = await self._queries.feed(caller.participant, after=query["after"], limit=limit + 1)
+        query = _query(request, after="0", limit=str(self._page_default))
+        limit, after = self._page(query), _whole_number(query, "after")
+        found = await self._queries.feed(caller.participant, after=after, limit=limit + 1)
+        page = found[:limit]
         items = tuple(
-            notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version)
-            for item in found[:limit]
+            notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version) for item in page
         )
-        last = found[: len(items)][-1].sequence if items else query["after"]
-        return _json(FeedPage(items=items, next=last, more=len(found) > limit))
+        return _json(FeedPage(items=items, next=page[-1].sequence if page else after, more=len(found) > limit))
 
     def _caller(self, request: web.Request) -> Caller:
         participant = request[VERIFIED].signer.participant
@@ -226,7 +230,8 @@ class RestDoor:
             return Caller(participant, participant)
         raise refuse(ErrorCode.PARTICIPANT_UNKNOWN, participant=participant)
 
-    def _page(self, limit: int) -> int:
+    def _page(self, query: Mapping[str, str]) -> int:
+        limit = _whole_number(query, "limit")
         if 1 <= limit <= self._settings.page_max:
             return limit
         raise refuse(ErrorCode.SCHEMA_INVALID, path="?limit", fault=f"1 to {self._settings.page_max}")
@@ -259,17 +264,19 @@ def _idempotency_key(request: web.Request) -> str:
     return keys[0]
 
 
-def _query(request: web.Request, **defaults: int) -> dict[str, int]:
-    """Non-negative whole numbers out of the query; nothing else may stand there."""
-    values = dict(defaults)
+def _query(request: web.Request, **defaults: str) -> dict[str, str]:
+    """The query's parameters, each once, none but those with a default."""
     for name in request.query:
-        texts = request.query.getall(name)
-        if name not in defaults or len(texts) != 1:
+        if name not in defaults or len(request.query.getall(name)) != 1:
             raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="unknown or repeated")
-        if not (texts[0].isascii() and texts[0].isdigit() and len(texts[0]) <= 15):
-            raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="a whole number is wanted")
-        values[name] = int(texts[0])
-    return values
+    return defaults | dict(request.query)
+
+
+def _whole_number(query: Mapping[str, str], name: str) -> int:
+    text = query[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="a whole number is wanted")
+    return int(text)
 
 
 def _document_form(request: web.Request) -> tuple[str, DocumentForm | None]:

@@ -140,9 +140,17 @@ async def test_a_bank_lists_its_own_offers_only(world: World) -> None:
     """EHR-4, EHR-5."""
     own = orjson.loads((await world.ask(BANK, "GET", "/v1/offers")).body)
     other = orjson.loads((await world.ask(OTHER_BANK, "GET", "/v1/offers?limit=5")).body)
-    assert [item["id"] for item in own["items"]] == [OFFER.id]
+    assert [item["id"] for item in own["items"]] == [OFFER.id, "LOT-E.offer", "LOT-F.offer"]
     assert own["items"][0]["amount"] == {"value": "27300.00", "currency": "AZN"}
-    assert other == {"items": []}
+    assert other == {"items": [], "next": "", "more": False}
+
+
+async def test_every_offer_is_reached_page_by_page(world: World) -> None:
+    """EHR-5: every property whose auction has ended."""
+    first = orjson.loads((await world.ask(BANK, "GET", "/v1/offers?limit=2")).body)
+    rest = orjson.loads((await world.ask(BANK, "GET", f"/v1/offers?limit=2&after={first['next']}")).body)
+    assert (first["more"], rest["more"]) == (True, False)
+    assert [item["id"] for item in first["items"] + rest["items"]] == [OFFER.id, "LOT-E.offer", "LOT-F.offer"]
 
 
 @pytest.mark.parametrize("path", [f"/v1/payments/{PAYMENT.id}", "/v1/lots/LOT-B", f"/v1/protocols/{PROTOCOL.id}"])
@@ -275,6 +283,7 @@ FORBIDDEN = [
     (BANK, "PUT", "/v1/offers", E.METHOD_NOT_ALLOWED, 405),
     (BANK, "GET", "/v1/offers/..%2Fetc", E.OFFER_UNKNOWN, 404),
     (BANK, "GET", "/v1/offers?limit=0", E.SCHEMA_INVALID, 422),
+    (BANK, "GET", "/v1/offers?after=%2Fetc", E.SCHEMA_INVALID, 422),
     (BANK, "GET", "/v1/feed?after=-1", E.SCHEMA_INVALID, 422),
     (BANK, "GET", "/v1/feed?after=1&after=2", E.SCHEMA_INVALID, 422),
     (BANK, "GET", "/v1/feed?sort=up", E.SCHEMA_INVALID, 422),
