@@ -25,12 +25,21 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import refuse
 from contracts.events.cloudevents import MEDIA_TYPE as CLOUDEVENT
 from contracts.events.platform import parse_event
-from contracts.fields import WireModel, is_message_id, is_subject_id, validated
+from contracts.fields import WireModel, is_subject_id, validated
 from contracts.json import JsonLimits, parse_json
 from contracts.rest.models import Decision, FeedPage, OfferList
 from gateway.doors import mapping
 from gateway.doors.metrics import Metrics
-from gateway.doors.queries import DocumentForm, Queries
+from gateway.doors.queries import Queries
+from gateway.doors.rest_request import (
+    JSON,
+    document_form,
+    expect_type,
+    idempotency_key,
+    path_id,
+    query_of,
+    whole_number,
+)
 from gateway.ports import Answer, Message, Receiver, Target
 from gateway.wire.identity import Identity
 from gateway.wire.notices import notice_event
@@ -38,16 +47,12 @@ from gateway.wire.server import EXHIBIT, RAW_BODY, VERIFIED, signed_http
 
 PREFIX = "/v1"
 OPENAPI_PATH = f"{PREFIX}/openapi.yaml"
-JSON = "application/json"
-IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 
 NoteRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
 """Told of every refused request: verified participant, path, refusal, hex SHA-256 of the body if it was read."""
 
 _REFUSED = web.RequestKey("refused", ErrorCode)
-_DIGITS_MAX = 15  # a sequence number fits a database's 64 bits with room
-_SUFFIXES = {".xml": DocumentForm.XML, ".pdf": DocumentForm.PDF, ".asice": DocumentForm.ASICE}
 _Found = TypeVar("_Found")
 
 
@@ -137,7 +142,7 @@ class RestDoor:
         """The platform says what happened to a lot. The event's own id is the key of idempotency."""
         caller = self._caller(request)
         self._only(caller.actor is None, caller, "publishEvent")
-        _expect_type(request, CLOUDEVENT)
+        expect_type(request, CLOUDEVENT)
         body = request[RAW_BODY]
         event = parse_event(body, self._limits)
         if event.source != caller.participant:
@@ -156,13 +161,13 @@ class RestDoor:
         """The claimant bank accepts or refuses (EHR-5). `Idempotency-Key` is the message's id."""
         caller = self._caller(request)
         self._only(caller.actor is not None, caller, "decideOffer")
-        _expect_type(request, JSON)
-        offer_id = _path_id(request, ErrorCode.OFFER_UNKNOWN)
+        expect_type(request, JSON)
+        offer_id = path_id(request, ErrorCode.OFFER_UNKNOWN)
         body = request[RAW_BODY]
         decision = validated(Decision, parse_json(body, self._limits))
         message = Message(
             source=caller.participant,
-            id=_idempotency_key(request),
+            id=idempotency_key(request),
             target=Target(noun="offer", id=offer_id),
             event=mapping.decision_event(decision),
             digest=hashlib.sha256(offer_id.encode() + b"\n" + body).hexdigest(),
@@ -175,7 +180,7 @@ class RestDoor:
         """A page of a bank's own offers (EHR-5), in order of id."""
         caller = self._caller(request)
         self._only(caller.actor is not None, caller, "listOffers")
-        query = _query(request, after="", limit=str(self._page_default))
+        query = query_of(request, after="", limit=str(self._page_default))
         limit, after = self._page(query), query["after"]
         if after and not is_subject_id(after):
             raise refuse(ErrorCode.SCHEMA_INVALID, path="?after", fault="not an offer's id")
@@ -185,25 +190,25 @@ class RestDoor:
 
     async def get_offer(self, request: web.Request) -> web.Response:
         """One offer."""
-        caller, id = self._caller(request), _path_id(request, ErrorCode.OFFER_UNKNOWN)
+        caller, id = self._caller(request), path_id(request, ErrorCode.OFFER_UNKNOWN)
         view = _found(await self._queries.offer(id, caller.actor), ErrorCode.OFFER_UNKNOWN, id)
         return _json(mapping.offer_model(view))
 
     async def get_payment(self, request: web.Request) -> web.Response:
         """One payment."""
-        caller, id = self._caller(request), _path_id(request, ErrorCode.PAYMENT_UNKNOWN)
+        caller, id = self._caller(request), path_id(request, ErrorCode.PAYMENT_UNKNOWN)
         view = _found(await self._queries.payment(id, caller.actor), ErrorCode.PAYMENT_UNKNOWN, id)
         return _json(mapping.payment_model(view))
 
     async def get_lot(self, request: web.Request) -> web.Response:
         """One lot."""
-        caller, id = self._caller(request), _path_id(request, ErrorCode.LOT_UNKNOWN)
+        caller, id = self._caller(request), path_id(request, ErrorCode.LOT_UNKNOWN)
         view = _found(await self._queries.lot(id, caller.actor), ErrorCode.LOT_UNKNOWN, id)
         return _json(mapping.lot_model(view))
 
     async def get_protocol(self, request: web.Request) -> web.Response:
         """A protocol: its particulars, or the document in the form asked for by suffix or Accept (EHR-16)."""
-        caller, (id, form) = self._caller(request), _document_form(request)
+        caller, (id, form) = self._caller(request), document_form(request)
         if form is None:
             view = _found(await self._queries.protocol(id, caller.actor), ErrorCode.PROTOCOL_UNKNOWN, id)
             return _json(mapping.protocol_model(view))
@@ -213,8 +218,8 @@ class RestDoor:
     async def read_feed(self, request: web.Request) -> web.Response:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
         caller = self._caller(request)
-        query = _query(request, after="0", limit=str(self._page_default))
-        limit, after = self._page(query), _whole_number(query, "after")
+        query = query_of(request, after="0", limit=str(self._page_default))
+        limit, after = self._page(query), whole_number(query, "after")
         found = await self._queries.feed(caller.participant, after=after, limit=limit + 1)
         page = found[:limit]
         items = tuple(
@@ -231,7 +236,7 @@ class RestDoor:
         raise refuse(ErrorCode.PARTICIPANT_UNKNOWN, participant=participant)
 
     def _page(self, query: Mapping[str, str]) -> int:
-        limit = _whole_number(query, "limit")
+        limit = whole_number(query, "limit")
         if 1 <= limit <= self._settings.page_max:
             return limit
         raise refuse(ErrorCode.SCHEMA_INVALID, path="?limit", fault=f"1 to {self._settings.page_max}")
@@ -240,62 +245,6 @@ class RestDoor:
     def _only(permitted: bool, caller: Caller, operation: str) -> None:
         if not permitted:
             raise refuse(ErrorCode.NOT_PERMITTED, operation=operation, participant=caller.participant)
-
-
-def _expect_type(request: web.Request, expected: str) -> None:
-    charset = (request.charset or "utf-8").lower()
-    if request.content_type != expected or charset != "utf-8":
-        received = request.headers.get("Content-Type", "")
-        raise refuse(ErrorCode.CONTENT_TYPE, received=received or "-", expected=expected)
-
-
-def _path_id(request: web.Request, unknown: ErrorCode) -> str:
-    id = request.match_info["id"]
-    if not is_subject_id(id):
-        raise refuse(unknown, id=id)
-    return id
-
-
-def _idempotency_key(request: web.Request) -> str:
-    keys = request.headers.getall(IDEMPOTENCY_KEY, [])
-    if len(keys) != 1 or not is_message_id(keys[0]):
-        fault = "exactly one, 1 to 64 letters, digits and . _ : -"
-        raise refuse(ErrorCode.SCHEMA_INVALID, path=f"header {IDEMPOTENCY_KEY}", fault=fault)
-    return keys[0]
-
-
-def _query(request: web.Request, **defaults: str) -> dict[str, str]:
-    """The query's parameters, each once, none but those with a default."""
-    for name in request.query:
-        if name not in defaults or len(request.query.getall(name)) != 1:
-            raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="unknown or repeated")
-    return defaults | dict(request.query)
-
-
-def _whole_number(query: Mapping[str, str], name: str) -> int:
-    text = query[name]
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
-        raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="a whole number is wanted")
-    return int(text)
-
-
-def _document_form(request: web.Request) -> tuple[str, DocumentForm | None]:
-    """The protocol's id and the form: by suffix, else by the first type in Accept that we have, else particulars."""
-    id = _path_id(request, ErrorCode.PROTOCOL_UNKNOWN)
-    for suffix, form in _SUFFIXES.items():
-        if id.endswith(suffix):
-            return id.removesuffix(suffix), form
-    accept = request.headers.get("Accept", "*/*")
-    forms: Mapping[str, DocumentForm | None] = {form.value: form for form in DocumentForm} | {
-        JSON: None,
-        "*/*": None,
-        "application/*": None,
-    }
-    for part in accept.split(","):
-        media_type = part.split(";")[0].strip().lower()
-        if media_type in forms:
-            return id, forms[media_type]
-    raise refuse(ErrorCode.CONTENT_TYPE, received=accept, expected=", ".join([JSON, *DocumentForm]))
 
 
 def _found(value: _Found | None, unknown: ErrorCode, id: str) -> _Found:
