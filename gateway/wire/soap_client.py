@@ -19,11 +19,12 @@ from certs.wss import WssExpectations, sign_envelope, verify_envelope
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.soap.calls import RESPONSES, action_of, content_type, headers
-from contracts.soap.codec import read, write
+from contracts.soap.codec import read
 from contracts.soap.description import schema
 from contracts.soap.envelope import inspect, only_child, to_bytes, wrap
 from contracts.soap.faults import SoapFault, read_fault
 from contracts.soap.names import SoapVersion
+from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.errors import OutcomeUnknownError
 from gateway.ports import Exhibit
@@ -71,6 +72,7 @@ class SoapClient:
         """Send one request.
 
         Raises:
+            ValueError: the message is not by our own schema; nothing was sent.
             NotSentError: no connection was made; safe to send again.
             OutcomeUnknownError: sent, then timeout, broken connection, or an answer that is not signed by the expected
                 participant, not by the schema, or not to this request (`refusal` says why).
@@ -103,7 +105,7 @@ class SoapClient:
         await self._http.close()
 
     def _signed(self, message: Any) -> bytes:
-        envelope = wrap(self._version, write(message))
+        envelope = wrap(self._version, written(message))
         sign_envelope(envelope, self._identity().credential, now=self._clock())
         return to_bytes(envelope)
 

@@ -28,11 +28,12 @@ from certs.trust import Verified
 from certs.wss import WssExpectations, sign_envelope, verify_envelope
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
-from contracts.soap.codec import read, write
+from contracts.soap.codec import read
 from contracts.soap.description import Service, schema, wsdl, xsd
 from contracts.soap.envelope import inspect, only_child, to_bytes, wrap
 from contracts.soap.faults import fault, http_status, is_ours
 from contracts.soap.names import GATEWAY, SoapVersion, version_of
+from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
 from gateway.wire.identity import Identity
@@ -137,7 +138,7 @@ class SoapEndpoint(Generic[CallerT]):
         body = self._verify(call, call.body)
         caller = self._admit(call, call.body)
         message = self._message(body, call)
-        return write(await self._offered.perform(message, caller))
+        return written(await self._offered.perform(message, caller))
 
     def _verify(self, call: _Call, raw: bytes) -> etree._Element:
         envelope = inspect(parse_xml(raw, limits=XmlLimits(body_max_bytes=self._limits.body_max_bytes)))

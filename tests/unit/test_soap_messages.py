@@ -14,6 +14,7 @@ from contracts.errors.refusal import RefusedError
 from contracts.soap import model
 from contracts.soap.codec import read, write
 from contracts.soap.description import schema, xsd
+from contracts.soap.outgoing import written
 from contracts.xml import parse_xml
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -208,6 +209,11 @@ def test_the_samples_behind_the_faults_are_valid_themselves() -> None:
 def test_an_instant_is_read_in_utc_whatever_offset_it_was_written_with() -> None:
     notify = read(model.Notify, parse_xml(_notify(OccurredAt="2026-11-22T16:00:00+04:00")))
     assert notify.notice.occurred_at == datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def test_what_our_schema_does_not_allow_never_leaves() -> None:
+    with pytest.raises(ValueError, match="/GetPayment/PaymentId"):
+        written(model.GetPayment(message_id="q-1", payment_id="two words"))
 
 
 def test_a_naive_instant_is_never_written() -> None:

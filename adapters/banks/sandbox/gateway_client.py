@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 
+from contracts.errors.refusal import RefusedError
 from contracts.events.notices import NoticeEvent
 from contracts.fields import AccountModel, validated
 from contracts.json import parse_json
@@ -81,16 +82,18 @@ class RestGateway:
             headers={"Idempotency-Key": message_id},
             expected_participant=self._participant,
         )
-        document = parse_json(answer.body)
+        document = _object(answer)
         if answer.status < 300:
-            return Told(state=document["state"])
-        return Told(refused=document["code"], retry=document["retry"])
+            return Told(state=document.get("state"))
+        return Told(refused=document.get("code"), retry=document.get("retry") is True)
 
     async def feed(self, after: int) -> tuple[Notice, ...]:
         """GET one page."""
         answer = await self._get(f"{self._url}/feed?after={after}&limit={FEED_PAGE}")
-        items = parse_json(answer.body)["items"]
-        return tuple(notice_element(validated(NoticeEvent, item)) for item in items)
+        try:
+            return tuple(notice_element(validated(NoticeEvent, item)) for item in _object(answer).get("items", ()))
+        except RefusedError as error:
+            raise TheirFaultError("not a page of the feed", refusal=error.refusal) from error
 
     async def document(self, protocol_id: str) -> bytes:
         """GET the container."""
@@ -157,6 +160,17 @@ class SoapGateway:
         if isinstance(answer.message, SoapFault):
             raise TheirFaultError(f"{answer.message.code}: {answer.message.reason}", exhibits=answer.exhibits)
         return answer.message
+
+
+def _object(answer: SignedAnswer) -> dict[str, Any]:
+    """The JSON object of a verified answer. Raises TheirFaultError for anything else."""
+    try:
+        document = parse_json(answer.body)
+    except RefusedError as error:
+        raise TheirFaultError("not JSON", refusal=error.refusal, exhibits=answer.exhibits) from error
+    if not isinstance(document, dict):
+        raise TheirFaultError("not a JSON object", exhibits=answer.exhibits)
+    return document
 
 
 def _account(payer: AccountModel) -> model.Account:
