@@ -7,6 +7,7 @@ form never leaves this file. Which algorithm is used follows from the key, never
 from __future__ import annotations
 
 import hashlib
+import warnings
 from base64 import b64encode
 from functools import lru_cache
 
@@ -24,6 +25,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 RSA_MIN_BITS = 2048
 P256_PART_BYTES = 32
+_FIELDS = ("version", "serial_number", "issuer", "subject", "not_valid_before_utc", "not_valid_after_utc", "extensions")
 
 XMLDSIG = "http://www.w3.org/2000/09/xmldsig#"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
@@ -82,10 +84,26 @@ def load_certificate(der: bytes) -> x509.Certificate:
 
     Raises RefusedError(CERTIFICATE_MALFORMED).
     """
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
-        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # oddities of a stranger's certificate are ours to judge, not to warn of
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except (ValueError, TypeError, x509.InvalidVersion):
+            raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+        check_readable(certificate)
+    return certificate
+
+
+def check_readable(certificate: x509.Certificate) -> None:
+    """Read every field once: the library parses lazily and raises half a dozen unrelated errors late.
+
+    Raises RefusedError(CERTIFICATE_MALFORMED, what).
+    """
+    for field in _FIELDS:
+        try:
+            getattr(certificate, field)
+        except Exception as fault:  # ValueError, TypeError, InvalidVersion, DuplicateExtension, ...
+            raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what=field) from fault
 
 
 @lru_cache(maxsize=1024)

@@ -67,6 +67,7 @@ def _unrevoked_until(entries: x509.CertificateRevocationList, certificate: x509.
     if entry.revocation_date_utc <= at:
         raise refuse(
             ErrorCode.CERTIFICATE_REVOKED,
+            subject=certificate.subject.rfc4514_string(),
             serial=format(certificate.serial_number, "x"),
             revoked_at=entry.revocation_date_utc.isoformat(),
         )

@@ -48,6 +48,9 @@ _DIGEST_METHOD = f"{{{XMLDSIG}}}DigestMethod"
 _DIGEST_VALUE = f"{{{XMLDSIG}}}DigestValue"
 _INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE_NAMESPACE}}}InclusiveNamespaces"
 
+_URI = frozenset({"URI"})
+_ALGORITHM = frozenset({"Algorithm"})
+
 REFERENCES_MAX = 16
 
 _IDS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
@@ -134,15 +137,16 @@ def children(
 
 def check_bare(element: etree._Element, step: str, attributes: frozenset[str] = frozenset()) -> None:
     """White space only between the children, and no attribute besides `attributes`."""
-    if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
+    texts = [element.text, *[child.tail for child in element]]
+    if any(text and not text.isspace() for text in texts):
         raise malformed(step, f"text in {name_of(element)}")
-    if not attributes.issuperset(element.attrib):
+    if not attributes.issuperset(element.keys()):
         raise malformed(step, f"attribute of {name_of(element)}")
 
 
 def text_of(element: etree._Element, step: str, attributes: frozenset[str] = frozenset()) -> str:
     """The text of an element that has nothing but text."""
-    if len(element) or not attributes.issuperset(element.attrib) or not element.text:
+    if len(element) or not attributes.issuperset(element.keys()) or not element.text:
         raise malformed(step, name_of(element))
     return element.text
 
@@ -180,7 +184,7 @@ def read_signed_info(element: etree._Element, *, inclusive_allowed: bool = False
 
 def _read_reference(element: etree._Element, inclusive_allowed: bool) -> Reference:
     wanted = (_TRANSFORMS, _DIGEST_METHOD, _DIGEST_VALUE)
-    transforms, method, value = children(element, "reference", *wanted, attributes=frozenset({"URI"}))
+    transforms, method, value = children(element, "reference", *wanted, attributes=_URI)
     _algorithm(method, (DIGEST_SHA256,))
     if not 1 <= len(transforms) <= 2:
         raise malformed("reference", "number of transforms")
@@ -195,7 +199,8 @@ def _read_reference(element: etree._Element, inclusive_allowed: bool) -> Referen
 
 
 def _algorithm(element: etree._Element, allowed: Sequence[str]) -> str:
-    children(element, "algorithm", attributes=frozenset({"Algorithm"}))
+    if len(element) or element.keys() != ["Algorithm"] or (element.text or "").strip():
+        raise malformed("algorithm", name_of(element))
     algorithm = element.get("Algorithm", "")
     if algorithm not in allowed:
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
@@ -207,7 +212,7 @@ def _exclusive(element: etree._Element, inclusive_allowed: bool) -> tuple[str, .
     if not (inclusive_allowed and len(element)):
         _algorithm(element, (EXCLUSIVE_C14N,))
         return ()
-    (inclusive,) = children(element, "algorithm", _INCLUSIVE_NAMESPACES, attributes=frozenset({"Algorithm"}))
+    (inclusive,) = children(element, "algorithm", _INCLUSIVE_NAMESPACES, attributes=_ALGORITHM)
     if element.get("Algorithm") != EXCLUSIVE_C14N:
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=element.get("Algorithm", ""))
     children(inclusive, "algorithm", attributes=frozenset({"PrefixList"}))
@@ -252,6 +257,17 @@ def write_signature(credential: Credential, references: Sequence[Reference], key
         f'<ds:Signature xmlns:ds="{XMLDSIG}"><ds:SignedInfo>{inner}</ds:SignedInfo>'
         f"<ds:SignatureValue>{value}</ds:SignatureValue><ds:KeyInfo>{key_info}</ds:KeyInfo></ds:Signature>"
     )
+
+
+def check_own_signature(signature: etree._Element, parts: Sequence[bytes], key: PublicKey) -> None:
+    """What we are about to send: each digest is that of its part, in order, and the value holds in the tree.
+
+    Raises RefusedError(DIGEST_MISMATCH, SIGNATURE_INVALID): the tree is not what was signed.
+    """
+    for element, octets in zip(signature[0].iter(_REFERENCE), parts, strict=True):
+        stated = Reference(uri=element.get("URI", ""), transforms=(), digest=element[2].text or "")
+        check_digest(stated, octets)
+    verify_bytes(key, decode(signature[1], "signature value"), canonical(signature[0]))
 
 
 def _write_reference(reference: Reference) -> str:

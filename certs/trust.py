@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-from certs.algorithms import public_key_of
+from certs.algorithms import check_readable, public_key_of
 from certs.keystore import participant_codes
 from certs.revocation import RevocationLists, load_lists
 from contracts.errors.codes import ErrorCode
@@ -144,6 +144,10 @@ class TrustStore:
     def _judge_anew(
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, fingerprint: str
     ) -> _Judgement:
+        if len(extra) > EXTRA_MAX:
+            raise refuse(ErrorCode.CERTIFICATE_UNTRUSTED, what="too many certificates")
+        for received in (certificate, *extra):
+            check_readable(received)
         _check_validity(certificate, at)
         _check_leaf(certificate, self._policy)
         participant = _participant(certificate, self._policy)
@@ -164,8 +168,6 @@ class TrustStore:
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime
     ) -> list[x509.Certificate]:
         """Leaf to anchor. The library judges signatures, names, constraints and the CAs' own profile."""
-        if len(extra) > EXTRA_MAX:
-            raise refuse(ErrorCode.CERTIFICATE_UNTRUSTED, what="too many certificates")
         builder = PolicyBuilder().store(self._store).time(at.astimezone(UTC)).max_chain_depth(PATH_MAX_INTERMEDIATES)
         # The library's default leaf profile is a web server's (SAN, EKU); ours is checked in `_check_leaf`.
         builder = builder.extension_policies(
@@ -186,16 +188,17 @@ class TrustStore:
 
 
 def _untrusted(certificate: x509.Certificate, fault: Exception) -> RefusedError:
-    issuer = certificate.issuer.rfc4514_string()
+    subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
     if "not valid at validation time" in str(fault):
-        return refuse(ErrorCode.CERTIFICATE_EXPIRED, what="path", issuer=issuer)
-    return refuse(ErrorCode.CERTIFICATE_UNTRUSTED, issuer=issuer)
+        return refuse(ErrorCode.CERTIFICATE_EXPIRED, subject=issuer)
+    return refuse(ErrorCode.CERTIFICATE_UNTRUSTED, subject=subject, issuer=issuer)
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise refuse(
             ErrorCode.CERTIFICATE_EXPIRED,
+            subject=certificate.subject.rfc4514_string(),
             not_before=certificate.not_valid_before_utc.isoformat(),
             not_after=certificate.not_valid_after_utc.isoformat(),
         )
@@ -204,10 +207,7 @@ def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
 def _check_leaf(certificate: x509.Certificate, policy: TrustPolicy) -> None:
     """Our leaf profile. A CA's certificate, an encryption-only or a server's one must not sign messages."""
     public_key_of(certificate)
-    try:
-        extensions = certificate.extensions
-    except ValueError:
-        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
+    extensions = certificate.extensions
     for extension in extensions:
         match extension.value:
             case x509.BasicConstraints(ca=True):

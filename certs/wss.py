@@ -44,6 +44,7 @@ from certs.signed_xml import (
     check_document,
     check_ids_unique,
     check_one_signature,
+    check_own_signature,
     check_value,
     children,
     decode,
@@ -156,10 +157,12 @@ def sign_envelope(
     timestamp = etree.SubElement(security, TIMESTAMP, {WSU_ID: _new_id("time")})
     etree.SubElement(timestamp, _CREATED).text = _write_moment(now)
     etree.SubElement(timestamp, _EXPIRES).text = _write_moment(now + timedelta(seconds=ttl_s))
-    references = [_reference_to(part) for part in (body, timestamp, token)]
+    parts = (body, timestamp, token)
+    references = [_reference_to(part) for part in parts]
     security.append(write_signature(credential, references, _point_at(token.get(WSU_ID, ""))))
     if self_check:
-        _check_own(envelope, credential)
+        check_document(envelope)
+        check_own_signature(security[-1], [canonical(part) for part in parts], public_key_of(credential.certificate))
 
 
 def _unsigned(envelope: etree._Element) -> tuple[etree._Element, etree._Element]:
@@ -185,13 +188,6 @@ def _point_at(token_id: str) -> str:
         f'<wsse:SecurityTokenReference xmlns:wsse="{WSSE}"><wsse:Reference URI="#{token_id}" ValueType="{X509_V3}"/>'
         "</wsse:SecurityTokenReference>"
     )
-
-
-def _check_own(envelope: etree._Element, credential: Credential) -> None:
-    parts = _locate(envelope, STRICT)
-    info = _read_signature(parts, STRICT)
-    _check_digests(info, _places(parts))
-    check_value(info, decode(parts.signature[1], "signature value"), public_key_of(credential.certificate))
 
 
 def _new_id(prefix: str) -> str:

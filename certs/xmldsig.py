@@ -39,6 +39,7 @@ from certs.signed_xml import (
     check_document,
     check_ids_unique,
     check_one_signature,
+    check_own_signature,
     check_value,
     children,
     decode,
@@ -78,7 +79,8 @@ def sign_enveloped(root: etree._Element, credential: Credential, *, into: etree.
         for certificate in (credential.certificate, *credential.chain)
     )
     into.append(write_signature(credential, [reference], f"<ds:X509Data>{certificates}</ds:X509Data>"))
-    _check_own(root, into[-1], credential)
+    check_document(root)
+    check_own_signature(into[-1], [canonical(_without(root, into[-1]))], public_key_of(credential.certificate))
 
 
 def verify_enveloped(
@@ -156,11 +158,6 @@ def _without(root: etree._Element, signature: etree._Element) -> etree._Element:
         target.text = (target.text or "") + tail
     del target[position]
     return copy
-
-
-def _check_own(root: etree._Element, signature: etree._Element, credential: Credential) -> None:
-    check_document(root)
-    _check_signature(root, signature, credential.certificate)
 
 
 def _der_b64(certificate: x509.Certificate) -> str:

@@ -69,9 +69,11 @@ def parse_xml(data: bytes, *, limits: XmlLimits = DEFAULT_LIMITS) -> etree._Elem
     if len(data) > limits.body_max_bytes:
         raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limits.body_max_bytes)
     prolog_end = _check_encoding(data)
-    _scan_bytes(data, limits)
+    elements = _scan_bytes(data, limits)
     root = _parse(data)
     _check_tree(root, data, prolog_end, limits)
+    if elements > limits.depth_max and _deeper_than(limits.depth_max)(root):
+        raise refuse(ErrorCode.XML_FORBIDDEN, what="depth", limit=limits.depth_max)
     return root
 
 
@@ -96,14 +98,16 @@ def _check_encoding(data: bytes) -> int:
     return declaration.end()
 
 
-def _scan_bytes(data: bytes, limits: XmlLimits) -> None:
-    """Refuse, before any tree is built, what can be seen in the bytes. Counts are upper bounds of the true ones."""
+def _scan_bytes(data: bytes, limits: XmlLimits) -> int:
+    """Refuse, before any tree is built, what can be seen in the bytes. An upper bound of the number of elements."""
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise refuse(ErrorCode.XML_FORBIDDEN, what="doctype")
-    if data.count(b"</") + data.count(b"/>") > limits.elements_max:
+    elements = data.count(b"</") + data.count(b"/>")
+    if elements > limits.elements_max:
         raise refuse(ErrorCode.XML_FORBIDDEN, what="elements", limit=limits.elements_max)
     if data.count(b"xmlns") > limits.namespaces_max:
         raise refuse(ErrorCode.XML_FORBIDDEN, what="namespaces", limit=limits.namespaces_max)
+    return elements
 
 
 def _parse(data: bytes) -> etree._Element:
@@ -126,9 +130,7 @@ def _check_tree(root: etree._Element, data: bytes, prolog_end: int, limits: XmlL
         raise refuse(ErrorCode.XML_FORBIDDEN, what="comment")
     if data.find(b"<?", prolog_end) >= 0 and _HAS_INSTRUCTION(root):
         raise refuse(ErrorCode.XML_FORBIDDEN, what="processing instruction")
-    if data.count(b"</") + data.count(b"/>") > limits.depth_max and _deeper_than(limits.depth_max)(root):
-        raise refuse(ErrorCode.XML_FORBIDDEN, what="depth", limit=limits.depth_max)
-    if data.count(b"=") > limits.attributes_max and _more_attributes_than(limits.attributes_max)(root):
+    if _more_attributes_than(limits.attributes_max)(root):
         raise refuse(ErrorCode.XML_FORBIDDEN, what="attributes", limit=limits.attributes_max)
 
 

@@ -253,6 +253,22 @@ def test_no_mutant_of_an_enveloped_message_is_accepted_with_other_content(
     run(messages, check)
 
 
+def test_a_damaged_message_is_refused_and_never_breaks_the_reader(authority: Authority, trust: TrustStore) -> None:
+    """Single bytes changed anywhere, the certificate's base64 included: a refusal each time, never another error."""
+    root = parse_xml(f'<s:Envelope xmlns:s="{SOAP_11}"><s:Body><Offer>Ə</Offer></s:Body></s:Envelope>'.encode())
+    sign_envelope(root, authority.issue("999101", "Xəzər", key="p256", now=NOW), now=NOW)
+    message, honest = etree.tostring(root), read(root[1])
+    rng = random.Random(SEED)
+    for _ in range(MUTANTS):
+        damaged = bytearray(message)
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            damaged[rng.randrange(len(damaged))] = rng.choice(message)
+        try:
+            assert read(verify_envelope(parse_xml(bytes(damaged)), trust, at=NOW).body) == honest, damaged
+        except RefusedError:
+            continue
+
+
 def run(messages: list[bytes], check: Callable[[bytes], None]) -> None:
     """The honest messages pass; of the mutants only those that change nothing signed do."""
     for message in messages:
