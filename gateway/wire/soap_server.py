@@ -119,14 +119,12 @@ class SoapEndpoint(Generic[CallerT]):
         started, call, outcome = time.monotonic(), _Call(), "OK"
         try:
             content, status = await self._answer(request, call), 200
-        except RefusedError as error:
-            outcome = error.refusal.code
-            await self._note(request, call, error.refusal)
-            content, status = _fault(call, error.refusal)
-        except Exception:
-            _log.exception("unexpected failure answering a SOAP request")
-            outcome = ErrorCode.INTERNAL
-            content, status = _fault(call, Refusal(code=ErrorCode.INTERNAL))
+        except Exception as error:
+            refusal = _refusal(error)
+            outcome = refusal.code
+            await self._note(request, call, refusal)
+            content = fault(call.version, refusal, call.message_id)
+            status = http_status(call.version, is_ours(refusal))
         response = self._signed(call.version, content, status)
         if self._on_answered is not None:
             self._on_answered(outcome, time.monotonic() - started)
@@ -204,8 +202,11 @@ def _announced(request: web.Request) -> SoapVersion:
     return version
 
 
-def _fault(call: _Call, refusal: Refusal) -> tuple[etree._Element, int]:
-    return fault(call.version, refusal, call.message_id), http_status(call.version, is_ours(refusal))
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, RefusedError):
+        return error.refusal
+    _log.error("unexpected failure answering a SOAP request", exc_info=error)
+    return Refusal(code=ErrorCode.INTERNAL)
 
 
 def _bytes(body: bytes, media_type: str, status: int = 200) -> web.Response:
