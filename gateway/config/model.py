@@ -23,11 +23,9 @@ class GatewaySettings(Section):
     code: Participant = Field("GATEWAY", description="Our registration code, as our certificate names it")
     name: str = Field("eHərrac şlüzü", min_length=1, max_length=140, description="Our name in messages and protocols")
     bic: Bic = Field(description="BIC of the agent that holds the deposit accounts; we send and confirm payments as it")
-    bank_code: BankCode = Field(description="Six-digit code of that agent")
     address: str = Field(
         pattern=r"^[A-Z0-9]{12}$", description="12 characters: BIC8, letter, branch; the prefix of our message ids"
     )
-    language: Literal["az", "en", "ru"] = Field("az", description="Language of refusals where the caller names none")
 
 
 class StoreSettings(Section):
@@ -40,7 +38,6 @@ class StoreSettings(Section):
         description="`sqlite:///file` (one process) or `postgresql://…` (any number of replicas)",
     )
     connections_max: int = Field(8, ge=1, le=200, description="Connections kept to PostgreSQL by one process")
-    lock_timeout_s: float = Field(5.0, gt=0, le=60, description="Longest wait for a lock or a connection")
 
 
 class HttpSettings(Section):
@@ -71,17 +68,10 @@ class KeysSettings(Section):
     anchors: str = Field("anchors.pem", description="Root certificates that we trust")
     intermediates: str = Field("intermediates.pem", description="Issuing authorities' certificates")
     crls: tuple[str, ...] = Field(("crl.pem",), min_length=1, description="Revocation lists")
-    crl_max_age_s: int = Field(
-        10_800, ge=60, description="Age after which a revocation list no longer vouches; then signatures are refused"
+    crl_grace_s: int = Field(
+        0, ge=0, le=86_400, description="How long after its next update is due a revocation list is still believed"
     )
     reload_s: int = Field(60, ge=1, description="How often the folder is looked at for new lists and keys")
-
-
-class SignatureSettings(Section):
-    """What is accepted of a signature's time."""
-
-    max_age_s: int = Field(300, ge=5, le=86_400, description="Age after which a signature is refused")
-    clock_skew_s: int = Field(60, ge=0, le=600, description="How far a sender's clock may be ahead of ours")
 
 
 class AosSettings(Section):
@@ -142,7 +132,7 @@ class KafkaSettings(Section):
         description="`host:port,…` of the brokers, or `embedded` for the one inside (demonstration only)",
     )
     client_id: str = Field("eherrac-gateway", min_length=1, description="Our name at the broker, and our group")
-    receipts_topic: Topic = Field("eherrac.protocol.receipts", description="Topic on which the ministries acknowledge")
+    receipts_topic: Topic = Field("eherrac.receipts", description="Topic on which the ministries acknowledge")
     delivery_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest wait for the broker's acknowledgement")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field("PLAINTEXT", description="How we reach it")
     tls_ca: BesidePath | None = Field(None, description="PEM authorities that vouch for the brokers")
@@ -252,7 +242,6 @@ class Config(Section):
     store: StoreSettings = StoreSettings()
     http: HttpSettings = HttpSettings()
     keys: KeysSettings
-    signature: SignatureSettings = SignatureSettings()
     aos: AosSettings
     asan_pay: AsanPaySettings
     platform: PlatformSettings

@@ -103,7 +103,7 @@ def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
         ('"http://127.0.0.1:8101"', '"http://user:pw@aos"', "aos.url"),
         ('code = "999202"', 'code = "999101"', "participant codes"),
         ('code = "JUSTICE"', 'code = "AOS"', "participant codes"),
-        ("eherrac.protocol.justice", "eherrac.protocol.economy", "ministries.topic"),
+        ("eherrac.protocols.justice", "eherrac.protocols.economy", "ministries.topic"),
         ("[accounts.tax_deposit]", "[accounts.tax]", "regimes.2.payee"),
         ('address = "EHRNAZ22XXXX"', 'address = "XZRNAZ22XXXX"', "gateway.address"),
         ('address = "EHRNAZ22XXXX"', 'address = "EHRNAZ22"', "gateway.address"),
@@ -238,3 +238,14 @@ def test_every_setting_is_described_in_the_table() -> None:
     assert "| `[http] port` | Port to listen on; 0 takes a free one | `8080` |" in table
     assert table.count("\n") == 2 + sum(len(keys) for keys in settings_by_section().values())
     assert "|  |" not in table
+
+
+def test_every_setting_is_read_by_somebody() -> None:
+    """A setting that nothing reads would be a promise that nobody keeps."""
+    package = Path(str(resources.files("gateway")))
+    readers = [*package.glob("*.py"), *package.glob("cli/*.py"), *package.glob("config/*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.name not in {"model.py", "table.py"})
+    unread = [
+        (section, key) for section, keys in settings_by_section().items() for key in keys if f".{key}" not in text
+    ]
+    assert [item for item in unread if item != ("rules", "regimes_file")] == []  # the loader reads it before the model
