@@ -126,7 +126,7 @@ class _Assembly:
 
     async def build(self) -> System:
         config = self.config
-        store = await open_store(config.store.url, connections_max=config.store.connections_max)
+        store = await open_store(config.store.url, pool_size=config.store.connections_max)
         self.stack.push_async_callback(store.close)
         engine = Engine(store, TABLES, build_rulebook(config), clock=self.clock, policies=policies(config))
         kafka = self.broker()

@@ -1,0 +1,210 @@
+"""`eherrac-gateway sandbox …`: a counterparty as a program of its own, with its own keys and sockets.
+
+Keys are read from DIR/CODE (see `pki`). Each prints one JSON line when it is ready and runs until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from cyclopts import App, Parameter
+
+from gateway.cli.console import fail, say
+from gateway.cli.serve import told_to_stop
+from gateway.cli.world import World, read_world
+from gateway.errors import OurFaultError
+from gateway.keys import KeyFolder
+from gateway.logs import set_up
+from gateway.wire.identity import Identity
+
+app = App(name="sandbox", help="Run a counterparty: aos, asan-pay, bank, ministry, platform.")
+
+Keys = Annotated[Path, Parameter(name="--keys", help="Folder with a key folder per participant (see `pki`).")]
+WorldFile = Annotated[
+    Path | None, Parameter(name="--world", help="TOML file of the counterparties; the demonstration's without.")
+]
+_KEYS = Path("keys")
+
+
+class Sandbox(Protocol):
+    """What every sandbox can do."""
+
+    @property
+    def address(self) -> str: ...
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+@app.command
+def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
+    """The central bank's instant payment system: participants, clearing accounts, statuses, enquiries."""
+    from adapters.aos.faults import Fault, FaultKind
+    from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, OperatingRules, Participant
+
+    part, host = read_world(world).aos, read_world(world).host
+    silence = Fault(kind=FaultKind.SILENCE, ibans=frozenset(part.silent_ibans))
+    settings = AosSandboxSettings(
+        identity=identity(keys, "AOS"),
+        participants=tuple(
+            Participant(
+                bic=row.bic,
+                code=row.code,
+                name=row.name,
+                clearing_account=row.clearing_account,
+                url=row.url,
+                opening_balance=row.opening_balance.minor,
+            )
+            for row in part.participants
+        ),
+        rules=OperatingRules(max_amount=part.max_amount.minor),
+        host=host,
+        port=part.port,
+        faults=(silence,) if part.silent_ibans else (),
+    )
+    run("aos", lambda: AosSandbox(settings))
+
+
+@app.command(name="asan-pay")
+def asan_pay(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
+    """Asan Pay: takes invoices, its payers pay by themselves, notifies the gateway."""
+    from adapters.asan_pay.sandbox import AsanPaySandbox, AsanPaySandboxSettings
+
+    everybody = read_world(world)
+    settings = AsanPaySandboxSettings(
+        identity=identity(keys, "ASANPAY"),
+        host=everybody.host,
+        port=everybody.asan_pay.port,
+        gateway_url=everybody.gateway.url,
+        pay_after_s=everybody.asan_pay.pay_after_s,
+    )
+    run("asan-pay", lambda: AsanPaySandbox(settings))
+
+
+@app.command
+def bank(code: str, *, keys: Keys = _KEYS, world: WorldFile = None) -> None:
+    """A bank: callback endpoint, core with accounts, AÖS participant; decides offers by its settings.
+
+    Parameters
+    ----------
+    code
+        Six-digit code of the bank in the world, 999101 (SOAP) or 999202 (REST).
+    """
+    everybody = read_world(world)
+    try:
+        settings = _bank_settings(everybody, code, identity(keys, code))
+    except KeyError:
+        fail(f"no bank {code} in the world; there are {', '.join(part.code for part in everybody.banks)}")
+    from adapters.banks.sandbox.program import BankSandbox
+
+    run(f"bank {code}", lambda: BankSandbox(settings))
+
+
+def _bank_settings(everybody: World, code: str, own: Identity) -> Any:
+    from adapters.banks.adapter import Transport
+    from adapters.banks.sandbox.settings import BankSandboxSettings, Behaviour, CustomerAccount
+
+    part = everybody.bank(code)
+    return BankSandboxSettings(
+        identity=own,
+        code=part.code,
+        bic=part.bic,
+        iso_address=part.iso_address,
+        transport=Transport(part.transport),
+        accounts=tuple(
+            CustomerAccount(iban=row.iban, holder=row.holder, balance=row.balance, tax_id=row.tax_id)
+            for row in part.accounts
+        ),
+        host=everybody.host,
+        port=part.port,
+        iso_port=part.iso_port,
+        gateway_url=everybody.gateway.url,
+        aos_url=f"http://{everybody.host}:{everybody.aos.port}",
+        decisions={lot: Behaviour(decision) for lot, decision in part.decisions.items()},
+        payers=part.payers,
+        decide_after_s=part.decide_after_s,
+    )
+
+
+@app.command
+def ministry(
+    code: str, *, keys: Keys = _KEYS, world: WorldFile = None, kafka: str | None = None, folder: Path | None = None
+) -> None:
+    """A ministry: reads its topic, verifies every protocol, answers with a signed receipt.
+
+    Parameters
+    ----------
+    code
+        ECONOMY, JUSTICE or INTERIOR.
+    kafka
+        Bootstrap servers, instead of the world's.
+    folder
+        Where received containers are kept.
+    """
+    from adapters.ministries.kafka import KafkaSettings
+    from adapters.ministries.sandbox import MinistrySandbox, MinistrySandboxSettings
+
+    settings = MinistrySandboxSettings(
+        identity=identity(keys, code),
+        kafka=KafkaSettings(bootstrap_servers=kafka or read_world(world).gateway.kafka, client_id=f"ministry-{code}"),
+        folder=folder,
+    )
+    run(f"ministry {code}", lambda: MinistrySandbox(settings))
+
+
+@app.command
+def platform(*, keys: Keys = _KEYS, world: WorldFile = None, play: bool = True) -> None:
+    """The auction platform: publishes the four lots of the demonstration and takes the gateway's notices.
+
+    Parameters
+    ----------
+    play
+        Play the scenario after the start; `--no-play` only listens.
+    """
+    from adapters.platform.sandbox import PlatformSandbox, PlatformSandboxSettings
+    from adapters.platform.scenario import demo_scenario
+
+    everybody = read_world(world)
+    settings = PlatformSandboxSettings(
+        identity=identity(keys, "EHERRAC"),
+        host=everybody.host,
+        port=everybody.platform.port,
+        gateway_url=everybody.gateway.url,
+    )
+    sandbox = PlatformSandbox(settings)
+
+    async def scenario() -> None:
+        await sandbox.play(demo_scenario())
+
+    run("platform", lambda: sandbox, afterwards=scenario if play else None)
+
+
+def identity(keys: Path, code: str) -> Identity:
+    """The keys of a participant; ends the program if they are not there."""
+    try:
+        return KeyFolder(directory=keys / code).identity()
+    except OurFaultError as error:
+        fail(f"{error}\n  make them with: eherrac-gateway pki init --dir {keys}; pki issue {code} NAME --dir {keys}")
+
+
+def run(name: str, make: Callable[[], Any], afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Start a sandbox, say so, do what is to be done afterwards, stop at SIGTERM."""
+    set_up("WARNING", json_lines=True)
+
+    async def program() -> None:
+        sandbox = make()
+        try:
+            await sandbox.start()
+        except OSError as error:
+            fail(f"sandbox {name} cannot start: {error}", 1)
+        say(json.dumps({"ready": True, "sandbox": name, "address": getattr(sandbox, "address", None)}))
+        playing = asyncio.ensure_future(afterwards()) if afterwards else None
+        await told_to_stop()
+        if playing is not None:
+            playing.cancel()
+        await sandbox.close()
+
+    asyncio.run(program())

@@ -1,0 +1,118 @@
+"""The counterparties of a development world: what each sandbox is told about itself and the others.
+
+The packaged world (`gateway/data/demo_world.toml`) is the demonstration's; a file of one's own may stand in its place.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway.domain.money import Money
+
+Qepik = Annotated[Money, BeforeValidator(lambda value: Money.parse(value) if isinstance(value, str) else value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class GatewayPart(_Part):
+    """Where the gateway and its broker are."""
+
+    url: str
+    kafka: str
+
+
+class ParticipantPart(_Part):
+    """A participant of AÖS."""
+
+    bic: str
+    code: str
+    name: str
+    clearing_account: str
+    url: str
+    opening_balance: Qepik
+
+
+class AosPart(_Part):
+    """AÖS."""
+
+    port: int
+    max_amount: Qepik
+    participants: tuple[ParticipantPart, ...]
+    silent_ibans: tuple[str, ...] = ()
+
+
+class AsanPayPart(_Part):
+    """Asan Pay."""
+
+    port: int
+    pay_after_s: float = 0.5
+
+
+class PlatformPart(_Part):
+    """The auction platform."""
+
+    port: int
+
+
+class AccountPart(_Part):
+    """An account in a bank's books."""
+
+    iban: str
+    holder: str
+    balance: Qepik
+    tax_id: str | None = None
+
+
+class BankPart(_Part):
+    """A bank."""
+
+    code: str
+    bic: str
+    iso_address: str
+    transport: Literal["soap", "rest"]
+    port: int
+    iso_port: int
+    decide_after_s: float = 0.3
+    decisions: dict[str, Literal["accept", "refuse", "ignore"]] = Field(default_factory=dict)
+    payers: dict[str, str] = Field(default_factory=dict)
+    accounts: tuple[AccountPart, ...]
+
+
+class MinistryPart(_Part):
+    """A ministry."""
+
+    code: str
+
+
+class World(_Part):
+    """Everybody."""
+
+    host: str = "127.0.0.1"
+    gateway: GatewayPart
+    aos: AosPart
+    asan_pay: AsanPayPart
+    platform: PlatformPart
+    banks: tuple[BankPart, ...]
+    ministries: tuple[MinistryPart, ...]
+
+    def bank(self, code: str) -> BankPart:
+        """A bank by its code. Raises KeyError."""
+        return {bank.code: bank for bank in self.banks}[code]
+
+
+def packaged(name: str) -> str:
+    """A data file of this package, as text."""
+    return resources.files("gateway").joinpath("data", name).read_text("utf-8")
+
+
+def read_world(path: Path | None) -> World:
+    """The world of a file, or the packaged one."""
+    text = packaged("demo_world.toml") if path is None else path.read_text("utf-8")
+    return World.model_validate(tomllib.loads(text))
