@@ -187,7 +187,9 @@ class PlatformSandbox:
         source = self._settings.identity.credential.participant
         publication = await self.publish(event_of(script, index, source=source, now=self._clock()))
         if isinstance(publication, PublicationRefused):
-            raise ScenarioFailedError(publication)
+            failed = ScenarioFailedError(publication)
+            _log.error("the scenario stops: %s", failed)
+            raise failed
 
     async def _try(self, body: bytes) -> SignedAnswer | None:
         """One attempt; None where it may not have arrived or the answer cannot be believed."""
