@@ -281,7 +281,7 @@ class _Assembly:
         root.add_subapp(
             "/soap",
             soap_app(
-                SoapSettings(platform=platform, banks=banks, body_max_bytes=limit),
+                SoapSettings(platform=platform, banks=banks),
                 queries=queries,
                 metrics=self.metrics,
                 **common,

@@ -17,10 +17,10 @@ import structlog
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
-from gateway.domain.delivery import Attempt, DeliveryState, Result, RetryPolicy
+from gateway.domain.delivery import Attempt, Delivery, DeliveryState, Result, RetryPolicy
 from gateway.domain.door import RequestRefused
 from gateway.domain.rulebook import Rulebook
-from gateway.domain.table import Alarm, ByAlias, Event, StateTable
+from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
@@ -202,17 +202,21 @@ class Engine:
         policy = self._policies.get(row.channel) or self._policies["default"]
         return deliveries.after_attempt(attempt, policy, now, chance)
 
-    @staticmethod
-    def _book(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime) -> bool:
+    def _book(self, tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime) -> bool:
+        """Write what the delivery's table says of this attempt; False if the lease was lost."""
+        decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
+        if isinstance(decision, Refusal):
+            return False  # concluded meanwhile by somebody else
+        state = str(decision.noun.state)
         match after:
             case deliveries.DeliveryAcknowledged():
-                return tx.conclude(row, now=now, state=DeliveryState.ACKNOWLEDGED)
-            case deliveries.DeliveryTakenOver():
-                return tx.conclude(row, now=now, state=DeliveryState.TAKEN_OVER, note=after.reason)
-            case deliveries.DeliveryDeferred():
-                return tx.reschedule(row, due_at=after.until, state=DeliveryState.DUE, error=after.reason)
-            case deliveries.DeliveryParked():
-                return tx.park(row, now=now, state=DeliveryState.PARKED, error=after.reason)
+                return tx.conclude(row, now=now, state=state)
+            case deliveries.DeliveryTakenOver(reason=reason):
+                return tx.conclude(row, now=now, state=state, note=reason)
+            case deliveries.DeliveryDeferred(reason=reason, until=until):
+                return tx.reschedule(row, due_at=until, state=state, error=reason)
+            case deliveries.DeliveryParked(reason=reason):
+                return tx.park(row, now=now, state=state, error=reason)
 
     def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, list[Alarm]]:
         if not tx.conclude(row, now=now, state=DeliveryState.FIRED):
@@ -224,6 +228,19 @@ class Engine:
             step.tell(held, event)
         step.finish()
         return True, step.alarms
+
+
+def _delivery(row: OutboxRow) -> Delivery:
+    return Delivery(
+        state=DeliveryState(row.state),
+        lot_id="",
+        owner="",
+        channel=row.channel,
+        recipient=row.recipient,
+        body=row.body_type,
+        attempt=row.attempt,
+        due_at=row.due_at,
+    )
 
 
 def _state(held: Held) -> str:
