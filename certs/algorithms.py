@@ -12,7 +12,7 @@ from base64 import b64encode
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -24,6 +24,9 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 RSA_MIN_BITS = 2048
+RSA_MAX_BITS = 4096  # a longer one, brought by a stranger, would cost us more to refuse than him to send
+RSA_MAX_EXPONENT = 2**32
+CERTIFICATE_MAX_BYTES = 16_384
 P256_PART_BYTES = 32
 _FIELDS = ("version", "serial_number", "issuer", "subject", "not_valid_before_utc", "not_valid_after_utc", "extensions")
 
@@ -36,10 +39,17 @@ ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 
 
 def is_allowed_key(key: object) -> bool:
-    """RSA of at least 2048 bits, or P-256."""
+    """RSA of 2048 to 4096 bits, or P-256."""
     if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
-        return key.key_size >= RSA_MIN_BITS
+        return RSA_MIN_BITS <= key.key_size <= RSA_MAX_BITS
     return isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1"
+
+
+def is_affordable_key(key: object) -> bool:
+    """A stranger's issuing key that may be tried: an elliptic curve, or RSA of bounded size and exponent."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size <= RSA_MAX_BITS and key.public_numbers().e < RSA_MAX_EXPONENT
+    return isinstance(key, ec.EllipticCurvePublicKey)
 
 
 def signature_method(key: PrivateKey | PublicKey) -> str:
@@ -84,6 +94,8 @@ def load_certificate(der: bytes) -> x509.Certificate:
 
     Raises RefusedError(CERTIFICATE_MALFORMED).
     """
+    if len(der) > CERTIFICATE_MAX_BYTES:
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what="size")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities of a stranger's certificate are ours to judge, not to warn of
         try:
@@ -112,9 +124,9 @@ def public_key_of(certificate: x509.Certificate) -> PublicKey:
     try:
         key = certificate.public_key()
     except (ValueError, TypeError):
-        raise refuse(ErrorCode.CERTIFICATE_MALFORMED) from None
-    except Exception as fault:  # UnsupportedAlgorithm and kin: a key type OpenSSL does not know
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key") from fault
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what="key") from None
+    except UnsupportedAlgorithm:
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not is_allowed_key(key):
         raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
     return key

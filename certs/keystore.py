@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
@@ -33,13 +34,16 @@ class Credential:
     def from_pem(cls, key_pem: bytes, certificate_chain_pem: bytes) -> Credential:
         """Read a PKCS#8 key and a chain with the leaf first.
 
-        Raises ValueError when the key does not belong to the leaf, or is neither RSA ≥ 2048 nor P-256: this is our own
-        configuration, so it is a fault to stop at and not a refusal.
+        Raises ValueError when the key cannot be read, does not belong to the leaf, or is neither RSA of 2048 to 4096
+        bits nor P-256: this is our own configuration, so it is a fault to stop at and not a refusal.
         """
-        key = serialization.load_pem_private_key(key_pem, password=None)
+        try:
+            key = serialization.load_pem_private_key(key_pem, password=None)
+        except (TypeError, UnsupportedAlgorithm) as fault:
+            raise ValueError(f"the private key cannot be read: {fault}") from fault
         certificates = x509.load_pem_x509_certificates(certificate_chain_pem)
         if not is_allowed_key(key):
-            raise ValueError("the private key is neither RSA of 2048 bits or more nor P-256")
+            raise ValueError("the private key is neither RSA of 2048 to 4096 bits nor P-256")
         if _spki(key.public_key()) != _spki(certificates[0].public_key()):
             raise ValueError("the private key does not belong to the first certificate of the chain")
         return cls(certificates[0], tuple(certificates[1:]), key)  # type: ignore[arg-type]  # narrowed by is_allowed_key

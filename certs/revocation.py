@@ -57,7 +57,10 @@ def load_lists(bundles: Iterable[bytes]) -> tuple[x509.CertificateRevocationList
 def _load(bundle: bytes) -> Sequence[x509.CertificateRevocationList]:
     if b"-----BEGIN" not in bundle:
         return [x509.load_der_x509_crl(bundle)]
-    return [x509.load_pem_x509_crl(part) for part in _PEM_LIST.findall(bundle)]
+    found = _PEM_LIST.findall(bundle)
+    if not found:
+        raise ValueError("no revocation list in the PEM bundle")
+    return [x509.load_pem_x509_crl(part) for part in found]
 
 
 def _unrevoked_until(entries: x509.CertificateRevocationList, certificate: x509.Certificate, at: datetime) -> datetime:

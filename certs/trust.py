@@ -20,11 +20,12 @@ from enum import StrEnum
 from itertools import pairwise
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-from certs.algorithms import check_readable, public_key_of
+from certs.algorithms import check_readable, is_affordable_key, public_key_of
 from certs.keystore import participant_codes
 from certs.revocation import RevocationLists, load_lists
 from contracts.errors.codes import ErrorCode
@@ -148,6 +149,7 @@ class TrustStore:
             raise refuse(ErrorCode.CERTIFICATE_UNTRUSTED, what="too many certificates")
         for received in (certificate, *extra):
             check_readable(received)
+        extra = [received for received in extra if _may_issue(received)]
         _check_validity(certificate, at)
         _check_leaf(certificate, self._policy)
         participant = _participant(certificate, self._policy)
@@ -192,6 +194,14 @@ def _untrusted(certificate: x509.Certificate, fault: Exception) -> RefusedError:
     if "not valid at validation time" in str(fault):
         return refuse(ErrorCode.CERTIFICATE_EXPIRED, subject=issuer)
     return refuse(ErrorCode.CERTIFICATE_UNTRUSTED, subject=subject, issuer=issuer)
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    """Whether trying a stranger's path certificate is affordable; one whose key is odd leads nowhere anyway."""
+    try:
+        return is_affordable_key(certificate.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime) -> None:

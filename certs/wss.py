@@ -9,8 +9,9 @@ Verification reads
   (6) each reference carries the id of an element at an expected position: Body and Timestamp must be among them, the
       token and other blocks of the Header may; each by exclusive canonicalisation alone, none twice;
   (7) the token's certificate is trusted at the time asked for, and is the expected participant's;
-  (8) each digest, recomputed over the element at that position, is the signed one;
-  (9) the signature value over SignedInfo is the certificate's;
+  (8) the signature value over SignedInfo is the certificate's: before the digests, so that only who holds a trusted key
+      can make us canonicalise a large Body;
+  (9) each digest, recomputed over the element at that position, is the signed one;
   (10) the Timestamp says now: neither expired, nor too old, nor from the future.
 The Body handed back is read anew from the octets whose digest was verified, cut off from everything that was not.
 Remembering messages already seen is left to the inbox of the engine.
@@ -82,8 +83,8 @@ STEPS = (
     "algorithms",
     "references",
     "certificate",
-    "digests",
     "signature value",
+    "digests",
     "timestamp",
 )
 
@@ -222,8 +223,8 @@ def verify_envelope(
     expected = expectations.expected_participant
     if expected is not None and signer.participant != expected:
         raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected, received=signer.participant)
-    octets = _check_digests(info, places)
     check_value(info, decode(parts.signature[1], "signature value"), public_key_of(certificate))
+    octets = _check_digests(info, places)
     created, expires = _check_timestamp(parts.timestamp, at, expectations)
     return SoapVerified(
         body=parse_canonical(octets[parts.body]),
@@ -325,7 +326,7 @@ def _certificate(token: etree._Element) -> x509.Certificate:
 
 
 def _check_digests(info: SignedInfo, places: Mapping[str, etree._Element]) -> dict[etree._Element, bytes]:
-    """Step (8); the verified octets of each element."""
+    """Step (9); the verified octets of each element."""
     octets = {}
     for reference in info.references:
         element = places[reference.uri]

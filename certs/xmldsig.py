@@ -8,8 +8,8 @@ through xmlsec. Verification is ours alone and reads
   (4) canonicalisation, digest and signature algorithms are the allowed ones;
   (5) exactly one reference, to the whole document, by exactly the two transforms;
   (6) the certificate, the first of X509Data, is trusted at the time asked for, and is the expected participant's;
-  (7) the digest, recomputed over the document without this signature, is the signed one;
-  (8) the signature value over SignedInfo is the certificate's.
+  (7) the signature value over SignedInfo is the certificate's;
+  (8) the digest, recomputed over the document without this signature, is the signed one.
 All of the document is then what was signed: a caller may read any of it, except `xsi:type`, which is refused because
 canonical form does not bind the prefix inside its value.
 """
@@ -53,7 +53,7 @@ from contracts.errors.refusal import refuse
 
 Place = str | Callable[[etree._Element], etree._Element | None]
 
-STEPS = ("document", "one signature", "form", "algorithms", "reference", "certificate", "digest", "signature value")
+STEPS = ("document", "one signature", "form", "algorithms", "reference", "certificate", "signature value", "digest")
 CERTIFICATES_MAX = 4
 
 _X509_DATA = f"{{{XMLDSIG}}}X509Data"
@@ -135,8 +135,8 @@ def _check_signature(root: etree._Element, signature: etree._Element, certificat
         raise malformed("reference", "not the whole document")
     if info.references[0].transforms != _TRANSFORMS:
         raise malformed("reference", "transforms")
-    check_digest(info.references[0], canonical(_without(root, signature)))
     check_value(info, decode(signature[1], "signature value"), public_key_of(certificate))
+    check_digest(info.references[0], canonical(_without(root, signature)))
 
 
 def _without(root: etree._Element, signature: etree._Element) -> etree._Element:

@@ -6,6 +6,12 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from certs.authority import Authority
 from certs.keystore import Credential
@@ -46,6 +52,25 @@ def test_a_key_of_somebody_else_is_not_taken_for_a_credential(authority: Authori
     ours, theirs = (authority.issue(code, code, key="p256", now=NOW) for code in ("A", "B"))
     with pytest.raises(ValueError, match="does not belong"):
         Credential.from_pem(theirs.to_pem()[0], ours.to_pem()[1])
+
+
+def test_a_locked_key_is_our_own_fault_and_says_so(authority: Authority) -> None:
+    credential = authority.issue("A", "A", key="p256", now=NOW)
+    locked = credential.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    with pytest.raises(ValueError, match="cannot be read"):
+        Credential.from_pem(locked, credential.to_pem()[1])
+
+
+def test_a_short_key_is_our_own_fault_and_says_so(authority: Authority) -> None:
+    short = rsa.generate_private_key(65537, 1024).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(ValueError, match="neither RSA"):
+        Credential.from_pem(short, authority.anchors_pem)
+
+
+@pytest.mark.parametrize("bundle", [b"", b"-----BEGIN CERTIFICATE-----\n", b"not a list"])
+def test_what_holds_no_list_is_not_taken_for_one(bundle: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        load_lists([bundle])
 
 
 def test_a_credential_never_shows_its_key(authority: Authority) -> None:

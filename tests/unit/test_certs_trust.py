@@ -219,6 +219,7 @@ def build(
     ca: bool = False,
     extended: Sequence[x509.ObjectIdentifier] = (),
     unknown_critical: bool = False,
+    not_after: datetime = NOW + DAY,
 ) -> x509.Certificate:
     """A leaf of the issuing CA; one argument makes its one fault."""
     files = authority.to_files()
@@ -232,7 +233,7 @@ def build(
         .public_key(key.public_key())  # type: ignore[attr-defined]
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - HOUR)
-        .not_valid_after(NOW + DAY)
+        .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)
     )
@@ -278,6 +279,13 @@ def test_the_same_certificate_without_a_fault_is_believed(authority: Authority) 
     assert store(authority).judge(build(authority), (), NOW).participant == "999101"
     allowed = build(authority, extended=[ExtendedKeyUsageOID.EMAIL_PROTECTION])
     assert store(authority).judge(allowed, (), NOW).participant == "999101"
+
+
+def test_a_leaf_does_not_outlive_its_issuing_authority(authority: Authority) -> None:
+    trust = store(authority, revocation=Revocation.NONE)
+    old = build(authority, not_after=NOW + 20 * 365 * DAY)
+    assert trust.judge(old, (), NOW).participant == "999101"
+    assert refusal_of(trust, old, NOW + 6 * 365 * DAY).code is ErrorCode.CERTIFICATE_EXPIRED
 
 
 def test_a_leaf_cannot_issue(authority: Authority, bank: Credential) -> None:
