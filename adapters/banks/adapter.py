@@ -18,6 +18,7 @@ from contracts.soap.names import SoapVersion
 from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Dispatch, NotSent, Outcome, Refused, Unknown
+from gateway.wire.callbacks import callback_headers, callback_outcome
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 from gateway.wire.soap_client import SoapClient
@@ -100,10 +101,10 @@ class _RestWay:
             self._bank.callback_url,
             body=mapping.rest_callback(dispatch).to_bytes(),
             content_type=MEDIA_TYPE,
-            headers=mapping.callback_headers(dispatch, self._clock()),
+            headers=callback_headers(dispatch, self._clock()),
             expected_participant=self._bank.code,
         )
-        return mapping.rest_outcome(answer)
+        return callback_outcome(answer)
 
     async def close(self) -> None:
         await self._client.close()

@@ -12,7 +12,10 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from adapters.banks import adapter as adapter_module
+from adapters.banks import mapping
 from adapters.banks.adapter import BankEndpoint, BanksAdapter, Transport
+from adapters.banks.mapping import soap_callback
 from adapters.banks.sandbox import BankSandbox, BankSandboxSettings, Behaviour, CallbackFault, CustomerAccount
 from certs.authority import Authority
 from certs.keystore import Credential
@@ -298,6 +301,17 @@ async def test_a_bank_believes_no_callback_but_the_gateways(keys: Keys, transpor
         assert isinstance(outcome, Refused)
         assert outcome.code == "NOT_PERMITTED"
         assert world.bank.notices.all == ()
+
+
+async def test_a_callback_whose_outside_names_another_notice_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_module, "callback_headers", lambda *_: {"webhook-id": "n-9", "webhook-timestamp": "1"})
+    monkeypatch.setattr(mapping, "soap_callback", lambda dispatch: replace(soap_callback(dispatch), message_id="n-9"))
+    outcome = await world.send(PAID)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "ID_CONFLICT"
+    assert world.bank.notices.all == ()
 
 
 @pytest.mark.parametrize("transport", list(Transport))

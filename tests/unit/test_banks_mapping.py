@@ -18,6 +18,7 @@ from gateway.domain.dispatches import Channel, InvoiceCancellation, NoticeKind
 from gateway.domain.dispatches import Notice as DomainNotice
 from gateway.domain.money import Money
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
+from gateway.wire.callbacks import callback_headers, callback_outcome
 from gateway.wire.client import SignedAnswer
 from gateway.wire.soap_client import SoapAnswer
 
@@ -68,7 +69,7 @@ def test_bytes_and_id_are_the_same_at_every_attempt() -> None:
 
 
 def test_headers_carry_the_constant_id_and_the_time_of_the_attempt() -> None:
-    assert mapping.callback_headers(DISPATCH, NOON) == {
+    assert callback_headers(DISPATCH, NOON) == {
         "webhook-id": "n-1",
         "webhook-timestamp": str(int(NOON.timestamp())),
     }
@@ -118,7 +119,7 @@ REST_OUTCOMES = [
 
 @pytest.mark.parametrize(("answer", "expected"), REST_OUTCOMES)
 def test_every_http_answer_has_its_outcome(answer: SignedAnswer, expected: Outcome) -> None:
-    assert mapping.rest_outcome(answer) == expected
+    assert callback_outcome(answer) == expected
 
 
 def _fault(code: str, *, retry: bool) -> SoapFault:
