@@ -43,7 +43,7 @@ install_kafka() {
   command -v java >/dev/null || install_packages default-jre-headless
   command -v mvn >/dev/null || install_packages maven
   mkdir -p "$kafka_lib"
-  mvn -B -q -f "$here/kafka-pom.xml" dependency:copy-dependencies \
+  mvn -B -q -f "$here/kafka-pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$kafka_lib" >"$dir/maven.log" 2>&1 || { cat "$dir/maven.log" >&2; fail "Kafka not fetched"; }
   touch "$kafka_lib/complete"
 }
