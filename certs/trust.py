@@ -32,7 +32,6 @@ from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-PATH_MAX_INTERMEDIATES = 2  # root > issuing CA > leaf is the shape; one more for a cross-certificate
 EXTRA_MAX = 8  # certificates a message may bring along
 REMEMBERED_MAX = 4096  # judgements; a gateway has tens of peers
 
@@ -51,6 +50,7 @@ class TrustPolicy:
     revocation: Revocation = Revocation.REQUIRED
     crl_max_age_s: int = 0  # how long past its nextUpdate a list is still believed
     participant_required: bool = True
+    intermediates_max: int = 2  # root > issuing CA > leaf is the shape; one more for a cross-certificate
     extended_usages: frozenset[x509.ObjectIdentifier] = frozenset(
         {
             ExtendedKeyUsageOID.CLIENT_AUTH,
@@ -170,9 +170,9 @@ class TrustStore:
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime
     ) -> list[x509.Certificate]:
         """Leaf to anchor. The library judges signatures, names, constraints and the CAs' own profile."""
-        builder = PolicyBuilder().store(self._store).time(at.astimezone(UTC)).max_chain_depth(PATH_MAX_INTERMEDIATES)
+        builder = PolicyBuilder().store(self._store).time(at.astimezone(UTC))
         # The library's default leaf profile is a web server's (SAN, EKU); ours is checked in `_check_leaf`.
-        builder = builder.extension_policies(
+        builder = builder.max_chain_depth(self._policy.intermediates_max).extension_policies(
             ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
         )
         try:
