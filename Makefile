@@ -28,13 +28,20 @@ check: dev ## Style, types and import directions
 bench: dev ## End-to-end payments a second and CPU a payment, beside the floor
 	$(BIN)/python -m bench
 
-.PHONY: rules
-rules: dev ## Write docs/rules.md again from what code and tests cite
-	$(BIN)/python scripts/rules.py
-
 .PHONY: docs
-docs: dev ## Write the generated parts of the documents again
+docs: readme diagrams rules ## Write every generated part of the documents again
+
+.PHONY: readme
+readme: dev ## Write README.md's table of settings again, from the models
 	$(BIN)/python scripts/readme.py
+
+.PHONY: diagrams
+diagrams: dev ## Write docs/diagrams.md again, from the state tables
+	$(BIN)/python -m gateway.diagrams > docs/diagrams.md
+
+.PHONY: rules
+rules: dev ## Write docs/rules.md again, from what code and tests cite
+	$(BIN)/python scripts/rules.py
 
 .PHONY: format
 format: dev ## Let ruff mend style

@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.config.table import settings_table
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- settings: written by `make docs` -->\n", "<!-- settings: end -->"
+BEGIN, END = "<!-- settings: written by `make readme` -->\n", "<!-- settings: end -->"
 
 
 def render(text: str) -> str:

@@ -15,7 +15,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_table_of_settings_is_the_models() -> None:
-    assert settings_table() in README, "run `make docs`"
+    assert settings_table() in README, "run `make readme`"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z][a-z-]*)", README))))
