@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Awaitable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,20 @@ async def test_several_programs_may_make_the_schema_at_once(store_url: str, tmp_
     stores = await asyncio.gather(*(open_store(url) for _ in range(4)))
     await stores[0].transact(lambda tx: tx.save_noun(NOUN, expected_version=0))
     assert await stores[3].read(lambda r: r.noun("payment", "P1")) == NOUN
+    for store in stores:
+        await store.close()
+
+
+async def test_two_programs_may_write_to_one_database(store_url: str) -> None:
+    """The command line retries a delivery while `serve` works."""
+    stores = [await open_store(store_url) for _ in range(2)]
+
+    def saves(store: Store, name: str) -> list[Awaitable[None]]:
+        rows = [replace(NOUN, id=f"{name}{n}") for n in range(40)]
+        return [store.transact(lambda tx, row=row: tx.save_noun(row, expected_version=0)) for row in rows]
+
+    await asyncio.gather(*saves(stores[0], "a"), *saves(stores[1], "b"))
+    assert len(await stores[0].read(lambda r: r.list_nouns("payment"))) == 80
     for store in stores:
         await store.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from store_rows import NOW
 
+from gateway.store import open_store
 from gateway.store.mapping import to_micros
 from gateway.store.session import named_queries
 from gateway.store.sqlite import SqliteSession, connect
@@ -95,3 +96,28 @@ def test_claiming_costs_the_same_beside_a_hundred_rows_and_fifty_thousand(tmp_pa
 
             costs.append(steps(connection, round_trip))
     assert costs[1] <= costs[0] + 2, costs
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+async def test_postgresql_claims_along_the_partial_index(store_url: str) -> None:
+    import psycopg
+
+    store = await open_store(store_url)
+    await store.close()
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            INSERT INTO outbox (id, channel, recipient, noun, noun_id, body_type, body, state, created_at, attempt,
+                                state_version, due_at, visible_at)
+            SELECT 'o' || i, 'banks', 'r', 'payment', 'P' || i, 'Notice', '{}', 'due', 1, 0, 0, i, i
+            FROM generate_series(1, 20000) i
+            """
+        )
+        connection.execute("ANALYZE outbox")
+        queries = named_queries("postgresql")
+        claim = {"channel": "banks", "now": 30_000, "limit": 16, "worker": "w", "lease_end": 40_000}
+        for query, values in (("claim", claim), ("next_due_at", {"channel": "banks"})):
+            plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {queries[query]}", values))
+            assert "outbox_claimable" in plan, plan
+            assert "Seq Scan" not in plan, plan
+            assert "Sort" not in plan, plan
