@@ -1,0 +1,245 @@
+"""ASiC-E containers (ETSI EN 319 162-1): files, a manifest and one XAdES signature over every file, in one zip.
+
+Opening reads
+ (1) the zip: within its limits of size, number and expansion; no name twice, no name that leads out, nothing encrypted,
+     nothing before, between or behind what the format puts there that a reader could take for content;
+ (2) `mimetype` is the first entry, stored plainly, with exactly the container's type;
+ (3) beside the files stand only the manifest and one signature file;
+ (4) the signature holds over every file (`certs.xades`, six steps of its own);
+ (5) the manifest lists the same files with the same media types;
+ (6) the signer is trusted at the time of signing, or at the time asked for.
+Everything here is offline and pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lxml import etree
+
+from certs import xades
+from certs.keystore import Credential
+from certs.trust import TrustStore, Verified
+from certs.xades import DetachedFile, XadesSignature, sign_detached, verify_detached
+from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import RefusedError, refuse
+from contracts.xml import parse_xml
+
+MEDIA_TYPE = "application/vnd.etsi.asic-e+zip"
+MIMETYPE_NAME = "mimetype"
+MANIFEST_NAME = "META-INF/manifest.xml"
+SIGNATURE_NAME = "META-INF/signatures0.xml"
+
+CONTAINER_MAX_BYTES = 16_777_216
+CONTENT_MAX_BYTES = 67_108_864  # unpacked, all files together
+ENTRIES_MAX = xades.FILES_MAX + 3
+
+STEPS = ("zip", "mimetype", "entries", *xades.STEPS, "manifest", "trust")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")  # no path, no escape, nothing hidden
+_NAME_MAX_CHARS = 100
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
+_ODF = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's own; the time of signing stands in the signature
+_UTF8_NAME = 0x800  # the only flag taken: no encryption, no data descriptors
+_LOCAL_HEADER_BYTES, _DIRECTORY_ENTRY_BYTES, _END_BYTES = 30, 46, 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedFile:
+    """One file of a verified container; `sha256` is hexadecimal."""
+
+    name: str
+    media_type: str
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A verified container: its files in their order, by whom and when it was sealed, its own digest (hex)."""
+
+    files: Mapping[str, SealedFile]
+    verified: Verified
+    sha256: str
+
+
+def seal(files: Mapping[str, tuple[str, bytes]], credential: Credential, *, now: datetime) -> bytes:
+    """Put files (name → media type, content) in a container and seal it. Equal but for the signature on equal input.
+
+    Raises:
+        ValueError: no files, too many, or a name or media type that the format or this profile does not take.
+    """
+    listed = [DetachedFile(name=name, media_type=kind, content=content) for name, (kind, content) in files.items()]
+    _check_own(listed)
+    container = io.BytesIO()
+    with zipfile.ZipFile(container, "w") as archive:
+        _write(archive, MIMETYPE_NAME, MEDIA_TYPE.encode(), zipfile.ZIP_STORED)
+        for file in listed:
+            _write(archive, file.name, file.content)
+        _write(archive, MANIFEST_NAME, _manifest(listed))
+        _write(archive, SIGNATURE_NAME, sign_detached(listed, credential, now=now))
+    return container.getvalue()
+
+
+def open_sealed(container: bytes, trust: TrustStore, *, at: datetime | None = None) -> Sealed:
+    """Verify a container by the plan above; `at` replaces the claimed signing time as the moment of judgement.
+
+    Raises:
+        RefusedError: BODY_TOO_LARGE, SIGNATURE_*, DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, XML_*, CERTIFICATE_*,
+            REVOCATION_UNKNOWN, TIME_INVALID.
+    """
+    entries = read_entries(container)  # (1) (2)
+    files, manifest, signature_file = _divide(entries)  # (3)
+    signature = verify_detached(signature_file, files)  # (4)
+    _check_manifest(manifest, signature.media_types)  # (5)
+    signer = trust.judge(signature.certificates[0], signature.certificates[1:], at or signature.signing_time)  # (6)
+    verified = Verified(signer=signer, signed_at=signature.signing_time, steps=STEPS)
+    sealed_files = {name: _sealed(name, content, signature) for name, content in files.items()}
+    return Sealed(files=sealed_files, verified=verified, sha256=hashlib.sha256(container).hexdigest())
+
+
+def extract(container: bytes, name: str) -> bytes:
+    """One file out of a container that was verified before it was kept (our own store). Nothing is verified here.
+
+    Raises:
+        RefusedError: NOT_FOUND, no such file in it; as `read_entries`.
+    """
+    entries = read_entries(container)
+    if name not in entries:
+        raise refuse(ErrorCode.NOT_FOUND, path=name)
+    return entries[name]
+
+
+def read_entries(container: bytes) -> dict[str, bytes]:
+    """Steps (1) and (2): every entry's content by name, `mimetype` left out. Nothing is verified yet.
+
+    Raises:
+        RefusedError: BODY_TOO_LARGE, SIGNATURE_MALFORMED.
+    """
+    if len(container) > CONTAINER_MAX_BYTES:
+        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTAINER_MAX_BYTES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(container)) as archive:
+            _check_directory(archive)
+            _check_layout(container, archive)
+            entries = _unpack(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError):
+        raise _malformed("zip", "not a readable zip") from None
+    if entries.pop(MIMETYPE_NAME) != MEDIA_TYPE.encode():
+        raise _malformed("mimetype", "another type of container")
+    return entries
+
+
+def _check_directory(archive: zipfile.ZipFile) -> None:
+    infos = archive.infolist()
+    names = [info.filename for info in infos]
+    if not 1 <= len(infos) <= ENTRIES_MAX or len({name.lower() for name in names}) != len(names):
+        raise _malformed("zip", "too many entries, or a name twice")
+    for info in infos:
+        if not _is_allowed_name(info.filename) or info.filename != info.orig_filename:
+            raise _malformed("zip", "a name that this profile does not take")
+        if info.flag_bits & ~_UTF8_NAME or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _malformed("zip", "encrypted, streamed, or compressed in another way")
+    if infos[0].filename != MIMETYPE_NAME or infos[0].compress_type != zipfile.ZIP_STORED:
+        raise _malformed("mimetype", "not the plain first entry")
+    if sum(info.file_size for info in infos) > CONTENT_MAX_BYTES:
+        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTENT_MAX_BYTES)
+
+
+def _check_layout(container: bytes, archive: zipfile.ZipFile) -> None:
+    """Entry after entry, then the directory, then the end: not one octet that is none of them."""
+    position, directory_bytes = 0, 0
+    for info in archive.infolist():
+        name_bytes, extra_bytes = struct.unpack_from("<HH", container, info.header_offset + 26)
+        if info.header_offset != position or extra_bytes or info.extra or info.comment:
+            raise _malformed("zip", "content outside its entries")
+        position += _LOCAL_HEADER_BYTES + name_bytes + info.compress_size
+        directory_bytes += _DIRECTORY_ENTRY_BYTES + name_bytes
+    if archive.comment or archive.start_dir != position or position + directory_bytes + _END_BYTES != len(container):
+        raise _malformed("zip", "content outside its entries")
+
+
+def _unpack(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """Unpack no more than the limit, whatever the directory says."""
+    entries: dict[str, bytes] = {}
+    left = CONTENT_MAX_BYTES
+    for info in archive.infolist():
+        with archive.open(info) as stream:
+            content = stream.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTENT_MAX_BYTES)
+        entries[info.filename] = content
+    return entries
+
+
+def _is_allowed_name(name: str) -> bool:
+    if name in (MIMETYPE_NAME, MANIFEST_NAME, SIGNATURE_NAME):
+        return True
+    return len(name) <= _NAME_MAX_CHARS and _NAME.fullmatch(name) is not None
+
+
+def _divide(entries: dict[str, bytes]) -> tuple[dict[str, bytes], bytes, bytes]:
+    files = {name: content for name, content in entries.items() if not name.startswith("META-INF/")}
+    if SIGNATURE_NAME not in entries:
+        raise refuse(ErrorCode.SIGNATURE_MISSING, what=SIGNATURE_NAME)
+    if MANIFEST_NAME not in entries or not files:
+        raise _malformed("entries", "no manifest, or no files")
+    return files, entries[MANIFEST_NAME], entries[SIGNATURE_NAME]
+
+
+def _check_manifest(manifest: bytes, media_types: Mapping[str, str]) -> None:
+    """It is not signed, so it may say nothing but what is signed."""
+    root = parse_xml(manifest)
+    listed = [(entry.get(f"{{{_ODF}}}full-path"), entry.get(f"{{{_ODF}}}media-type")) for entry in root]
+    if root.tag != f"{{{_ODF}}}manifest" or sorted(map(str, listed)) != sorted(
+        map(str, [("/", MEDIA_TYPE), *media_types.items()])
+    ):
+        raise _malformed("manifest", "not the files that are signed")
+
+
+def _manifest(files: list[DetachedFile]) -> bytes:
+    root = etree.Element(f"{{{_ODF}}}manifest", {f"{{{_ODF}}}version": "1.2"}, nsmap={"manifest": _ODF})
+    for path, media_type in (("/", MEDIA_TYPE), *((file.name, file.media_type) for file in files)):
+        etree.SubElement(
+            root, f"{{{_ODF}}}file-entry", {f"{{{_ODF}}}full-path": path, f"{{{_ODF}}}media-type": media_type}
+        )
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def _check_own(files: list[DetachedFile]) -> None:
+    if not 1 <= len(files) <= xades.FILES_MAX or len({file.name.lower() for file in files}) != len(files):
+        raise ValueError(f"a container takes 1 to {xades.FILES_MAX} files of different names")
+    for file in files:
+        if not _is_allowed_name(file.name) or file.name in (MIMETYPE_NAME, MANIFEST_NAME, SIGNATURE_NAME):
+            raise ValueError(f"not a file name for a container: {file.name!r}")
+        if not _MEDIA_TYPE.fullmatch(file.media_type):
+            raise ValueError(f"not a media type: {file.media_type!r}")
+
+
+def _write(archive: zipfile.ZipFile, name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> None:
+    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info.compress_type, info.create_system, info.external_attr = method, 0, 0
+    archive.writestr(info, content)
+
+
+def _sealed(name: str, content: bytes, signature: XadesSignature) -> SealedFile:
+    return SealedFile(
+        name=name,
+        media_type=signature.media_types[name],
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _malformed(step: str, what: str) -> RefusedError:
+    return refuse(ErrorCode.SIGNATURE_MALFORMED, step=step, what=what)
