@@ -25,7 +25,7 @@ _HEAD = f"{{{_HEAD_URN}}}"
 
 
 def wrap(message: Any, *, from_bic: str, to_bic: str) -> Element:
-    """Header and document in their wrapper, validated by our profile, `Sgntr` still empty.
+    """Header and document in their wrapper, validated and read as its receiver will, `Sgntr` still empty.
 
     Raises:
         RefusedError: what we were about to say is not by the profile.
@@ -43,7 +43,7 @@ def wrap(message: Any, *, from_bic: str, to_bic: str) -> Element:
     )
     HEADER.write(head, header, _HEAD)
     etree.SubElement(head, _HEAD + "Sgntr")
-    registry.check(registry.build(message, body), kind)
+    registry.read(registry.build(message, body), kind)
     return root
 
 

@@ -1,0 +1,494 @@
+"""AÖS, a bank and the gateway's AÖS side over real sockets with real signatures: flows, silence, faults, bad input."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from lxml import etree
+
+from adapters.aos.adapter import AosAdapter, AosSettings
+from adapters.aos.faults import Fault, FaultKind
+from adapters.aos.mapping import RailProfile, message_for
+from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, OperatingRules, Participant
+from certs.authority import Authority
+from certs.trust import TrustStore
+from certs.xmldsig import sign_enveloped
+from contracts.fields import make_iban
+from contracts.iso20022 import StatusKind, envelope
+from contracts.iso20022.samples import STATUS, SYSTEM_BIC
+from gateway.domain.clock import local_date
+from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.events.credit import Offered
+from gateway.domain.events.credit import Settled as CreditSettled
+from gateway.domain.events.payment import Consented, OutcomeUnknown, Rejected, Sent, Settled
+from gateway.domain.money import Money
+from gateway.domain.table import ByAlias
+from gateway.domain.values import Account
+from gateway.doors.aos import AosDoor, AosDoorSettings
+from gateway.ports import Acknowledged, Answer, Dispatch, Message, NotSent, Refused, Unknown
+from gateway.wire.client import SignedClient
+from gateway.wire.identity import Identity
+from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, MessageIds, seal
+from gateway.wire.iso_participant import IsoParticipant, IsoParticipantSettings
+from gateway.wire.server import Running, serve_app, signed_http
+
+GATEWAY_BIC, BANK_BIC = "EHRNAZ22", "XZRNAZ22"
+GATEWAY_ADDRESS = "EHRNAZ22A001"
+DESIGNATED = Account(holder="Hərrac Mərkəzi (nümunə)", iban=make_iban("EHRN", "1"), bic=GATEWAY_BIC)
+CLAIMANT = Account(holder="Xəzər Nümunə Bankı", iban=make_iban("XZRN", "1"), bic=BANK_BIC, tax_id="9999991041")
+POOR = Account(holder="Kasıb Şəxs", iban=make_iban("XZRN", "2"), bic=BANK_BIC)
+CLOSED = Account(holder="Bağlı Hesab", iban=make_iban("XZRN", "3"), bic=BANK_BIC)
+MUTE = Account(holder="Səssiz Hesab", iban=make_iban("XZRN", "4"), bic=BANK_BIC)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def identities() -> dict[str, Identity]:
+    authority = Authority.create(_now())
+    credentials = {
+        name: authority.issue(name, f"{name} (nümunə)", key="p256", now=_now()) for name in ("GATEWAY", "999101", "AOS")
+    }
+    trust = TrustStore.from_pem(
+        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(_now())]
+    )
+    return {name: Identity(credential, trust) for name, credential in credentials.items()}
+
+
+class Books:
+    """A bank's books of a few accounts, in qəpik."""
+
+    def __init__(self) -> None:
+        self.balances = {CLAIMANT.iban: 10_000_000, POOR.iban: 100, MUTE.iban: 10_000_000}
+        self.reserved: dict[str, tuple[str, int]] = {}
+
+    def can_debit(self, iban: str, amount: Money) -> str | None:
+        if iban not in self.balances:
+            return "AC01"
+        return None if self.balances[iban] >= amount.minor else "AM04"
+
+    def can_credit(self, iban: str) -> str | None:
+        return None if iban in self.balances else "AC04"
+
+    def reserve(self, end_to_end_id: str, iban: str, amount: Money) -> None:
+        self.balances[iban] -= amount.minor
+        self.reserved[end_to_end_id] = (iban, amount.minor)
+
+    def settle(self, end_to_end_id: str) -> None:
+        del self.reserved[end_to_end_id]
+
+    def release(self, end_to_end_id: str) -> None:
+        iban, amount = self.reserved.pop(end_to_end_id)
+        self.balances[iban] += amount
+
+    def credit(self, end_to_end_id: str, iban: str, amount: Money) -> None:
+        self.balances[iban] += amount.minor
+
+
+@dataclass
+class Gateway:
+    """The gateway's AÖS side: adapter and door around a receiver that records, and confirms what it is offered."""
+
+    identity: Identity
+    system_url: str
+    heard: list[Message] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    confirms: bool = True
+    ids: MessageIds = field(default_factory=lambda: MessageIds(GATEWAY_ADDRESS))
+    adapter: AosAdapter = field(init=False)
+    running: Running = field(init=False)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        client = SignedClient(lambda: self.identity, timeout_s=5, clock=_now)
+        self.adapter = AosAdapter(client, AosSettings(url=self.system_url, own_bic=GATEWAY_BIC), lambda: self.identity)
+        settings = AosDoorSettings(own_bic=GATEWAY_BIC, own_address=GATEWAY_ADDRESS)
+        door = AosDoor(self, settings, lambda: self.identity, clock=_now)
+        app = web.Application(
+            middlewares=[signed_http(lambda: self.identity, clock=_now, on_refusal=self._note_refusal)]
+        )
+        app.router.add_routes(door.routes())
+        self.running = await serve_app(app, "127.0.0.1", 0)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self.tasks)
+        await self.running.close()
+        await self.adapter.close()
+
+    async def receive(self, message: Message) -> Answer:
+        """The Receiver: first time kept, repetitions answered the same."""
+        repeated = any(known.id == message.id for known in self.heard)
+        if not repeated:
+            self.heard.append(message)
+            if isinstance(message.event, Offered) and self.confirms:
+                task = asyncio.create_task(self.confirm(message.event))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+        noun_id = message.target.id.value if isinstance(message.target.id, ByAlias) else message.target.id
+        return Answer(noun=message.target.noun, id=noun_id, state="x", version=1, accepted_at=_now(), repeated=repeated)
+
+    async def confirm(self, offered: Offered) -> None:
+        answer = CreditAnswer(
+            credit_id="c",
+            message_id=self.ids.next(_now()),
+            original_message_id=offered.message_id,
+            original_end_to_end_id=offered.end_to_end_id,
+            original_transaction_id=offered.transaction_id,
+            authorised=True,
+            reason=None,
+            created_at=_now(),
+        )
+        assert isinstance(await self.send(answer), Acknowledged)
+
+    async def send(self, body: Any) -> Any:
+        return await self.adapter.send(
+            Dispatch(id="d", channel="aos", recipient="AOS", body=body, attempt=1, created_at=_now())
+        )
+
+    def order(self, kind: PaymentKind, debtor: Account, creditor: Account, amount: int, e2e: str) -> PaymentOrder:
+        return PaymentOrder(
+            kind=kind,
+            payment_id=e2e,
+            message_id=self.ids.next(_now()),
+            end_to_end_id=e2e,
+            transaction_id=e2e,
+            amount=Money(amount),
+            debtor=debtor,
+            creditor=creditor,
+            lot_id="lot-1",
+            case_number="2026/114-7",
+            purpose="Nümunə ödəniş",
+            created_at=_now(),
+        )
+
+    def events(self, kind: type[Any]) -> list[Any]:
+        return [message.event for message in self.heard if isinstance(message.event, kind)]
+
+    async def _note_refusal(self, request: web.Request, refusal: Any, body: bytes | None) -> None:
+        self.refused.append(refusal.code)
+
+
+@dataclass
+class World:
+    """Everybody, connected."""
+
+    aos: AosSandbox
+    bank: IsoParticipant
+    books: Books
+    gateway: Gateway
+
+    def clearing(self) -> dict[str, int]:
+        return {"gateway": self.aos.system.ledger.balance("C-EHR"), "bank": self.aos.system.ledger.balance("C-XZR")}
+
+
+@pytest.fixture
+async def world(identities):
+    rows = (
+        Participant(bic=GATEWAY_BIC, code="GATEWAY", name="g", clearing_account="C-EHR", opening_balance=5_000_000),
+        Participant(bic=BANK_BIC, code="999101", name="b", clearing_account="C-XZR", opening_balance=9_000_000),
+    )
+    rules = OperatingRules(confirmation_interval_s=0.6, request_interval_s=0.6)
+    aos = AosSandbox(AosSandboxSettings(identity=identities["AOS"], participants=rows, rules=rules))
+    await aos.start()
+    books = Books()
+    settings = IsoParticipantSettings(
+        bic=BANK_BIC, address="XZRNAZ22A001", system_url=aos.address, silent_for=frozenset({MUTE.iban})
+    )
+    bank = IsoParticipant(settings, lambda: identities["999101"], books)
+    gateway = Gateway(identities["GATEWAY"], aos.address)
+    await bank.start()
+    await gateway.start()
+    aos.connect(BANK_BIC, bank.address)
+    aos.connect(GATEWAY_BIC, gateway.running.address)
+    yield World(aos, bank, books, gateway)
+    await gateway.close()
+    await bank.close()
+    await aos.close()
+
+
+async def until(holds: Callable[[], bool], timeout_s: float = 8.0) -> None:
+    """Wait for a condition of the other programs."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110 - the condition is another program's
+            await asyncio.sleep(0.01)
+
+
+async def test_a_transfer_runs_to_stat_and_the_money_arrives(world):
+    """AOS-P1 to AOS-P4, AOS-M1: the gateway is debtor agent, a deposit goes back."""
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-1")
+    outcome = await world.gateway.send(order)
+    assert isinstance(outcome, Acknowledged)
+    assert outcome.event == Sent()
+    await until(lambda: world.gateway.events(Settled) != [])
+    await until(lambda: world.books.balances[CLAIMANT.iban] == 10_050_000)
+    message = world.gateway.heard[0]
+    assert message.target.id == ByAlias("aos.msg", order.message_id)
+    assert message.source == "AOS"
+    assert message.exhibits[0].signer == "AOS"
+    assert b"<TxSts>ACSC</TxSts>" in message.exhibits[0].content
+    assert world.clearing() == {"gateway": 4_950_000, "bank": 9_050_000}
+
+
+async def test_what_was_sent_and_answered_is_kept_to_the_byte(world):
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-2")
+    outcome = await world.gateway.send(order)
+    sent, answered = outcome.exhibits
+    assert (sent.direction, answered.direction) == ("out", "in")
+    assert order.message_id.encode() in sent.content
+    assert b"SignatureValue" in sent.content
+    assert answered.signer == "AOS"
+    await until(lambda: world.gateway.events(Settled) != [])
+
+
+async def test_a_credit_the_bank_declines_comes_back_as_its_reason(world):
+    """AOS-P5: NAUT, block released, RJCT."""
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLOSED, 50_000, "refund-3"))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    assert world.gateway.events(Rejected)[0].code == "AC04"
+    assert world.clearing()["gateway"] == 5_000_000
+    assert world.aos.system.ledger.blocked("C-EHR") == 0
+
+
+async def test_a_creditor_bank_that_is_silent_ends_in_el202(world):
+    """AOS-P5."""
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, MUTE, 50_000, "refund-4"))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    assert world.gateway.events(Rejected)[0].code == "EL202"
+    assert world.aos.system.ledger.available("C-EHR") == 5_000_000
+
+
+async def test_a_request_runs_over_consent_and_confirmation_to_stat(world):
+    """AOS-P7, AOS-M2, EHR-12: pain.001, ACSP with MSID, the credit offered to us, AUTH, STAT as agent and initiator."""
+    order = world.gateway.order(PaymentKind.REQUEST, CLAIMANT, DESIGNATED, 1_875_000, "purchase-1")
+    await world.gateway.send(order)
+    await until(lambda: world.gateway.events(Settled) != [] and world.gateway.events(CreditSettled) != [])
+    (consented,), (offered,) = world.gateway.events(Consented), world.gateway.events(Offered)
+    assert consented.msid == offered.message_id
+    assert (offered.amount, offered.case_number) == (Money(1_875_000), "2026/114-7")
+    assert (offered.debtor_iban, offered.creditor_iban) == (CLAIMANT.iban, DESIGNATED.iban)
+    assert world.gateway.events(Settled)[0].reference == consented.msid
+    assert world.clearing() == {"gateway": 6_875_000, "bank": 7_125_000}
+    await until(lambda: world.books.reserved == {})
+    assert world.books.balances[CLAIMANT.iban] == 8_125_000
+
+
+async def test_a_request_beyond_the_customers_funds_is_refused_with_both_codes(world):
+    """AOS-P7: the bank's NAUT becomes RJCT with EA178 and AM04."""
+    await world.gateway.send(world.gateway.order(PaymentKind.REQUEST, POOR, DESIGNATED, 5_000, "purchase-2"))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    rejected = world.gateway.events(Rejected)[0]
+    assert rejected.code == "EA178"
+    assert "AM04" in rejected.reason
+    assert world.clearing() == {"gateway": 5_000_000, "bank": 9_000_000}
+
+
+async def test_a_debtor_bank_that_is_silent_ends_in_ep252(world):
+    """AOS-P7."""
+    await world.gateway.send(world.gateway.order(PaymentKind.REQUEST, MUTE, DESIGNATED, 5_000, "purchase-3"))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    assert world.gateway.events(Rejected)[0].code == "EP252"
+
+
+async def test_a_request_above_the_maximum_is_refused_by_receipt(world):
+    """AOS-C9, AOS-R2."""
+    await world.gateway.send(world.gateway.order(PaymentKind.REQUEST, CLAIMANT, DESIGNATED, 4_000_001, "purchase-4"))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    assert world.gateway.events(Rejected)[0].code == "AM02"
+
+
+async def test_a_message_of_yesterday_is_refused_by_its_value_date(world):
+    """AOS-C2, AOS-R1."""
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-5")
+    yesterday = order.created_at.replace(year=order.created_at.year - 1)
+    assert local_date(yesterday) != local_date(order.created_at)
+    await world.gateway.send(replace(order, created_at=yesterday))
+    await until(lambda: world.gateway.events(Rejected) != [])
+    assert world.gateway.events(Rejected)[0].code == "DT01"
+
+
+@pytest.mark.parametrize("kind", list(PaymentKind))
+async def test_when_statuses_stay_away_an_enquiry_finds_the_outcome(world, kind):
+    """AOS-I1, AOS-I2: silence of AÖS itself, then pacs.028 or pain.998."""
+    e2e = f"lost-{kind}"
+    world.aos.plan.faults.append(Fault(kind=FaultKind.SILENCE, end_to_end_ids=frozenset({e2e})))
+    parties = (DESIGNATED, CLAIMANT) if kind is PaymentKind.TRANSFER else (CLAIMANT, DESIGNATED)
+    order = world.gateway.order(kind, *parties, 50_000, e2e)
+    await world.gateway.send(order)
+    await until(lambda: len(world.aos.system.ledger.postings) == 3)
+    assert world.gateway.events(Settled) == []
+    enquiry = PaymentEnquiry(
+        kind=kind,
+        payment_id=e2e,
+        message_id=world.gateway.ids.next(_now()),
+        original_message_id=order.message_id,
+        original_end_to_end_id=e2e,
+        original_transaction_id=e2e,
+        created_at=_now(),
+    )
+    outcome = await world.gateway.send(enquiry)
+    assert isinstance(outcome, Acknowledged)
+    assert outcome.event is None
+    await until(lambda: world.gateway.events(Settled) != [])
+
+
+async def test_a_status_sent_twice_is_the_same_message_again(world):
+    world.aos.plan.faults.append(Fault(kind=FaultKind.TWICE, amounts=frozenset({70_000})))
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 70_000, "refund-6"))
+    await until(lambda: len(world.aos.deliveries.done) == 6)
+    assert len(world.gateway.events(Settled)) == 1
+    assert world.books.balances[CLAIMANT.iban] == 10_070_000
+
+
+async def test_a_late_status_still_arrives(world):
+    fault = Fault(kind=FaultKind.LATE, ibans=frozenset({CLAIMANT.iban}), delay_s=0.3)
+    world.aos.plan.faults.append(fault)
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-7"))
+    await until(lambda: len(world.aos.system.ledger.postings) == 3)
+    assert world.gateway.events(Settled) == []
+    await until(lambda: world.gateway.events(Settled) != [])
+
+
+async def test_a_badly_signed_status_changes_nothing_and_is_told(world):
+    """AOS-S2: refused, nothing received; the well signed copy is believed."""
+    world.aos.plan.faults.append(Fault(kind=FaultKind.BADLY_SIGNED, end_to_end_ids=frozenset({"refund-8"})))
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-8"))
+    await until(lambda: world.gateway.refused != [])
+    assert world.gateway.refused == ["SIGNATURE_INVALID"]
+    await until(lambda: world.gateway.events(Settled) != [])
+    assert len(world.gateway.heard) == 1
+
+
+async def test_messages_wait_in_order_for_a_participant_that_is_away(world):
+    """202 of AÖS is not delivery; what waits arrives when the door opens."""
+    world.aos.deliveries.connect(GATEWAY_BIC, "http://127.0.0.1:1")
+    await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-9"))
+    await until(lambda: len(world.aos.system.ledger.postings) == 3)
+    world.aos.connect(GATEWAY_BIC, world.gateway.running.address)
+    await until(lambda: world.gateway.events(Settled) != [])
+
+
+@pytest.mark.parametrize("iban", ["AZ99XZRN00000000000000000001", "DE89370400440532013000"])
+async def test_an_order_not_by_the_profile_never_leaves(world, iban):
+    """EHR-12 and AOS-C4 begin at home: check digits too."""
+    bad = replace(CLAIMANT, iban=iban)
+    outcome = await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, bad, 50_000, "refund-10"))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "IBAN_INVALID"
+    assert "CdtrAcct" in outcome.reason
+    assert world.aos.system.orders == {}
+
+
+async def test_what_another_program_writes_wrongly_is_refused_by_aos_with_its_path(world, identities):
+    """AOS-C4, AOS-R1: signed as it should be, but not by the profile."""
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-11")
+    message = message_for(order, RailProfile(own_bic=GATEWAY_BIC))
+    root = envelope.wrap(message, from_bic=GATEWAY_BIC, to_bic=SYSTEM_BIC)
+    root.find(".//{*}CdtrAcct/{*}Id/{*}IBAN").text = "AZ99XZRN00000000000000000001"
+    credential = identities["GATEWAY"].credential
+    sign_enveloped(root, credential, into=envelope.signature_parent(root))
+    assert await _post(world.aos.address, identities["GATEWAY"], etree.tostring(root)) == 202
+    await until(lambda: world.gateway.events(Rejected) != [])
+    rejected = world.gateway.events(Rejected)[0]
+    assert world.gateway.heard[0].target.id == ByAlias("aos.msg", order.message_id)
+    assert rejected.code == "FF01"
+    assert "CdtrAcct/Id/IBAN" in rejected.reason
+
+
+async def test_no_connection_is_not_sent_and_a_time_out_is_unknown(world, identities):
+    """A payment whose transport was silent asks; one that never left is tried again."""
+    held = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.Response:
+        await held.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post(MESSAGES_PATH, silent)
+    running = await serve_app(app, "127.0.0.1", 0)
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-12")
+    dispatch = Dispatch(id="d", channel="aos", recipient="AOS", body=order, attempt=1, created_at=_now())
+    outcomes = []
+    for url in ("http://127.0.0.1:1", running.address):
+        client = SignedClient(lambda: identities["GATEWAY"], timeout_s=0.3, clock=_now)
+        adapter = AosAdapter(client, AosSettings(url=url, own_bic=GATEWAY_BIC), lambda: identities["GATEWAY"])
+        outcomes.append(await adapter.send(dispatch))
+        await adapter.close()
+    held.set()
+    await running.close()
+    assert isinstance(outcomes[0], NotSent)
+    assert isinstance(outcomes[1], Unknown)
+    assert isinstance(outcomes[1].event, OutcomeUnknown)
+
+
+async def _post(url: str, signer: Identity, content: bytes, content_type: str = CONTENT_TYPE) -> int:
+    client = SignedClient(lambda: signer, timeout_s=5, clock=_now)
+    try:
+        answer = await client.request(
+            "POST", url + MESSAGES_PATH, body=content, content_type=content_type, expected_participant=None
+        )
+    finally:
+        await client.close()
+    return answer.status
+
+
+async def _status_from(identity: Identity, *, from_bic: str = SYSTEM_BIC) -> bytes:
+    status = replace(STATUS, created_at=_now(), kind=StatusKind.STAT)
+    return await seal(status, from_bic=from_bic, to_bic=GATEWAY_BIC, credential=identity.credential)
+
+
+BAD_INPUT = [
+    ("a bank speaks in AÖS's name", "999101", "999101", CONTENT_TYPE, "NOT_PERMITTED"),
+    ("AÖS carries what a bank signed", "AOS", "999101", CONTENT_TYPE, "PARTICIPANT_MISMATCH"),
+    ("another content type", "AOS", "AOS", "text/plain", "CONTENT_TYPE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "sender", "signer", "content_type", "code"), BAD_INPUT, ids=[row[0] for row in BAD_INPUT]
+)
+async def test_the_door_believes_only_aos(world, identities, why, sender, signer, content_type, code):
+    """AOS-S1, AOS-S2: nothing is stored, and it is told."""
+    content = await _status_from(identities[signer])
+    status = await _post(world.gateway.running.address, identities[sender], content, content_type)
+    assert status >= 400
+    assert world.gateway.refused == [code]
+    assert world.gateway.heard == []
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"not xml", "XML_MALFORMED"),
+        (b'<!DOCTYPE x [<!ENTITY e "x">]><x>&e;</x>', "XML_FORBIDDEN"),
+        (b"<x>" + b"a" * 300_000 + b"</x>", "BODY_TOO_LARGE"),
+        (b"<Document/>", "SCHEMA_INVALID"),
+    ],
+    ids=["malformed", "DTD", "too large", "no wrapper"],
+)
+async def test_the_door_refuses_bad_input_by_code(world, identities, content, code):
+    assert await _post(world.gateway.running.address, identities["AOS"], content) >= 400
+    assert world.gateway.refused == [code]
+    assert world.gateway.heard == []
+
+
+async def test_a_header_from_another_than_aos_is_refused(world, identities):
+    """AOS-S1."""
+    content = await _status_from(identities["AOS"], from_bic=BANK_BIC)
+    assert await _post(world.gateway.running.address, identities["AOS"], content) >= 400
+    assert world.gateway.refused == ["PARTICIPANT_MISMATCH"]
+
+
+async def test_aos_takes_no_message_whose_signer_is_not_the_participant_it_names(world, identities):
+    """AOS-S1: a bank may not send in the gateway's name."""
+    order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-13")
+    content = await world.gateway.adapter._sealed(order)
+    assert await _post(world.aos.address, identities["999101"], content) >= 400
+    assert world.aos.system.orders == {}
