@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certs.asice import extract, open_sealed
-
 from certs.trust import TrustStore
 from gateway.domain.dispatches import Channel
 from gateway.domain.nouns import TABLES

@@ -29,7 +29,7 @@ def init(*, dir: Directory = _DEFAULT) -> None:
     folder = dir / "authority"
     if folder.exists():
         fail(f"{folder} exists already; an authority is never overwritten")
-    _save(dir, Authority.create(datetime.now(UTC)))
+    save_authority(dir, Authority.create(datetime.now(UTC)), datetime.now(UTC))
     say(f"authority created in {folder}")
 
 
@@ -55,32 +55,32 @@ def issue(
     days
         Validity in days.
     """
-    authority = _load(dir)
+    authority = load_authority(dir)
     credential = authority.issue(code, name, key=key, now=datetime.now(UTC), days=days)
     key_pem, chain_pem = credential.to_pem()
     folder = dir / code
     _write(folder / "key.pem", key_pem, secret=True)
     _write(folder / "chain.pem", chain_pem)
-    _save(dir, authority)
+    save_authority(dir, authority, datetime.now(UTC))
     say(f"{code}: certificate {credential.certificate.serial_number:x} in {folder}")
 
 
 @app.command
 def revoke(serial: str, *, dir: Directory = _DEFAULT) -> None:
     """Revoke a certificate by its serial number (hexadecimal) and publish new lists to every participant's folder."""
-    authority = _load(dir)
+    authority = load_authority(dir)
     try:
         authority.revoke(serial.lower().removeprefix("0x"), datetime.now(UTC))
     except KeyError:
         fail(f"no certificate with serial {serial} was issued here")
-    _save(dir, authority)
+    save_authority(dir, authority, datetime.now(UTC))
     say(f"revoked {serial}; lists renewed")
 
 
 @app.command(name="list")
 def list_(*, dir: Directory = _DEFAULT) -> None:
     """Show every certificate issued."""
-    for line in _load(dir).register:
+    for line in load_authority(dir).register:
         state = f"revoked {line.revoked_at:%Y-%m-%d %H:%M}" if line.revoked_at else "valid"
         say(f"{line.serial:>40}  {line.participant:<10} {state:<24} until {line.not_after:%Y-%m-%d}  {line.name}")
 
@@ -93,19 +93,20 @@ def create_world(directory: Path, participants: dict[str, tuple[str, str]]) -> N
         key_pem, chain_pem = authority.issue(code, name, key=key, now=now, days=30).to_pem()
         _write(directory / code / "key.pem", key_pem, secret=True)
         _write(directory / code / "chain.pem", chain_pem)
-    _save(directory, authority)
+    save_authority(directory, authority, now)
 
 
-def _load(directory: Path) -> Authority:
+def load_authority(directory: Path) -> Authority:
+    """The authority of a folder; ends the program if there is none."""
     folder = directory / "authority"
     if not folder.is_dir():
         fail(f"no authority in {folder}; begin with `eherrac-gateway pki init`")
     return Authority.from_files({path.name: path.read_bytes() for path in folder.iterdir()})
 
 
-def _save(directory: Path, authority: Authority) -> None:
+def save_authority(directory: Path, authority: Authority, now: datetime) -> None:
     """Write the authority, then its anchors and a fresh list into every participant's folder."""
-    crl = authority.crl(datetime.now(UTC))
+    crl = authority.crl(now)
     for name, content in authority.to_files().items():
         _write(directory / "authority" / name, content, secret=name.endswith(".key.pem"))
     for folder in directory.iterdir():

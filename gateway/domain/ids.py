@@ -8,6 +8,7 @@ from datetime import date
 
 _END_TO_END_MAX = 35  # ISO 20022 Max35Text
 _READABLE = re.compile(r"[A-Za-z0-9.\-]{1,35}")
+_DELIVERY_MAX = 64  # what callbacks allow an id (contracts.fields)
 _COUNTER = 10**15
 
 
@@ -22,3 +23,11 @@ def end_to_end_id(payment_id: str) -> str:
     if _READABLE.fullmatch(payment_id):
         return payment_id
     return "E" + hashlib.sha256(payment_id.encode()).hexdigest()[: _END_TO_END_MAX - 1]
+
+
+def delivery_id(noun: str, noun_id: str, version: int, part: str | int) -> str:
+    """The id of what a noun sends at a version: readable where it fits 64 characters, otherwise ending in a digest."""
+    readable = f"{noun}.{noun_id}.{version}.{part}"
+    if len(readable) <= _DELIVERY_MAX:
+        return readable
+    return f"{noun}.{hashlib.sha256(readable.encode()).hexdigest()[:40]}.{version}"

@@ -15,6 +15,7 @@ from typing import Any
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
+from gateway.domain import ids
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel, Notice
 from gateway.domain.rulebook import Rulebook
@@ -222,7 +223,7 @@ class Step:
             raise refuse(ErrorCode.ALREADY_EXISTS, noun=scheme, id=value)
 
     def _outbox(self, held: Held, index: int, send: Send) -> OutboxItem:
-        id = f"{held.table.name}.{held.id}.{held.version}.{index}"
+        id = ids.delivery_id(held.table.name, held.id, held.version, index)
         sequence = None
         if send.channel in _WITH_FEED:
             sequence = self._tx.next_sequence(send.recipient)
@@ -255,7 +256,7 @@ class Step:
 
     def _timer(self, held: Held, timer: Timer) -> OutboxItem:
         return OutboxItem(
-            id=f"{held.table.name}.{held.id}.{held.version}.{timer.name}",
+            id=ids.delivery_id(held.table.name, held.id, held.version, timer.name),
             channel=Channel.TIMER,
             recipient=held.table.name,
             noun=held.table.name,
