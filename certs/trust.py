@@ -1,5 +1,7 @@
 """Whom we believe: a frozen snapshot of anchors, intermediates, revocation lists and policy, and the judgement by it.
 
+Participants are authenticated by the registration code in their certificate (AOS-S1).
+
 Judgement reads
   (1) the certificate is within its validity at the moment asked for;
   (2) it is a leaf whose key we speak, its key usage allows digital signatures, its extended usage (if any) signing;

@@ -1,6 +1,6 @@
 """WS-Security X.509 signatures on SOAP 1.1 and 1.2: BinarySecurityToken, Timestamp, and the Body signed with them.
 
-Verification reads
+Verification (AOS-S2) reads
   (1) the tree is a whole document without comments, processing instructions or DTD, and no id stands twice;
   (2) it is one SOAP envelope: Header and Body, in this order, and nothing else;
   (3) exactly one wsse:Security, in the Header, addressed to us; in it one token, Timestamp and ds:Signature, no more;

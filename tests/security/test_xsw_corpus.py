@@ -37,6 +37,7 @@ def test_the_honest_original_is_accepted(trust: TrustStore, version: str) -> Non
 
 
 def test_every_wrapped_envelope_is_refused_for_its_structure(trust: TrustStore) -> None:
+    """AOS-S2"""
     files = sorted(FOLDER.glob("soap1*_signed/xsw-*.xml"))
     assert len(files) == WRAPPED_COUNT
     verdicts = {file.name + file.parent.name: verdict(file, trust) for file in files}

@@ -49,6 +49,7 @@ def refusal_of(trust: TrustStore, certificate: x509.Certificate, at: datetime = 
 
 
 def test_a_participant_of_our_authority_is_believed(authority: Authority, bank: Credential) -> None:
+    """AOS-S1: known by the registration code in the certificate."""
     signer = store(authority).judge(bank.certificate, (), NOW)
     assert signer.participant == "999101"
     assert signer.certificate_sha256 == bank.certificate.fingerprint(SHA256()).hex()

@@ -269,6 +269,7 @@ def test_a_signed_part_of_the_body_does_not_stand_for_the_body(bank: Credential,
 
 
 def test_tampering_names_the_part(signed: str, trust: TrustStore) -> None:
+    """AOS-S2"""
     refusal = refusal_of(signed.replace("1500.50", "9500.50"), trust)
     assert refusal.code is ErrorCode.DIGEST_MISMATCH
     assert refusal.facts["reference"].startswith("#body-")
