@@ -1,4 +1,4 @@
-"""What an AÖS participant asks of the bank's own books. The bank behind the door implements it; money is integer qəpik."""
+"""What an AÖS participant asks of the bank's own books. The bank behind the door implements it; money is in qəpik."""
 
 from __future__ import annotations
 
