@@ -48,7 +48,8 @@ def line(row: JournalRow, language: str = "az") -> str:
     """Baku time, noun, states, words; fixed columns."""
     states = row.after if row.before in (None, row.after) else f"{row.before} → {row.after}"
     at = row.at.astimezone(BAKU)
-    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}  {row.noun_id:<{_ID_WIDTH}} {states:<{_STATE_WIDTH}} {sentence(row, language)}"
+    when = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
+    return f"{when}  {row.noun_id:<{_ID_WIDTH}} {states:<{_STATE_WIDTH}} {sentence(row, language)}"
 
 
 def _facts(data: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ and this one, which only watches. It ends with the counts, and with 0 only if th
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gateway.cli.console import fail, say
 from gateway.cli.outcome import EXPECTED, LOTS, Picture, broken_chains, picture, write_documents
 from gateway.cli.serve import told_to_stop
 from gateway.cli.stage import PARTICIPANTS, Stage, StageError, Troupe, build_stage
+from gateway.config import load_config
 from gateway.keys import KeyFolder
 from gateway.store import Reader, Store, open_store
 from gateway.store.rows import JournalRow
@@ -39,6 +41,9 @@ def demo(
     folder: Path | None = None,
 ) -> None:
     """Play the demonstration.
+
+    Settings of the gateway may be given in the environment, for example EHERRAC__STORE__URL=postgresql://… and
+    EHERRAC__KAFKA__BOOTSTRAP=host:9092, to play it on PostgreSQL and Apache Kafka.
 
     Parameters
     ----------
@@ -82,7 +87,7 @@ class _Demo:
     async def run(self) -> int:
         try:
             addresses = await self._raise_curtain()
-            store = await open_store(f"sqlite:///{self._stage.folder / 'eherrac.db'}")
+            store = await open_store(load_config(self._stage.config, os.environ).store.url)
             try:
                 return await self._watch(store, addresses)
             finally:

@@ -55,6 +55,7 @@ def build_stage(folder: Path) -> Stage:
     ports = _free_ports()
     stage = Stage(folder=folder, config=folder / "gateway.toml", world=folder / "world.toml", keys=folder / "keys")
     config = _moved(packaged("demo.toml"), ports).replace('directory = "keys"', 'directory = "keys/GATEWAY"')
+    config = config.replace("sqlite:///eherrac.db", f"sqlite:///{folder / 'eherrac.db'}")
     stage.config.write_text(config, "utf-8")
     stage.world.write_text(_moved(packaged("demo_world.toml"), ports), "utf-8")
     create_world(stage.keys, PARTICIPANTS)

@@ -24,7 +24,7 @@ from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
-from gateway.store.errors import StoreUnavailableError
+from gateway.store.errors import StoreError
 from gateway.store.interface import Store, Transaction
 from gateway.store.rows import InboxRow, OutboxRow
 
@@ -62,7 +62,7 @@ class Engine:
         now = self._clock()
         try:
             answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
-        except StoreUnavailableError as error:
+        except StoreError as error:
             raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
         self._after(alarms)
         return answer
@@ -118,7 +118,7 @@ class Engine:
 
     def _after(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:
-            _log.warning("alarm", code=alarm.code, **alarm.facts)
+            _log.warning("alarm", alarm=alarm.code, facts=alarm.facts)
         self.wake()
 
     def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
