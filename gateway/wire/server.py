@@ -104,6 +104,7 @@ def signed_http(
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = _Exchange(request, identity(), clock, on_refusal, signed=request.path not in unsigned_paths)
         response = await exchange.answer(handler, body_max_bytes)
+        response.headers["Server"] = "eherrac"  # and not which version of which library
         return exchange.sign(response) if exchange.signed else response
 
     return middleware
@@ -141,6 +142,8 @@ class _Exchange:
         """Sign a complete response."""
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes | bytearray | None):
             raise TypeError("only a response with its whole body in memory can be signed")
+        if response.body:
+            response.headers.setdefault("Content-Type", "application/octet-stream")  # what aiohttp would add, unsigned
         parts = HttpResponseParts(
             status=response.status, headers=tuple(response.headers.items()), body=bytes(response.body or b"")
         )

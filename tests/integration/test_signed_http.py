@@ -68,6 +68,14 @@ async def refuse_it(_request: web.Request) -> web.Response:
     raise refuse(ErrorCode.LOT_UNKNOWN, id="L-9")
 
 
+async def nothing(request: web.Request) -> web.Response:
+    return web.Response(status=int(request.query["status"]))
+
+
+async def plain(_request: web.Request) -> web.Response:
+    return web.Response(body=b"octets")
+
+
 async def fall(_request: web.Request) -> web.Response:
     raise RuntimeError("a secret of the house")
 
@@ -95,6 +103,8 @@ async def house(people: People) -> AsyncIterator[House]:
     app.router.add_post("/v1/events", tell)
     app.router.add_post("/v1/refused", refuse_it)
     app.router.add_post("/v1/broken", fall)
+    app.router.add_post("/v1/nothing", nothing)
+    app.router.add_post("/v1/plain", plain)
     app.router.add_get("/healthz", health)
     server = await serve_app(app, "127.0.0.1", 0)
     client = SignedClient(lambda: people.bank, timeout_s=5, clock=clock)
@@ -142,6 +152,13 @@ async def test_every_refusal_is_a_signed_problem_document(
     assert problem["title"] == problem["az"]["title"] != problem["en"]["title"]
     assert b"secret of the house" not in answer.body
     assert [noted for noted, _ in house.refusals] == [code]
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing?status=202", "/v1/nothing?status=204", "/v1/plain"])
+async def test_an_answer_without_a_type_or_a_body_is_signed_like_any_other(house: House, path: str) -> None:
+    answer = await house.client.request("POST", house.server.address + path, expected_participant="GATEWAY")
+    assert answer.signer is not None
+    assert answer.body == (b"octets" if path == "/v1/plain" else b"")
 
 
 async def test_the_language_asked_for_is_spoken(house: House) -> None:
