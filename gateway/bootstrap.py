@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.notary.adapter import NotaryAdapter
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -28,6 +27,7 @@ from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
+from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from certs.trust import TrustPolicy
 from contracts.errors import ErrorCode, Refusal

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from certs.asice import extract
-
 from gateway.domain.lot import Lot
 from gateway.domain.nouns import TABLES
 from gateway.domain.offer import Offer
