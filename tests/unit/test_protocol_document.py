@@ -247,3 +247,15 @@ def test_amounts_in_words_begin_with_the_right_capital() -> None:
 )
 def test_the_year_takes_the_suffix_its_last_vowel_asks_for(year: int, suffix: str) -> None:
     assert date_words(date(year, 3, 1)) == f"1 mart {year}-{suffix} il"
+
+
+def test_the_print_is_archival_tagged_and_carries_only_its_own_fonts() -> None:
+    """PDF/A-2a: it must read the same in fifty years, on a machine that has none of our fonts."""
+    reader = PdfReader(io.BytesIO(render_pdf(SOLD)))
+    metadata = reader.xmp_metadata
+    assert metadata is not None
+    assert (metadata.pdfaid_part, metadata.pdfaid_conformance) == ("2", "A")
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"] is not None
+    assert reader.trailer["/Root"]["/Lang"] == "az"
+    fonts = {str(font["/BaseFont"]) for font in reader.pages[0]["/Resources"]["/Font"].values()}
+    assert {name.partition("+")[2] for name in fonts} == {"NotoSans-Regular", "NotoSans-Bold"}
