@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -21,8 +19,6 @@ from adapters.ministries.kafka import KafkaSettings
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
-
-ResultT = TypeVar("ResultT")
 
 _log = logging.getLogger(__name__)
 _RECORD_OVERHEAD_BYTES = 4_096  # key, headers and framing
@@ -64,6 +60,7 @@ class Publisher:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
+        self._discarding: set[asyncio.Task[None]] = set()
 
     async def publish(self, record: Record) -> Written:
         """Write one record and wait until all in-sync replicas have it.
@@ -81,9 +78,9 @@ class Publisher:
 
     async def close(self) -> None:
         """Close the connections; a record in flight becomes unknown."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await _discard(producer)
+        if self._producer is not None:
+            self._throw_away(self._producer)
+        await asyncio.gather(*self._discarding)
 
     async def _open(self) -> AIOKafkaProducer:
         async with self._opening:
@@ -133,7 +130,6 @@ class Publisher:
             raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotSentError(f"not handed to Kafka: {_said(error)}") from error
-        pending.add_done_callback(_look_at)
         return pending
 
     async def _await_delivery(self, producer: AIOKafkaProducer, pending: asyncio.Future[Written]) -> Written:
@@ -143,17 +139,19 @@ class Publisher:
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
         except TimeoutError as error:
-            await self._throw_away(producer)
+            self._throw_away(producer)
             raise OutcomeUnknownError("no acknowledgement from Kafka in time") from error
         except KafkaError as error:
-            await self._throw_away(producer)
+            self._throw_away(producer)
             raise OutcomeUnknownError(f"no acknowledgement from Kafka: {_said(error)}") from error
         return Written(topic=stored.topic, partition=stored.partition, offset=stored.offset)
 
-    async def _throw_away(self, producer: AIOKafkaProducer) -> None:
+    def _throw_away(self, producer: AIOKafkaProducer) -> None:
         if self._producer is producer:
             self._producer = None
-            await _discard(producer)
+            task = asyncio.create_task(_discard(producer))
+            self._discarding.add(task)
+            task.add_done_callback(self._discarding.discard)
 
 
 async def _leaders_ready(producer: AIOKafkaProducer, topic: str) -> bool:
@@ -165,27 +163,17 @@ async def _leaders_ready(producer: AIOKafkaProducer, topic: str) -> bool:
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may still hold records.
+    """Stop a producer with all it still holds; takes as long as the request in flight, at most a request's time-out.
 
-    `stop` alone would wait for their delivery, for ever if the broker is gone: the sender is stopped first and the
-    records are given up (aiokafka offers no public way to).
+    Its own `stop` waits for every record's delivery, for ever if the broker is gone; aiokafka has no public way to give
+    records up, so its parts are closed one by one.
     """
-    await _quietly(producer._sender.close())
-    producer._message_accumulator.fail_all(KafkaError("the producer was closed"))
-    await _quietly(producer.stop())
-
-
-def _look_at(pending: asyncio.Future[Written]) -> None:
-    """A record given up fails after its waiter has gone: nobody else would ask for the error."""
-    if not pending.cancelled():
-        pending.exception()
-
-
-async def _quietly(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except (KafkaError, OSError, TimeoutError) as error:
-        _log.warning("closing a Kafka producer: %s", _said(error))
+    producer._closed = True
+    for part in (producer._sender, producer.client):
+        try:
+            await part.close()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("closing a Kafka producer: %s", _said(error))
 
 
 def _said(error: BaseException) -> str:

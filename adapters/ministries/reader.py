@@ -86,8 +86,7 @@ class Reader:
                 await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
         finally:
             self.reading.clear()
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), self._settings.close_timeout_s)
+            await _stop(consumer, self._settings.close_timeout_s)
 
     async def _handle_until_done(self, record: ReadRecord) -> None:
         async for attempt in AsyncRetrying(
@@ -119,6 +118,19 @@ class Reader:
     def _note(self, error: BaseException) -> None:
         self.last_fault = f"{type(error).__name__}: {error}".rstrip(": ")
         _log.warning("reading %s: %s", self._settings.topic, self.last_fault)
+
+
+async def _stop(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
+    """Leave the group and close the connections.
+
+    aiokafka's `stop` can be ended half way by the cancellation of its own parts, and can wait for a broker that is gone;
+    the connections are closed in any case.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait({stopping}, timeout=timeout_s)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    await consumer._client.close()
 
 
 def _record(record: Any) -> ReadRecord:

@@ -45,10 +45,15 @@ class Answering(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinistrySandboxSettings:
-    """One ministry; its participant code stands in its identity's certificate and chooses its topic."""
+    """One ministry; its participant code stands in its identity's certificate and chooses its declared topic.
+
+    `topic` and `receipts` name others where one cluster serves several environments.
+    """
 
     identity: Identity
     kafka: KafkaSettings
+    topic: str | None = None
+    receipts: str = field(default_factory=lambda: receipts_topic().name)
     folder: Path | None = None  # where containers are kept, if at all
     answering: Answering = Answering.ONCE
     answer_after_s: float = 0.0
@@ -59,6 +64,16 @@ class MinistrySandboxSettings:
     def code(self) -> str:
         """Participant code of this ministry."""
         return self.identity.credential.participant
+
+    @property
+    def reads(self) -> str:
+        """The topic it reads."""
+        return self.topic or protocol_topics()[self.code].name
+
+    @property
+    def group(self) -> str:
+        """The consumer group it reads as."""
+        return f"{self.reads}.{self.code.lower()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +102,14 @@ class MinistrySandbox:
     ) -> None:
         self._settings, self._clock = settings, clock
         self.registry = Registry()
-        topic = protocol_topics()[settings.code]
-        reading = ReaderSettings(kafka=settings.kafka, topic=topic.name, group=f"ministry.{settings.code.lower()}")
+        reading = ReaderSettings(kafka=settings.kafka, topic=settings.reads, group=settings.group)
         self.reader = Reader(reading, self._handle)
         self._publisher = Publisher(PublisherSettings(kafka=settings.kafka))
 
     @property
     def address(self) -> str:
         """Where it can be met: a topic of a cluster."""
-        return f"kafka://{self._settings.kafka.bootstrap_servers}/{protocol_topics()[self._settings.code].name}"
+        return f"kafka://{self._settings.kafka.bootstrap_servers}/{self._settings.reads}"
 
     async def start(self) -> None:
         """Begin reading."""
@@ -173,7 +187,7 @@ class MinistrySandbox:
             document=taken_in.receipt,
         )
         return Record(
-            topic=receipts_topic().name,
+            topic=self._settings.receipts,
             key=event.lot_id.encode(),
             value=event.document,
             headers=write_receipt(event),
