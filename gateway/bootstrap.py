@@ -29,7 +29,9 @@ from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from certs.http_signature import HttpSignaturePolicy
 from certs.trust import TrustPolicy
+from certs.wss import WssExpectations
 from contracts.errors import ErrorCode, Refusal
 from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
@@ -49,6 +51,7 @@ from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
+from gateway.wire.soap_server import SoapLimits
 
 _EMBEDDED = "embedded"
 
@@ -74,7 +77,7 @@ def key_folder(config: Config) -> KeyFolder:
         anchors=keys.anchors,
         intermediates=keys.intermediates,
         crls=keys.crls,
-        policy=TrustPolicy(crl_max_age_s=0),
+        policy=TrustPolicy(crl_max_age_s=config.keys.crl_grace_s),
     )
 
 
@@ -209,7 +212,7 @@ class _Assembly:
                     source=config.gateway.code,
                 )
             ),
-            NotaryAdapter(keys, clock=clock),
+            NotaryAdapter(keys, clock=clock, names={bank.code: bank.name for bank in config.banks}),
         ]
         return {adapter.channel: adapter for adapter in made}
 
@@ -272,7 +275,7 @@ class _Assembly:
         root.add_subapp(
             "/v1",
             rest_app(
-                RestSettings(platform=platform, banks=banks, body_max_bytes=limit),
+                RestSettings(platform=platform, banks=banks, body_max_bytes=limit, signatures=self.signatures()),
                 queries=queries,
                 metrics=self.metrics,
                 **common,
@@ -281,7 +284,7 @@ class _Assembly:
         root.add_subapp(
             "/soap",
             soap_app(
-                SoapSettings(platform=platform, banks=banks),
+                SoapSettings(platform=platform, banks=banks, limits=self.soap_limits()),
                 queries=queries,
                 metrics=self.metrics,
                 **common,
@@ -300,6 +303,7 @@ class _Assembly:
             clock=self.clock,
             body_max_bytes=self.config.http.body_max_bytes,
             on_refusal=noting(note),
+            policy=self.signatures(),
         )
 
         @web.middleware
@@ -318,6 +322,19 @@ class _Assembly:
             system_bic=self.config.aos.system_address,
             participant=self.config.aos.participant,
         )
+
+    def signatures(self) -> HttpSignaturePolicy:
+        """What a signed HTTP request must be."""
+        settings = self.config.signature
+        return HttpSignaturePolicy(max_age_s=settings.max_age_s, clock_skew_s=settings.clock_skew_s)
+
+    def soap_limits(self) -> SoapLimits:
+        """What a signed envelope must be; WSS4J, which most banks use, lists inclusive namespaces."""
+        settings = self.config.signature
+        expectations = WssExpectations(
+            max_age_s=settings.max_age_s, clock_skew_s=settings.clock_skew_s, inclusive_namespaces=True
+        )
+        return SoapLimits(body_max_bytes=self.config.http.body_max_bytes, expectations=expectations)
 
     def client(self, timeout_s: float) -> SignedClient:
         """A client that signs as we."""

@@ -74,6 +74,13 @@ class KeysSettings(Section):
     reload_s: int = Field(60, ge=1, description="How often the folder is looked at for new lists and keys")
 
 
+class SignatureSettings(Section):
+    """What is accepted of a message's signature time."""
+
+    max_age_s: int = Field(300, ge=5, le=3600, description="Age after which a signed request is refused")
+    clock_skew_s: int = Field(30, ge=0, le=600, description="How far a sender's clock may differ from ours")
+
+
 class AosSettings(Section):
     """The instant payment system."""
 
@@ -242,6 +249,7 @@ class Config(Section):
     store: StoreSettings = StoreSettings()
     http: HttpSettings = HttpSettings()
     keys: KeysSettings
+    signature: SignatureSettings = SignatureSettings()
     aos: AosSettings
     asan_pay: AsanPaySettings
     platform: PlatformSettings

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
 from typing import TypeVar
@@ -21,6 +21,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from certs.http_signature import HttpSignaturePolicy
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import refuse
 from contracts.events.cloudevents import MEDIA_TYPE as CLOUDEVENT
@@ -65,6 +66,7 @@ class RestSettings:
     body_max_bytes: int = 262_144  # the largest event is about 4 kB
     page_max: int = 500  # offers or notices in one answer
     page_default: int = 100
+    signatures: HttpSignaturePolicy = field(default_factory=HttpSignaturePolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def rest_app(
         body_max_bytes=settings.body_max_bytes,
         unsigned_paths=frozenset({OPENAPI_PATH}),
         on_refusal=on_refusal,
+        policy=settings.signatures,
     )
     app = web.Application(middlewares=[_counting(metrics), signed])
     app.add_routes(RestDoor(settings, receiver, queries).routes())

@@ -16,7 +16,7 @@ from datetime import datetime
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from certs.http_signature import HttpRequestParts, HttpResponseParts, sign_response, verify_request
+from certs.http_signature import HttpRequestParts, HttpResponseParts, HttpSignaturePolicy, sign_response, verify_request
 from certs.trust import Verified
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
@@ -92,6 +92,7 @@ def signed_http(
     body_max_bytes: int = BODY_MAX_BYTES,
     unsigned_paths: frozenset[str] = frozenset(),
     on_refusal: OnRefusal | None = None,
+    policy: HttpSignaturePolicy | None = None,
 ) -> Middleware:
     """Build the middleware.
 
@@ -100,9 +101,12 @@ def signed_http(
     refusal, with the body if it was read.
     """
 
+    expected = policy or HttpSignaturePolicy()
+
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        exchange = _Exchange(request, identity(), clock, on_refusal, signed=request.path not in unsigned_paths)
+        signed = request.path not in unsigned_paths
+        exchange = _Exchange(request, identity(), clock, on_refusal, signed=signed, policy=expected)
         response = await exchange.answer(handler, body_max_bytes)
         response.headers["Server"] = "eherrac"  # and not which version of which library
         return exchange.sign(response) if exchange.signed else response
@@ -119,6 +123,7 @@ class _Exchange:
     clock: Callable[[], datetime]
     on_refusal: OnRefusal | None
     signed: bool
+    policy: HttpSignaturePolicy
     body: bytes | None = None
 
     async def answer(self, handler: Handler, body_max_bytes: int) -> web.StreamResponse:
@@ -153,7 +158,7 @@ class _Exchange:
 
     def _admit(self, body: bytes) -> None:
         parts = request_parts(self.request, body)
-        verified = verify_request(parts, self.identity.trust, at=self.clock()) if self.signed else None
+        verified = self._verify(parts) if self.signed else None
         kept = exhibit(
             "in",
             request_octets(parts),
@@ -163,6 +168,9 @@ class _Exchange:
         self.request[RAW_BODY], self.request[EXHIBIT] = body, kept
         if verified is not None:
             self.request[VERIFIED] = verified
+
+    def _verify(self, parts: HttpRequestParts) -> Verified:
+        return verify_request(parts, self.identity.trust, at=self.clock(), policy=self.policy)
 
     async def _refused(self, refusal: Refusal) -> web.Response:
         if self.on_refusal is not None:
