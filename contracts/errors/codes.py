@@ -54,6 +54,7 @@ class ErrorCode(StrEnum):
     STATE_CONFLICT = "STATE_CONFLICT"  # facts: noun, state, event
     STATUS_REGRESSION = "STATUS_REGRESSION"  # a final outcome contradicted by a later message
     AMOUNT_MISMATCH = "AMOUNT_MISMATCH"  # not the amount the rules or the order give
+    ACCOUNT_MISMATCH = "ACCOUNT_MISMATCH"  # an account at another bank than the one that names it
     REGIME_UNKNOWN = "REGIME_UNKNOWN"
     CASE_NUMBER_MISSING = "CASE_NUMBER_MISSING"  # EHR-12
     WINNER_NOT_ADMITTED = "WINNER_NOT_ADMITTED"  # EHR-3, EHR-11: no paid deposit, guarantee or exemption

@@ -93,11 +93,19 @@ def _in_time(offer: Offer, context: Context) -> Refusal | None:
     return Refusal(code=ErrorCode.DEADLINE_PASSED, facts={"deadline": offer.deadline.isoformat()})
 
 
+def _own_account(offer: Offer, payer: Account, context: Context) -> Refusal | None:
+    """The claimant bank pays from an account it keeps: BIC and IBAN are its own (as AOS-C8 asks of agents)."""
+    bic = context.rules.banks.get(offer.owner)
+    if bic is None or (payer.bic[:8] == bic and payer.iban[4:8] == bic[:4]):
+        return None
+    return Refusal(code=ErrorCode.ACCOUNT_MISMATCH, facts={"expected": bic, "received": payer.bic})
+
+
 @TABLE.on(_S.OPEN, event=Accepted, to=_S.ACCEPTED)
 def _accept(offer: Offer, event: Accepted, context: Context) -> Change[Offer] | Refusal:
-    late = _in_time(offer, context)
-    if late is not None:
-        return late
+    refusal = _in_time(offer, context) or _own_account(offer, event.payer, context)
+    if refusal is not None:
+        return refusal
     return Change(
         replace(offer, payer=event.payer),
         (

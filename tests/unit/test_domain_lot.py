@@ -1,5 +1,6 @@
 """Lot: from the announcement to the protocol, by the rules of its regime."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -219,6 +220,15 @@ def test_a_decision_after_the_deadline_is_refused_even_before_the_timer_fired(of
     offered.now = offered.nouns["offer", "L1.offer"].deadline + timedelta(seconds=1)
     accepted = offers.Accepted(payer=build.BANK_ACCOUNT)
     assert refused(offered, "offer", "L1.offer", accepted) is ErrorCode.DEADLINE_PASSED
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bic": "GNSNAZ22"}, {"iban": "AZ69GNSN38010000000000020202"}, {"bic": "GNSNAZ22XXX"}]
+)
+def test_the_bank_pays_from_an_account_of_its_own(offered, build, changes) -> None:
+    payer = replace(build.BANK_ACCOUNT, **changes)
+    code = refused(offered, "offer", "L1.offer", offers.Accepted(payer=payer))
+    assert code is ErrorCode.ACCOUNT_MISMATCH
 
 
 @pytest.mark.parametrize("second", ["accept", "decline"])
