@@ -12,6 +12,7 @@ from contracts.events.cloudevents import MEDIA_TYPE
 from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Dispatch, NotSent, Outcome, Refused, Unknown
+from gateway.wire.callbacks import callback_headers, callback_outcome
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 
@@ -60,14 +61,14 @@ class PlatformAdapter:
                 self._settings.callback_url,
                 body=body,
                 content_type=MEDIA_TYPE,
-                headers=mapping.callback_headers(dispatch, self._clock()),
+                headers=callback_headers(dispatch, self._clock()),
                 expected_participant=self._settings.participant,
             )
         except NotSentError as error:
             return NotSent(reason=error.reason)
         except OutcomeUnknownError as error:
             return Unknown(reason=error.reason, exhibits=error.exhibits)
-        return mapping.outcome(answer)
+        return callback_outcome(answer)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -23,7 +23,6 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapters.platform.mapping import TRY_LATER, problem_of
 from adapters.platform.scenario import LotScript, Pause, Publish, Scenario, WaitFor, event_of
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -31,6 +30,7 @@ from contracts.events.cloudevents import MEDIA_TYPE
 from contracts.events.notices import NoticeEvent, parse_notice
 from contracts.events.platform import PlatformEvent
 from gateway.errors import NotSentError, OutcomeUnknownError
+from gateway.wire.callbacks import TRY_LATER, problem_of
 from gateway.wire.client import SignedAnswer, SignedClient
 from gateway.wire.identity import Identity
 from gateway.wire.server import RAW_BODY, VERIFIED, Running, serve_app, signed_http

@@ -32,7 +32,7 @@ def callback_outcome(answer: SignedAnswer) -> Outcome:
         return NotSent(reason=f"HTTP {answer.status}", retry_after_s=_retry_after_s(answer))
     if answer.status >= 500:
         return Unknown(reason=f"HTTP {answer.status}", exhibits=answer.exhibits)
-    code, reason = _problem(answer)
+    code, reason = problem_of(answer)
     return Refused(code=code, reason=reason, exhibits=answer.exhibits)
 
 
@@ -43,7 +43,7 @@ def _retry_after_s(answer: SignedAnswer) -> float | None:
     return min(float(text), RETRY_AFTER_MAX_S)
 
 
-def _problem(answer: SignedAnswer) -> tuple[str, str]:
+def problem_of(answer: SignedAnswer) -> tuple[str, str]:
     """Code and reason out of a problem document; the bare status where there is none."""
     try:
         document = orjson.loads(answer.body)

@@ -11,6 +11,7 @@ import pytest
 from adapters.platform import mapping
 from gateway.domain.dispatches import Notice, NoticeKind, SealOrder
 from gateway.ports import Acknowledged, Dispatch, Exhibit, NotSent, Refused, Unknown
+from gateway.wire.callbacks import callback_headers, callback_outcome
 from gateway.wire.client import SignedAnswer
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -34,7 +35,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> SignedAnswer:
 def test_a_second_attempt_sends_the_same_bytes_under_the_same_id() -> None:
     again = replace(DISPATCH, attempt=2)
     assert mapping.callback(DISPATCH).to_bytes() == mapping.callback(again).to_bytes()
-    assert mapping.callback_headers(again, NOW) == {"webhook-id": "d-1", "webhook-timestamp": "1795339800"}
+    assert callback_headers(again, NOW) == {"webhook-id": "d-1", "webhook-timestamp": "1795339800"}
 
 
 def test_the_notice_carries_the_version_and_the_sequence_of_its_dispatch() -> None:
@@ -69,4 +70,4 @@ PROBLEM = orjson.dumps({"code": "SCHEMA_INVALID", "detail": "yer: /data"})
     ],
 )
 def test_an_answer_has_one_outcome(given: SignedAnswer, expected: object) -> None:
-    assert mapping.outcome(given) == expected
+    assert callback_outcome(given) == expected
