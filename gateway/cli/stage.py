@@ -96,8 +96,8 @@ class Troupe:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         (stage.folder / "logs").mkdir(exist_ok=True)
 
-    async def start(self, name: str, *arguments: str) -> dict[str, Any]:
-        """Start `eherrac-gateway ARGUMENTS` and return what its ready line says.
+    async def start(self, name: str, *arguments: str, module: str = "gateway.cli") -> dict[str, Any]:
+        """Start `eherrac-gateway ARGUMENTS` (or another module that prints a ready line) and return what that says.
 
         Raises:
             StageError: it ended, or said nothing in time; with the end of its log.
@@ -106,7 +106,7 @@ class Troupe:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "gateway.cli",
+                module,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -122,6 +122,10 @@ class Troupe:
         except (TimeoutError, ValueError) as error:
             raise StageError(f"{name} did not start:\n{self._tail(name)}") from error
         return ready
+
+    def pid(self, name: str) -> int:
+        """The process id of a program that was started."""
+        return self._processes[name].pid
 
     def check(self) -> None:
         """Raises StageError if any program has ended."""

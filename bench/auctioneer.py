@@ -1,0 +1,106 @@
+"""The auction platform as the bench plays it: publishes lots, takes every callback, remembers how long it waited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from adapters.platform.scenario import LotScript, Publish, event_of
+from bench.town import Town
+from contracts.events.cloudevents import MEDIA_TYPE
+from contracts.events.notices import parse_notice
+from gateway.wire.client import SignedClient
+from gateway.wire.server import RAW_BODY, serve_app, signed_http
+
+_PRICE = "12000.00"
+_TIMEOUT_S = 60.0
+_CLAIMANTS = ("999101", "999202")  # one speaks SOAP, one REST
+
+
+def now() -> datetime:
+    """The clock of everybody here."""
+    return datetime.now(UTC)
+
+
+def unsold_lot(number: int) -> LotScript:
+    """A lot nobody wants, whose claimant takes turns; its bank will accept and pay."""
+    announced = Publish(
+        type="az.eherrac.lot.announced.v1",
+        data={
+            "title": "Qeyri-yaşayış sahəsi, 41 kv. m (nümunə)",
+            "address": "Gəncə şəhəri, Kəpəz rayonu, Nümunə prospekti 3",
+            "regime": "enforcement",
+            "claimant": _CLAIMANTS[number % 2],
+            "startingPrice": _PRICE,
+            "auctionAt": "@now+1s",
+            "caseNumber": f"5-{number}/2026",
+        },
+    )
+    closed = Publish(
+        type="az.eherrac.auction.closed.v1",
+        data={"result": "unsold", "heldAt": "@now", "reason": "Heç kim iştirak etmədi"},
+    )
+    return LotScript(lot_id=f"BENCH-{number:06d}", steps=(announced, closed))
+
+
+class Platform:
+    """Publishes and is told. `waits_s` holds, per event, the time from sending it to the verified 202."""
+
+    def __init__(self, town: Town) -> None:
+        own = town.identity("EHERRAC")
+        self._events_url = f"{town.world.gateway.url}/v1/events"
+        self._client = SignedClient(lambda: own, timeout_s=_TIMEOUT_S, clock=now)
+        self._settled: dict[str, asyncio.Future[None]] = {}
+        self.waits_s: list[float] = []
+        self.notices = 0
+
+    async def sell(self, script: LotScript) -> None:
+        """Announce a lot, close its auction unsold, and return when its payment is known to be settled."""
+        settled = self._settled[script.lot_id] = asyncio.get_running_loop().create_future()
+        for index in range(len(script.steps)):
+            await self._publish(event_of(script, index, source="EHERRAC", now=now()))
+        await asyncio.wait_for(settled, _TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def take(self, request: web.Request) -> web.Response:
+        """A verified callback."""
+        notice = parse_notice(request[RAW_BODY]).data
+        self.notices += 1
+        settled = self._settled.get(notice.lot_id)
+        if settled is not None and not settled.done() and notice.state == "settled":
+            settled.set_result(None)
+        return web.Response(status=204)
+
+    async def _publish(self, event: Any) -> None:
+        body = orjson.dumps(event.model_dump(mode="json", exclude_none=True))
+        began = time.perf_counter()
+        answer = await self._client.request(
+            "POST", self._events_url, body=body, content_type=MEDIA_TYPE, expected_participant="GATEWAY"
+        )
+        self.waits_s.append(time.perf_counter() - began)
+        if answer.status != 202:
+            raise RuntimeError(f"{event.id}: {answer.status} {answer.body.decode()}")
+
+
+@asynccontextmanager
+async def playing(town: Town) -> AsyncIterator[Platform]:
+    """A platform that listens where the gateway's configuration says it does."""
+    platform, own = Platform(town), town.identity("EHERRAC")
+    app = web.Application(middlewares=[signed_http(lambda: own, clock=now)])
+    app.add_routes([web.post("/notices", platform.take)])
+    running = await serve_app(app, town.world.host, town.world.platform.port)
+    try:
+        yield platform
+    finally:
+        await platform.close()
+        await running.close()
