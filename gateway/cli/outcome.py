@@ -73,7 +73,7 @@ def _protocol(data: str) -> Protocol:
 def broken_chains(reader: Reader) -> list[str]:
     """Nouns whose journal does not hold together."""
     rows = [row for lot in LOTS for row in reader.nouns_of_lot(lot)]
-    return [f"{row.noun} {row.id}" for row in rows if first_break(reader.journal_of(row.noun, row.id)) is not None]
+    return [f"{row.noun} {row.id}" for row in rows if first_break(reader.journal_of(row.noun, row.id), row) is not None]
 
 
 def write_documents(reader: Reader, trust: TrustStore, folder: Path) -> list[Path]:

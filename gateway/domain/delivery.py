@@ -187,10 +187,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """When to try again: the n-th pause in seconds after the n-th attempt, stretched by up to `jitter` of itself."""
+    """When to try again: the n-th pause in seconds after the n-th attempt, stretched by up to `jitter` of itself.
+
+    A counterparty that asks for a longer pause gets it, up to `retry_after_max_s`.
+    """
 
     pauses_s: tuple[float, ...]
     jitter: float = 0.1
+    retry_after_max_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,11 +237,12 @@ def after_attempt(attempt: Attempt, policy: RetryPolicy, now: datetime, chance: 
             reason=attempt.reason,
         )
     pause_s = policy.pauses_s[attempt.number - 1] * (1 + policy.jitter * chance)
+    wished_s = min(attempt.retry_after_s or 0.0, policy.retry_after_max_s)
     return DeliveryDeferred(
         delivery=attempt.delivery,
         recipient=attempt.recipient,
         body=attempt.body,
         attempt=attempt.number,
         reason=attempt.reason,
-        until=now + timedelta(seconds=max(pause_s, attempt.retry_after_s or 0)),
+        until=now + timedelta(seconds=max(pause_s, wished_s)),
     )

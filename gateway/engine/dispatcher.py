@@ -54,36 +54,51 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._idle = asyncio.Event()  # no claim is under way
+        self._idle.set()
 
     def wake(self) -> None:
         """Something may be due: look now. Call on the loop's thread."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until `stop`; a store that is away is asked again, nothing else ends it."""
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                claimed = await self._claim()
-                pause_s = 0.0 if claimed else await self._pause_s()
-            except StoreUnavailableError as error:
-                _log.warning("store unavailable", reason=str(error))
-                pause_s = _STORE_PAUSE_S
-            if pause_s > 0:
-                await self._sleep(pause_s)
+        """Work until `stop`; a store that is away or at fault is asked again, nothing else ends it."""
+        self._idle.clear()
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self._sleep(await self._look())
+        finally:
+            self._idle.set()
+
+    async def _look(self) -> float:
+        """Claim and start what is due; how long to sleep then, seconds."""
+        try:
+            return 0.0 if await self._claim() else await self._pause_s()
+        except StoreUnavailableError as error:
+            _log.warning("store unavailable", reason=str(error))
+        except Exception:
+            _log.exception("cannot claim")
+        return _STORE_PAUSE_S
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more, let attempts under way finish within `grace_s`, leave the rest to their leases."""
         self._stopping = True
         self._wake.set()
+        await self._idle.wait()  # what a claim under way still leases is worked on too
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _free(self) -> dict[str, int]:
+        """How many more attempts each channel may begin; channels that are full are left out."""
+        free = {channel: self._concurrency - self._busy[channel] for channel in self._channels}
+        return {channel: places for channel, places in free.items() if places > 0}
 
     async def _claim(self) -> int:
-        limits = {channel: self._concurrency - self._busy[channel] for channel in self._channels}
-        limits = {channel: free for channel, free in limits.items() if free > 0}
+        limits = self._free()
         if not limits:
             return 0
         now = self._clock()
@@ -142,12 +157,16 @@ class Dispatcher:
         )
 
     async def _pause_s(self) -> float:
-        due = await self._engine.store.read(lambda reader: reader.next_due_at(self._channels))
+        """Until the next row of a channel with a free place; an attempt that ends wakes us by itself."""
+        channels = tuple(self._free())
+        due = await self._engine.store.read(lambda reader: reader.next_due_at(channels))
         if due is None:
             return self._poll_s
         return min(self._poll_s, max(0.0, (due - self._clock()).total_seconds()))
 
     async def _sleep(self, pause_s: float) -> None:
+        if pause_s <= 0:
+            return
         try:
             await asyncio.wait_for(self._wake.wait(), pause_s)
         except TimeoutError:

@@ -64,8 +64,20 @@ class Engine:
             answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
         except StoreError as error:
             raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
+        except RefusedError as refused:
+            return await self._answered_meanwhile(message, refused)
         self._after(alarms)
         return answer
+
+    async def _answered_meanwhile(self, message: Message, refused: RefusedError) -> Answer:
+        """Another replica may have taken the same message in since we looked, and that is why we were refused."""
+        try:
+            known = await self.store.read(lambda reader: reader.find_inbox(message.source, message.id))
+        except StoreError as error:
+            raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
+        if known is None:
+            raise refused
+        return self._first_answer(known, message)
 
     async def record_refusal(
         self, source: str | None, what: str, refusal: Refusal, *, digest: str = "", exhibits: tuple[Exhibit, ...] = ()
@@ -104,8 +116,8 @@ class Engine:
             kept, alarms = await self.store.transact(lambda tx: self._fire(tx, row, now))
         except RefusedError as error:
             reason = str(error.refusal.code)
-            kept = await self.store.transact(lambda tx: tx.park(row, now=now, state=DeliveryState.PARKED, error=reason))
-            alarms = [Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})]
+            kept = await self.store.transact(lambda tx: self._park_timer(tx, row, reason, now))
+            alarms = [Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})] if kept else []
         self._after(alarms)
         return kept
 
@@ -155,13 +167,14 @@ class Engine:
 
     def _target(self, step: Step, message: Message) -> Held:
         table = self._tables[message.target.noun]
-        id = step.resolve(message.target.noun, message.target.id)
+        name = message.target.id
+        asked = name.value if isinstance(name, ByAlias) else name
+        id = step.resolve(message.target.noun, name)
         if id is None:
-            alias = message.target.id
-            raise RefusedError(table.unknown_refusal(alias.value if isinstance(alias, ByAlias) else alias))
+            raise RefusedError(table.unknown_refusal(asked))
         held = step.hold(message.target.noun, id)
         if message.actor is not None and (held.data is None or held.data.owner != message.actor):
-            raise RefusedError(table.unknown_refusal(id))
+            raise RefusedError(table.unknown_refusal(asked))
         return held
 
     def _conclude(
@@ -219,15 +232,27 @@ class Engine:
                 return tx.park(row, now=now, state=state, error=reason)
 
     def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, list[Alarm]]:
+        step = self._step(tx, Cause(source="timer", id=row.id), now)
+        held = step.hold(row.noun, row.noun_id)  # locked before its timer, as by everybody else
         if not tx.conclude(row, now=now, state=DeliveryState.FIRED):
             return False, []
-        step = self._step(tx, Cause(source="timer", id=row.id), now)
-        held = step.hold(row.noun, row.noun_id)
         event = codec.decode(held.table.events[row.body_type], row.body)
         if held.table.handles(held.data, event):
             step.tell(held, event)
         step.finish()
         return True, step.alarms
+
+    def _park_timer(self, tx: Transaction, row: OutboxRow, reason: str, now: datetime) -> bool:
+        step = self._step(tx, Cause(source="timer", id=row.id), now)
+        held = step.hold(row.noun, row.noun_id)
+        if not tx.park(row, now=now, state=DeliveryState.PARKED, error=reason):
+            return False
+        parked = deliveries.DeliveryParked(
+            delivery=row.id, recipient=row.recipient, body=row.body_type, attempt=row.attempt, reason=reason
+        )
+        step.note(held, parked)
+        step.finish()
+        return True
 
 
 def _delivery(row: OutboxRow) -> Delivery:

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import orjson
 
-from gateway.domain.clock import format_instant
-from gateway.store.rows import JournalEntry
+from gateway.domain.clock import aware
+from gateway.store.rows import JournalEntry, NounRow
 
 GENESIS = b"\0" * 32
 
@@ -27,7 +27,7 @@ def digest(entry: JournalEntry) -> bytes:
         entry.version,
         entry.lot_id,
         entry.owner,
-        format_instant(entry.at),
+        aware(entry.at).isoformat(),
         entry.event,
         entry.before,
         entry.after,
@@ -38,11 +38,16 @@ def digest(entry: JournalEntry) -> bytes:
     return hashlib.sha256(entry.prev_hash + orjson.dumps(fields)).digest()
 
 
-def first_break(chain: Iterable[JournalEntry]) -> JournalEntry | None:
-    """The first line of one noun's chain that was changed, left out or moved; None if the chain holds."""
-    previous = GENESIS
+def first_break(chain: Iterable[JournalEntry], noun: NounRow | None = None) -> int | None:
+    """The place, from 1, of the first line of one noun's chain that was changed, left out or moved; None if all hold.
+
+    Lines left out at the end show only against the noun itself, which carries the last line's version and hash.
+    """
+    previous, version = GENESIS, 0
     for version, entry in enumerate(chain, start=1):
         if entry.prev_hash != previous or entry.version != version or entry.hash != digest(entry):
-            return entry
+            return version
         previous = entry.hash
+    if noun is not None and (noun.version, noun.head_hash) != (version, previous):
+        return version + 1
     return None
