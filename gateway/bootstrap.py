@@ -45,6 +45,7 @@ from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
+from gateway.engine.watchdog import Watchdog
 from gateway.keys import KeyFolder, WatchedKeys
 from gateway.ports import Adapter
 from gateway.store import Store, open_store
@@ -89,6 +90,7 @@ class System:
     store: Store
     engine: Engine
     dispatcher: Dispatcher
+    watchdog: Watchdog
     running: Running
     kafka: str
     _stack: AsyncExitStack
@@ -137,12 +139,13 @@ class _Assembly:
         for adapter in adapters.values():
             self.stack.push_async_callback(adapter.close)
         dispatcher = await self.dispatch(engine, adapters)
+        watchdog = self.watch(store)
         receipts = await self.receipts(engine, kafka)
         running = await serve_app(
             self.application(engine, store, receipts), config.http.host, config.http.port, server_ssl(config)
         )
         self.stack.push_async_callback(running.close)
-        return System(config, store, engine, dispatcher, running, kafka.bootstrap_servers, self.stack)
+        return System(config, store, engine, dispatcher, watchdog, running, kafka.bootstrap_servers, self.stack)
 
     def broker(self) -> KafkaSettings:
         """How to reach the broker; the embedded one is started."""
@@ -238,6 +241,20 @@ class _Assembly:
 
         self.stack.push_async_callback(stop)
         return dispatcher
+
+    def watch(self, store: Store) -> Watchdog:
+        """Start counting."""
+        settings = self.config.watchdog
+        watchdog = Watchdog(store, TABLES, clock=self.clock, interval_s=settings.interval_s, late_s=settings.late_s)
+        self.metrics.watch_nouns(lambda: watchdog.census.nouns)
+        task = asyncio.create_task(watchdog.run(), name="watchdog")
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(stop)
+        return watchdog
 
     async def receipts(self, engine: Engine, kafka: KafkaSettings) -> ReceiptsConsumer:
         """Start reading the ministries' receipts."""

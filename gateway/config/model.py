@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from gateway.config.types import Amount, BankCode, BesidePath, Bic, Iban, Participant, Section, Topic, Url
 from gateway.domain.money import Money
+from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.values import Regime
 
 
@@ -92,6 +93,14 @@ class AosSettings(Section):
     answer_timeout_s: int = Field(25, ge=1, le=600, description="Silence after which a payment is UNKNOWN")
     enquiry_interval_s: int = Field(30, ge=1, le=86_400, description="Time between enquiries about an UNKNOWN payment")
     enquiries_max: int = Field(12, ge=1, le=1000, description="Enquiries after which a person is asked")
+    enquiry_delay_s: int = Field(0, ge=0, le=3600, description="Time from UNKNOWN to the first enquiry")
+    enquiry_ids: EnquiryIds = Field(EnquiryIds.NEW, description="`new` or `same` id for each enquiry about a payment")
+    resends_max: int = Field(
+        3, ge=0, le=100, description="How often an order that AÖS has never seen goes again, under the same ids"
+    )
+    unknown_order_codes: tuple[str, ...] = Field(
+        ("NOOR",), min_length=1, description="Reason codes by which AÖS says that it has no such order"
+    )
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -181,6 +190,13 @@ class DispatcherSettings(Section):
         return self
 
 
+class WatchdogSettings(Section):
+    """The watch over everything accepted: done, scheduled, or waiting for a person."""
+
+    interval_s: float = Field(10.0, gt=0, le=60, description="How often everything is counted")
+    late_s: float = Field(60.0, gt=0, description="How long a due delivery may lie before it is an alarm")
+
+
 class RulesSettings(Section):
     """Where the dated rules of the auction regimes are."""
 
@@ -257,6 +273,7 @@ class Config(Section):
     ministries: tuple[MinistrySettings, ...] = Field(min_length=1)
     kafka: KafkaSettings = KafkaSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     rules: RulesSettings = RulesSettings()
     regimes: tuple[RegimeSettings, ...] = Field(min_length=1)
     accounts: Mapping[str, AccountSettings]

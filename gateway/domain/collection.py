@@ -76,6 +76,7 @@ TABLE = StateTable(
     CollectionState,
     final=(_S.APPLIED, _S.REFUNDED, _S.FORFEITED, _S.CANCELLED),
     waiting_for_person=(_S.REFUND_HELD, _S.PAID_LATE, _S.INVOICE_REFUSED),
+    scheduled=(_S.ORDERED,),
     unknown=ErrorCode.COLLECTION_UNKNOWN,
 )
 

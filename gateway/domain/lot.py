@@ -80,6 +80,7 @@ TABLE = StateTable(
     LotState,
     final=(_S.CONCLUDED, _S.CANCELLED),
     waiting_for_person=(_S.DEFAULTED, _S.HELD),
+    scheduled=(_S.AWAITING_FINAL_AMOUNT,),
     unknown=ErrorCode.LOT_UNKNOWN,
 )
 

@@ -46,6 +46,7 @@ TABLE = StateTable(
     Offer,
     OfferState,
     final=(_S.ACCEPTED, _S.DECLINED, _S.LAPSED, _S.WITHDRAWN),
+    scheduled=(_S.OPEN,),
     unknown=ErrorCode.OFFER_UNKNOWN,
 )
 

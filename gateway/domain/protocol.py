@@ -53,6 +53,7 @@ TABLE = StateTable(
     ProtocolState,
     final=(_S.DELIVERED,),
     waiting_for_person=(_S.OVERDUE,),
+    scheduled=(_S.DRAWN_UP, _S.SEALED),
     unknown=ErrorCode.PROTOCOL_UNKNOWN,
 )
 

@@ -148,6 +148,7 @@ class StateTable(Generic[NounT]):
         states: every state there is.
         final: states with nothing after them but repetitions.
         waiting_for_person: states that only a person's decision leaves.
+        scheduled: states in which a delivery or a timer of the noun must be under way; the watchdog holds them to it.
         unknown: the code answered where an event meets no noun of that id.
     """
 
@@ -159,10 +160,12 @@ class StateTable(Generic[NounT]):
         *,
         final: Iterable[StrEnum],
         waiting_for_person: Iterable[StrEnum] = (),
+        scheduled: Iterable[StrEnum] = (),
         unknown: ErrorCode = ErrorCode.REFERENCE_UNKNOWN,
     ) -> None:
         self.name, self.data, self.states, self.unknown = name, data, states, unknown
         self.final, self.waiting_for_person = frozenset(final), frozenset(waiting_for_person)
+        self.scheduled = frozenset(scheduled)
         self.events: dict[str, type[Any]] = {}
         self._rows: dict[tuple[StrEnum | None, type[Any]], Row] = {}
 

@@ -45,6 +45,8 @@ class Reader(Protocol):
         """In order of id."""
 
     def count_nouns(self) -> list[NounCount]: ...
+    def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
+        """Nouns in a state that have nothing in the outbox, parked rows and timers included."""
 
     # what came in
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None: ...

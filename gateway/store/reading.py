@@ -46,6 +46,9 @@ class SqlReader:
     def count_nouns(self) -> list[NounCount]:
         return self._session.rows(NounCount, "count_nouns")
 
+    def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
+        return self._session.rows(NounRow, "unscheduled", noun=noun, state=state, limit=limit)
+
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None:
         return self._session.row(InboxRow, "find_inbox", source=source, message_id=message_id)
 

@@ -34,6 +34,15 @@ ORDER BY id LIMIT :limit;
 -- name: count_nouns
 SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
 
+-- name: unscheduled
+SELECT * FROM nouns
+WHERE noun = :noun AND state = :state
+  AND NOT EXISTS (
+    SELECT 1 FROM outbox
+    WHERE outbox.noun = nouns.noun AND outbox.noun_id = nouns.id AND outbox.concluded_at IS NULL
+  )
+ORDER BY id LIMIT :limit;
+
 -- name: find_alias^
 SELECT * FROM aliases WHERE scheme = :scheme AND value = :value;
 

@@ -1,0 +1,96 @@
+"""The watchdog: every accepted item is done, scheduled, or waiting for a person. Anything else is an alarm.
+
+It counts at an interval, keeps the last count for metrics, and only reads: mending is the dispatcher's or a person's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from gateway.domain.table import Alarm, StateTable
+from gateway.store.errors import StoreError
+from gateway.store.interface import Reader, Store
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """One count. `alarms` name what is neither done, nor scheduled, nor waiting for a person."""
+
+    nouns: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (noun, state) to how many
+    deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (channel, state), unconcluded only
+    waiting: int = 0  # for a person: nouns and parked deliveries
+    alarms: tuple[Alarm, ...] = ()
+
+
+def take_census(reader: Reader, tables: Mapping[str, StateTable[Any]], now: datetime, late: timedelta) -> Census:
+    """Count everything; pure but for the reading."""
+    nouns = {(row.noun, row.state): row.count for row in reader.count_nouns()}
+    outbox = reader.count_outbox()
+    waiting = sum(count for (noun, state), count in nouns.items() if state in tables[noun].waiting_for_person)
+    return Census(
+        nouns=nouns,
+        deliveries={(row.channel, row.state): row.count for row in outbox},
+        waiting=waiting + sum(row.count for row in outbox if row.state == "parked"),
+        alarms=(
+            *_unscheduled(reader, tables, nouns),
+            *(
+                Alarm("DELIVERY_LATE", {"channel": row.channel, "count": str(row.count)})
+                for row in outbox
+                if row.state == "due" and row.oldest_due_at + late < now
+            ),
+        ),
+    )
+
+
+def _unscheduled(
+    reader: Reader, tables: Mapping[str, StateTable[Any]], nouns: Mapping[tuple[str, str], int]
+) -> list[Alarm]:
+    """Nouns that wait for a delivery or a timer that is not there: nobody would ever go on with them."""
+    return [
+        Alarm("NOT_SCHEDULED", {"noun": noun, "id": row.id, "state": state})
+        for noun, state in nouns
+        if state in tables[noun].scheduled
+        for row in reader.unscheduled(noun, state)
+    ]
+
+
+class Watchdog:
+    """Counts in a task of its own. `census` is the last count."""
+
+    def __init__(
+        self,
+        store: Store,
+        tables: Mapping[str, StateTable[Any]],
+        *,
+        clock: Callable[[], datetime],
+        interval_s: float,
+        late_s: float,
+    ) -> None:
+        self._store, self._tables, self._clock = store, tables, clock
+        self._interval_s, self._late = interval_s, timedelta(seconds=late_s)
+        self.census = Census()
+
+    async def run(self) -> None:
+        """Count until cancelled; a store that is away is asked again."""
+        while True:
+            try:
+                await self.count()
+            except StoreError as error:
+                _log.warning("nothing counted", reason=str(error))
+            await asyncio.sleep(self._interval_s)
+
+    async def count(self) -> Census:
+        """Count now, and raise what is wrong."""
+        now = self._clock()
+        self.census = await self._store.read(lambda reader: take_census(reader, self._tables, now, self._late))
+        for alarm in self.census.alarms:
+            _log.error("alarm", alarm=alarm.code, facts=alarm.facts)
+        return self.census
