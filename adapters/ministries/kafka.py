@@ -17,7 +17,9 @@ from contracts.events.topics import Topic
 class KafkaSettings:
     """One cluster. With `ssl` the connection is TLS, with a user name SASL on top of it.
 
-    `session_timeout_s`: how long a reader may be silent before its group gives its partitions away.
+    `session_timeout_s`: how long a reader may be silent before its group gives its partitions away. `fetch_wait_s`: how
+    long a broker holds an empty answer back; Apache Kafka answers at once when a record comes, the embedded broker does
+    not, so this is its latency.
     """
 
     bootstrap_servers: str
@@ -28,6 +30,7 @@ class KafkaSettings:
     password: str | None = field(default=None, repr=False)
     request_timeout_s: float = 10.0
     session_timeout_s: float = 10.0
+    fetch_wait_s: float = 0.1
 
     @property
     def client_options(self) -> dict[str, Any]:

@@ -106,6 +106,7 @@ class Reader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_MAX_BYTES,
+            fetch_max_wait_ms=round(self._settings.kafka.fetch_wait_s * 1000),
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // _HEARTBEATS_A_SESSION,
         )
@@ -123,8 +124,8 @@ class Reader:
 async def _stop(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
     """Leave the group and close the connections.
 
-    aiokafka's `stop` can be ended half way by the cancellation of its own parts, and can wait for a broker that is gone;
-    the connections are closed in any case.
+    aiokafka's `stop` can be ended half way by the cancellation of its own parts, and can wait for a broker that is
+    gone; the connections are closed in any case.
     """
     stopping = asyncio.create_task(consumer.stop())
     await asyncio.wait({stopping}, timeout=timeout_s)

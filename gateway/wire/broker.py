@@ -9,6 +9,7 @@ timeout less a second, time-stamps are invented, and unknown topics come into be
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final
@@ -18,6 +19,7 @@ _BROKER_ID: Final = 1
 _REPLICATION: Final = 1
 _PARTITIONS_MAX: Final = 64  # about 5 MB each
 _ERROR_TEXT_MAX_BYTES: Final = 512
+_BETWEEN_CALLS_S: Final = 0.002  # a call on the heels of another can miss the cluster's wake-up and last a whole second
 _POINTER = ctypes.c_void_p
 
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
@@ -89,6 +91,7 @@ class EmbeddedBroker:
         """Close the socket and forget everything. Harmless when not started."""
         library, cluster, handle = self._library, self._cluster, self._handle
         self._cluster = self._handle = None
+        time.sleep(_BETWEEN_CALLS_S)
         if library is not None and cluster:
             library.rd_kafka_mock_cluster_destroy(cluster)
         if library is not None and handle:
@@ -127,6 +130,7 @@ class EmbeddedBroker:
     def _call(self, function: str, *arguments: object) -> Any:
         if self._library is None or not self._cluster:
             raise EmbeddedBrokerError("the embedded broker is not running")
+        time.sleep(_BETWEEN_CALLS_S)
         return getattr(self._library, function)(self._cluster, *arguments)
 
     def _check(self, function: str, *arguments: object) -> None:
