@@ -234,7 +234,7 @@ def check_digest(reference: Reference, octets: bytes) -> None:
         )
 
 
-def check_value(info: SignedInfo, value: bytes, key: PublicKey) -> None:
+def check_signed_info(info: SignedInfo, value: bytes, key: PublicKey) -> None:
     """The method is the key's own and the value is its signature. Raises ALGORITHM_NOT_ALLOWED, SIGNATURE_INVALID."""
     if info.method != signature_method(key):
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=info.method)

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from certs.algorithms import EXCLUSIVE_C14N, load_certificate, public_key_of, sha256_b64
+from certs.explain import age_cause, check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
     KEY_INFO,
@@ -41,12 +42,10 @@ from certs.signed_xml import (
     SignedInfo,
     canonical,
     check_bare,
-    check_digest,
     check_document,
     check_ids_unique,
     check_one_signature,
     check_own_signature,
-    check_value,
     children,
     decode,
     malformed,
@@ -54,6 +53,7 @@ from certs.signed_xml import (
     text_of,
     write_signature,
 )
+from certs.steps import at_step, blame
 from certs.trust import TrustStore, Verified
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
@@ -212,20 +212,25 @@ def verify_envelope(
     Raises RefusedError: SIGNATURE_MISSING, _MALFORMED, _INCOMPLETE, _INVALID, _AGE, ALGORITHM_NOT_ALLOWED,
     DIGEST_MISMATCH, XML_FORBIDDEN, CERTIFICATE_*, REVOCATION_UNKNOWN, PARTICIPANT_MISMATCH.
     """
-    check_document(root)
-    check_ids_unique(root)
-    parts = _locate(root, expectations)
-    info = _read_signature(parts, expectations)
+    with at_step(STEPS, "document"):
+        check_document(root)
+        check_ids_unique(root)
+    with at_step(STEPS, "security header"):
+        parts = _locate(root, expectations)
+    with at_step(STEPS, "signature form"):
+        info = _read_signature(parts, expectations)
     places = _places(parts)
-    _check_references(info, parts, places, expectations)
-    certificate = _certificate(parts.token)
-    signer = trust.judge(certificate, (), at)
-    expected = expectations.expected_participant
-    if expected is not None and signer.participant != expected:
-        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected, received=signer.participant)
-    check_value(info, decode(parts.signature[1], "signature value"), public_key_of(certificate))
-    octets = _check_digests(info, places)
-    created, expires = _check_timestamp(parts.timestamp, at, expectations)
+    with at_step(STEPS, "references"):
+        _check_references(info, parts, places, expectations)
+    with at_step(STEPS, "certificate"):
+        certificate = _certificate(parts.token)
+        signer = judge_signer(certificate, (), trust, at=at, expected=expectations.expected_participant)
+    with at_step(STEPS, "signature value"):
+        check_value(info, parts.signature, certificate)
+    with at_step(STEPS, "digests"):
+        octets = _check_digests(info, places)
+    with at_step(STEPS, "timestamp"):
+        created, expires = _check_timestamp(parts.timestamp, at, expectations)
     return SoapVerified(
         body=parse_canonical(octets[parts.body]),
         verified=Verified(signer=signer, signed_at=created, steps=STEPS),
@@ -331,7 +336,7 @@ def _check_digests(info: SignedInfo, places: Mapping[str, etree._Element]) -> di
     for reference in info.references:
         element = places[reference.uri]
         octets[element] = canonical(element, reference.prefixes)
-        check_digest(reference, octets[element])
+        check_part(reference, element, octets[element])
     return octets
 
 
@@ -351,13 +356,14 @@ def _check_timestamp(
     skew = timedelta(seconds=expectations.clock_skew_s)
     too_old = at - created > timedelta(seconds=expectations.max_age_s) + skew
     if too_old or created > at + skew or expires <= at - skew or expires <= created:
-        raise refuse(
+        refused = refuse(
             ErrorCode.SIGNATURE_AGE,
             signed_at=created.isoformat(),
             expires=expires.isoformat(),
             now=at.isoformat(),
             max_age_s=expectations.max_age_s,
         )
+        raise blame(refused, age_cause((created - at).total_seconds()))
     return created, expires
 
 

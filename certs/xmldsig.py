@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, XMLDSIG, load_certificate, public_key_of, sha256_b64
+from certs.explain import check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
     KEY_INFO,
@@ -35,18 +36,17 @@ from certs.signed_xml import (
     XSI_TYPE,
     Reference,
     canonical,
-    check_digest,
     check_document,
     check_ids_unique,
     check_one_signature,
     check_own_signature,
-    check_value,
     children,
     decode,
     malformed,
     read_signed_info,
     write_signature,
 )
+from certs.steps import at_step
 from certs.trust import TrustStore, Verified
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
@@ -96,17 +96,21 @@ def verify_enveloped(
     Raises RefusedError: SIGNATURE_MISSING, _MALFORMED, _INVALID, ALGORITHM_NOT_ALLOWED, DIGEST_MISMATCH, XML_FORBIDDEN,
     CERTIFICATE_*, REVOCATION_UNKNOWN, PARTICIPANT_MISMATCH.
     """
-    check_document(root)
-    check_ids_unique(root)
-    if _HAS_XSI_TYPE(root):
-        raise refuse(ErrorCode.XML_FORBIDDEN, what="xsi:type")
-    check_one_signature(root)
-    signature = _signature_at(root, signature_parent)
-    certificates = _certificates(children(signature, "form", SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO, attributes=_ID)[2])
-    signer = trust.judge(certificates[0], certificates[1:], at)
-    if expected_participant is not None and signer.participant != expected_participant:
-        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected_participant, received=signer.participant)
-    _check_signature(root, signature, certificates[0])
+    with at_step(STEPS, "document"):
+        check_document(root)
+        check_ids_unique(root)
+        if _HAS_XSI_TYPE(root):
+            raise refuse(ErrorCode.XML_FORBIDDEN, what="xsi:type")
+    with at_step(STEPS, "one signature"):
+        check_one_signature(root)
+        signature = _signature_at(root, signature_parent)
+    with at_step(STEPS, "form"):
+        key_info = children(signature, "form", SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO, attributes=_ID)[2]
+        certificates = _certificates(key_info)
+    with at_step(STEPS, "certificate"):
+        leaf, issuers = certificates[0], certificates[1:]
+        signer = judge_signer(leaf, issuers, trust, at=at, expected=expected_participant)
+    _check_signature(root, signature, leaf)
     return Verified(signer=signer, signed_at=None, steps=STEPS)
 
 
@@ -130,13 +134,17 @@ def _certificates(key_info: etree._Element) -> list[x509.Certificate]:
 
 def _check_signature(root: etree._Element, signature: etree._Element, certificate: x509.Certificate) -> None:
     """Steps (4), (5), (7) and (8)."""
-    info = read_signed_info(signature[0])
-    if len(info.references) != 1 or info.references[0].uri != "":
-        raise malformed("reference", "not the whole document")
-    if info.references[0].transforms != _TRANSFORMS:
-        raise malformed("reference", "transforms")
-    check_value(info, decode(signature[1], "signature value"), public_key_of(certificate))
-    check_digest(info.references[0], canonical(_without(root, signature)))
+    with at_step(STEPS, "reference"):
+        info = read_signed_info(signature[0])
+        if len(info.references) != 1 or info.references[0].uri != "":
+            raise malformed("reference", "not the whole document")
+        if info.references[0].transforms != _TRANSFORMS:
+            raise malformed("reference", "transforms")
+    with at_step(STEPS, "signature value"):
+        check_value(info, signature, certificate)
+    with at_step(STEPS, "digest"):
+        unsigned = _without(root, signature)
+        check_part(info.references[0], unsigned, canonical(unsigned))
 
 
 def _without(root: etree._Element, signature: etree._Element) -> etree._Element:

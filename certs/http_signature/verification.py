@@ -27,6 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.algorithms import load_certificate, public_key_of
+from certs.explain import age_cause, body_cause, http_value_cause, judge_signer
 from certs.http_signature.algorithms import verify_base
 from certs.http_signature.base import (
     SignatureInput,
@@ -37,6 +38,7 @@ from certs.http_signature.base import (
     parse_signature,
     signature_base,
 )
+from certs.http_signature.elsewhere import addresses
 from certs.http_signature.message import HttpRequestParts, HttpResponseParts, MessageParts, field_values
 from certs.http_signature.policy import (
     CERTIFICATE_FIELD,
@@ -49,21 +51,23 @@ from certs.http_signature.policy import (
     HttpSignaturePolicy,
 )
 from certs.http_signature.signing import key_id
+from certs.steps import at_step, blame, blaming
 from certs.trust import TrustStore, Verified
 from contracts.errors import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.causes import Cause
+from contracts.errors.refusal import RefusedError, refuse
 
 STEPS = (
-    "1 form",
-    "2 parameters",
-    "3 components",
-    "4 digest",
-    "5 age",
-    "6 certificate",
-    "7 algorithm",
-    "8 signature",
-    "9 trust",
-    "10 participant",
+    "form",
+    "parameters",
+    "components",
+    "digest",
+    "age",
+    "certificate",
+    "algorithms",
+    "signature",
+    "trust",
+    "participant",
 )
 _DEFAULT = HttpSignaturePolicy()
 _SINGLE = ("signature-input", "signature", "content-digest", "content-type", CERTIFICATE_FIELD)
@@ -126,21 +130,51 @@ def _verify(
     expected: _Expected,
     request: HttpRequestParts | None = None,
 ) -> Verified:
-    fields = _single_fields(field_values(message.headers), policy)  # (1)
-    signed, signature = _signature(fields)
-    _check_parameters(signed, expected, policy)  # (2)
-    _check_components(signed, expected, policy, fields, has_body=bool(message.body))  # (3)
-    _check_digest(fields, message.body)  # (4)
-    signed_at = _check_age(signed, policy, at)  # (5)
-    path = _certificates(fields, str(signed.parameters["keyid"]), policy)  # (6)
-    algorithm = str(signed.parameters["alg"])
-    if algorithm not in policy.algorithms:  # (7)
-        raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
-    verify_base(algorithm, public_key_of(path[0]), signature, signature_base(signed, message, request))  # (7) (8)
-    signer = trust.judge(path[0], path[1:], at)  # (9)
-    if expected.participant is not None and signer.participant != expected.participant:  # (10)
-        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected.participant, received=signer.participant)
+    with at_step(STEPS, "form"):
+        fields = _single_fields(field_values(message.headers), policy)
+        signed, signature = _signature(fields)
+    with at_step(STEPS, "parameters"):
+        _check_parameters(signed, expected, policy)
+    with at_step(STEPS, "components"):
+        _check_components(signed, expected, policy, fields, has_body=bool(message.body))
+    with at_step(STEPS, "digest"):
+        _check_digest(fields, message.body)
+    with at_step(STEPS, "age"):
+        signed_at = _check_age(signed, policy, at)
+    with at_step(STEPS, "certificate"):
+        path = _certificates(fields, str(signed.parameters["keyid"]), policy)
+    with at_step(STEPS, "components"):
+        base = signature_base(signed, message, request)
+
+    def cause() -> Cause | None:
+        """Looked for only where the certificate is trusted: strangers do not make us work."""
+        if not _is_trusted(path, trust, at):
+            return None
+        elsewhere = (signature_base(signed, variant, request) for variant in addresses(message))
+        return http_value_cause(public_key_of(path[0]), signature, base, elsewhere)
+
+    with at_step(STEPS, "signature"), blaming(ErrorCode.SIGNATURE_INVALID, cause):
+        _check_value(signed, signature, path[0], base, policy)
+    with at_step(STEPS, "trust"):
+        signer = judge_signer(path[0], path[1:], trust, at=at, expected=expected.participant)
     return Verified(signer=signer, signed_at=signed_at, steps=STEPS)
+
+
+def _is_trusted(path: tuple[x509.Certificate, ...], trust: TrustStore, at: datetime) -> bool:
+    try:
+        trust.judge(path[0], path[1:], at)
+    except RefusedError:
+        return False
+    return True
+
+
+def _check_value(
+    signed: SignatureInput, signature: bytes, certificate: x509.Certificate, base: bytes, policy: HttpSignaturePolicy
+) -> None:
+    algorithm = str(signed.parameters["alg"])
+    if algorithm not in policy.algorithms:
+        raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
+    verify_base(algorithm, public_key_of(certificate), signature, base)
 
 
 def _single_fields(fields: dict[str, list[str]], policy: HttpSignaturePolicy) -> dict[str, str]:
@@ -201,12 +235,13 @@ def _check_digest(fields: dict[str, str], body: bytes) -> None:
         raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part="content-digest")
     stated, received = parse_digest(fields["content-digest"]), hashlib.sha256(body).digest()
     if not hmac.compare_digest(stated, received):
-        raise refuse(
+        refused = refuse(
             ErrorCode.DIGEST_MISMATCH,
             reference="content-digest",
             expected=b64encode(stated).decode(),
             received=b64encode(received).decode(),
         )
+        raise blame(refused, body_cause(body, stated))
 
 
 def _check_age(signed: SignatureInput, policy: HttpSignaturePolicy, at: datetime) -> datetime:
@@ -215,9 +250,10 @@ def _check_age(signed: SignatureInput, policy: HttpSignaturePolicy, at: datetime
     if not (
         created - skew <= now <= created + policy.max_age_s + skew and created <= expires and now <= expires + skew
     ):
-        raise refuse(
+        refused = refuse(
             ErrorCode.SIGNATURE_AGE, created=created, expires=expires, now=int(now), max_age_s=policy.max_age_s
         )
+        raise blame(refused, age_cause(created - now))
     return datetime.fromtimestamp(0, UTC) + timedelta(seconds=created)
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
+from contracts.errors.causes import FACT, cause_text
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import Refusal
 
@@ -63,14 +64,15 @@ class Problem:
 
 
 def describe(refusal: Refusal, language: str = "az") -> Problem:
-    """Tell a refusal in `language` (a language we do not have is told in Azerbaijani)."""
+    """Tell a refusal in `language` (a language we do not have is told in Azerbaijani), with its cause if found."""
     entry = entries()[refusal.code]
     text = entry.texts.get(language, entry.texts["az"])
+    detail, cause = _fill(text.detail, refusal.facts), cause_text(refusal.facts.get(FACT, ""), language)
     return Problem(
         code=refusal.code,
         title=text.title,
-        detail=_fill(text.detail, refusal.facts),
-        remedy=text.remedy,
+        detail=detail if cause is None else f"{detail} {cause.why}",
+        remedy=text.remedy if cause is None else cause.remedy,
         http_status=entry.http_status,
         retry=entry.retry,
         who_acts=entry.who_acts,

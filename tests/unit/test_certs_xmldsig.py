@@ -87,7 +87,11 @@ def test_another_participant_than_expected_is_refused(signed: str, trust: TrustS
             parse_xml(signed.encode()), trust, at=NOW, signature_parent=PLACE, expected_participant="999101"
         )
     assert caught.value.refusal.code is ErrorCode.PARTICIPANT_MISMATCH
-    assert caught.value.refusal.facts == {"expected": "999101", "received": "999202"}
+    assert caught.value.refusal.facts == {
+        "expected": "999101",
+        "received": "999202",
+        "step": "6 certificate",
+    }
 
 
 def test_an_expired_certificate_is_refused(signed: str, trust: TrustStore) -> None:

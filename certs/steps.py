@@ -1,0 +1,66 @@
+"""Numbered steps of verification: a refusal says at which it came and what most likely caused it.
+
+So its receiver learns how far he got and what to change. A cause never changes the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from contracts.errors.causes import FACT, Cause
+from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import Refusal, RefusedError
+
+_OWN_STEP = {ErrorCode.ALGORITHM_NOT_ALLOWED: "algorithms", ErrorCode.PARTICIPANT_MISMATCH: "participant"}
+_UNSIGNED = {"Body": Cause.BODY_UNSIGNED, "Timestamp": Cause.TIMESTAMP_UNSIGNED}
+
+
+@contextmanager
+def at_step(steps: Sequence[str], name: str) -> Iterator[None]:
+    """Put the step ("9 digests") into the facts of what is refused inside; a refusal may name another of `steps`."""
+    try:
+        yield
+    except RefusedError as error:
+        step = _step_of(error.refusal, steps, name)
+        numbered = with_facts(error, step=f"{steps.index(step) + 1} {step}")
+        raise blame(numbered, _told_by(error.refusal)) from error.__cause__
+
+
+@contextmanager
+def blaming(code: ErrorCode, cause: Callable[[], Cause | None]) -> Iterator[None]:
+    """If what is inside is refused with `code`, look for the cause and put it into the facts."""
+    try:
+        yield
+    except RefusedError as error:
+        raise (blame(error, cause()) if error.refusal.code is code else error) from error.__cause__
+
+
+def blame(error: RefusedError, cause: Cause | None) -> RefusedError:
+    """The same refusal with its likely cause, unless there is none or it has one."""
+    if cause is None or FACT in error.refusal.facts:
+        return error
+    return with_facts(error, **{FACT: cause.value})
+
+
+def with_facts(error: RefusedError, **facts: str) -> RefusedError:
+    """The same refusal with more facts."""
+    return RefusedError(Refusal(code=error.refusal.code, facts={**error.refusal.facts, **facts}))
+
+
+def _step_of(refusal: Refusal, steps: Sequence[str], name: str) -> str:
+    """The code's own step, else the one it states, else the one it came from."""
+    told = (_OWN_STEP.get(refusal.code, ""), refusal.facts.get("step", ""))
+    return next((step for step in told if step in steps), name)
+
+
+def _told_by(refusal: Refusal) -> Cause | None:
+    """The cause that the refusal's own facts tell."""
+    algorithm = refusal.facts.get("algorithm", "").lower()
+    if "sha1" in algorithm:
+        return Cause.SHA1
+    if "rec-xml-c14n" in algorithm or "xml-c14n11" in algorithm:
+        return Cause.INCLUSIVE_C14N
+    if refusal.code is ErrorCode.SIGNATURE_AGE and refusal.facts.get("what") == "Timestamp":
+        return Cause.TIMESTAMP_MISSING
+    return _UNSIGNED.get(refusal.facts.get("part", "")) if refusal.code is ErrorCode.SIGNATURE_INCOMPLETE else None
