@@ -58,14 +58,17 @@ class Leaf:
 
 
 class Fixed:
-    """One element that always says the same; that it does is the schema's to check."""
+    """One element that always says the same; that it does is the schema's to check.
 
-    def __init__(self, path: str, text: str) -> None:
+    With `where`, it is written only for messages whose attribute of that name is there.
+    """
+
+    def __init__(self, path: str, text: str, where: str | None = None) -> None:
         *parents, self.leaf = path.split("/")
-        self.steps, self.text = tuple(parents), text
+        self.steps, self.text, self.where = tuple(parents), text, where
 
     def value(self, message: Any) -> Any:
-        return self.text
+        return self.text if self.where is None or getattr(message, self.where) is not None else None
 
     def put(self, parent: Element, namespace: str, value: Any) -> None:
         etree.SubElement(parent, namespace + self.leaf).text = value
@@ -147,6 +150,32 @@ class Layout(Generic[MessageT]):
         for row in self.rows:
             values.update(row.take(root, namespace))
         return self.message(**_assembled(values, self.parts))
+
+    @property
+    def messages(self) -> tuple[type[Any], ...]:
+        """The classes it writes and reads: its own."""
+        return (self.message,)
+
+
+class Variants:
+    """Layouts that share a message's name and element, and are told apart by the text at `path`."""
+
+    def __init__(self, element: str, path: str, layouts: Mapping[str, Layout[Any]]) -> None:
+        self.element, self._steps, self._layouts = element, tuple(path.split("/")), layouts
+        self._of = {layout.message: layout for layout in layouts.values()}
+
+    @property
+    def messages(self) -> tuple[type[Any], ...]:
+        """The classes they write and read."""
+        return tuple(self._of)
+
+    def write(self, root: Element, message: Any, namespace: str) -> None:
+        """As the layout of the message's class."""
+        self._of[type(message)].write(root, message, namespace)
+
+    def read(self, root: Element, namespace: str) -> Any:
+        """As the layout that the validated element names. Raises RefusedError as `Layout.read`."""
+        return self._layouts[root.findtext(qualified(namespace, self._steps))].read(root, namespace)
 
 
 def default_namespace(urn: str) -> Any:

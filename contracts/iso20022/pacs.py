@@ -1,6 +1,6 @@
-"""Messages between agents and AÖS: the order (pacs.008), its status (pacs.002), the enquiry (pacs.028).
+"""Messages between agents and AÖS: order (pacs.008), return (pacs.004), their status (pacs.002), enquiry (pacs.028).
 
-One order per message. Amounts are integer qəpik; instants are UTC.
+One order or return per message. Amounts are integer qəpik; instants are UTC.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from datetime import date, datetime
 
 from contracts.iso20022.codes import Reason, StatusKind, TransactionState
 from contracts.iso20022.layout import Fixed, Layout, Leaf
-from contracts.iso20022.parties import Holder, Status, account, agent, party, remittance
+from contracts.iso20022.names import MessageName
+from contracts.iso20022.parties import Holder, Reasons, Status, account, agent, party, remittance
 from contracts.iso20022.scalars import AZN, DAY, INSTANT, Scalar
 
 STATE = Scalar(str, lambda text, path: TransactionState(text))
@@ -34,6 +35,30 @@ class CreditTransfer:
     case_number: str | None = None
     debtor_agent_account: str | None = None  # correspondent account (AOS-C7, AOS-C8)
     creditor_agent_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentReturn:
+    """pacs.004: the creditor agent's order to return an executed payment (AOS-M3, AOS-T1).
+
+    `debtor` and `creditor` are those of the original payment: the money goes from the creditor back to the debtor.
+    """
+
+    message_id: str
+    created_at: datetime
+    instructing_bic: str
+    instructed_bic: str
+    return_id: str
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    amount_minor: int
+    settlement_date: date  # of the return
+    debtor: Holder
+    creditor: Holder
+    reasons: tuple[Reason, ...]
+    purpose: str = ""
+    case_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +120,36 @@ CREDIT_TRANSFER = Layout(
         *party(f"{_T}/Cdtr", "creditor"),
         account(f"{_T}/CdtrAcct", "creditor.iban"),
         *remittance(f"{_T}/RmtInf"),
+    ),
+    parts={"debtor": Holder, "creditor": Holder},
+)
+
+_R = "TxInf/OrgnlTxRef"
+PAYMENT_RETURN = Layout(
+    PaymentReturn,
+    "PmtRtr",
+    rows=(
+        Leaf("GrpHdr/MsgId", "message_id"),
+        Leaf("GrpHdr/CreDtTm", "created_at", INSTANT),
+        Fixed("GrpHdr/NbOfTxs", "1"),
+        Fixed("GrpHdr/SttlmInf/SttlmMtd", "CLRG"),
+        agent("GrpHdr/InstgAgt", "instructing_bic"),
+        agent("GrpHdr/InstdAgt", "instructed_bic"),
+        Leaf("TxInf/RtrId", "return_id"),
+        Leaf("TxInf/OrgnlGrpInf/OrgnlMsgId", "original_message_id"),
+        Fixed("TxInf/OrgnlGrpInf/OrgnlMsgNmId", MessageName.ORDER),
+        Leaf("TxInf/OrgnlEndToEndId", "original_end_to_end_id"),
+        Leaf("TxInf/OrgnlTxId", "original_transaction_id"),
+        Leaf("TxInf/RtrdIntrBkSttlmAmt", "amount_minor", AZN),
+        Leaf("TxInf/IntrBkSttlmDt", "settlement_date", DAY),
+        Reasons("TxInf", "RtrRsnInf"),
+        *remittance(f"{_R}/RmtInf"),
+        *party(f"{_R}/Dbtr/Pty", "debtor"),
+        account(f"{_R}/DbtrAcct", "debtor.iban"),
+        agent(f"{_R}/DbtrAgt", "debtor.bic"),
+        agent(f"{_R}/CdtrAgt", "creditor.bic"),
+        *party(f"{_R}/Cdtr/Pty", "creditor"),
+        account(f"{_R}/CdtrAcct", "creditor.iban"),
     ),
     parts={"debtor": Holder, "creditor": Holder},
 )

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from contracts.iso20022.codes import Reason, StatusKind, TransactionState
 from contracts.iso20022.layout import Fixed, Layout, Leaf, Referred
+from contracts.iso20022.names import MessageName
 from contracts.iso20022.pacs import STATE
 from contracts.iso20022.parties import Holder, Status, account, agent, party, remittance
 from contracts.iso20022.scalars import AZN, DAY, INSTANT
@@ -64,7 +65,7 @@ class RequestEnquiry:
     original_end_to_end_id: str
 
 
-REQUEST_NAME = "pain.001.001.09"
+REQUEST_NAME = MessageName.REQUEST
 _T = "PmtInf/CdtTrfTxInf"
 PAYMENT_REQUEST = Layout(
     PaymentRequest,
@@ -103,7 +104,7 @@ REQUEST_STATUS = Layout(
         Leaf("GrpHdr/InitgPty/Id/OrgId/AnyBIC", "initiating_bic"),
         agent("GrpHdr/FwdgAgt", "forwarding_bic"),
         Leaf("OrgnlGrpInfAndSts/OrgnlMsgId", "original_message_id"),
-        Fixed("OrgnlGrpInfAndSts/OrgnlMsgNmId", REQUEST_NAME),
+        Fixed("OrgnlGrpInfAndSts/OrgnlMsgNmId", MessageName.REQUEST),
         Leaf("OrgnlGrpInfAndSts/GrpSts", "state", STATE),
         Leaf("OrgnlPmtInfAndSts/OrgnlPmtInfId", "original_payment_information_id"),
         Leaf(f"{_S}/OrgnlInstrId", "original_instruction_id"),
@@ -123,7 +124,7 @@ REQUEST_ENQUIRY = Layout(
         Leaf("MsgHdr/CreDtTm", "created_at", INSTANT),
         Fixed("PrtryData/Tp", "PAYMENTSTATUS"),
         Leaf(f"{_E}/OrgnlMsgId", "original_message_id"),
-        Fixed(f"{_E}/OrgnlMsgNmId", REQUEST_NAME),
+        Fixed(f"{_E}/OrgnlMsgNmId", MessageName.REQUEST),
         Leaf(f"{_E}/OrgnlInstrId", "original_instruction_id"),
         Leaf(f"{_E}/OrgnlEndToEndId", "original_end_to_end_id"),
     ),

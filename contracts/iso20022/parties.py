@@ -9,9 +9,10 @@ from typing import Any
 
 from lxml import etree
 
+from contracts.fields import iban_is_valid
 from contracts.iso20022.codes import SPOKEN_KINDS, Reason, StatusKind
 from contracts.iso20022.layout import Element, Leaf, Referred, Row, Wrapped, qualified
-from contracts.iso20022.scalars import IBAN
+from contracts.iso20022.scalars import AZN_OR_ZERO, IBAN
 
 _TAX_ID_DIGITS = 10  # VÖEN; a FIN of a natural person has 7 characters
 _INFO_WIDTH = 105  # Max105Text of AddtlInf
@@ -69,22 +70,92 @@ class Status:
             _put_reason(parent, namespace, reason)
 
     def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
-        found = [
-            Reason(
-                code=item.findtext(qualified(namespace, ("Rsn", "Prtry"))),
-                text="".join(line.text or "" for line in item.iterfind(namespace + "AddtlInf")),
-            )
-            for item in root.iterfind(qualified(namespace, (*self.steps, "StsRsnInf")))
-        ]
+        found = _taken_reasons(root, namespace, (*self.steps, "StsRsnInf"))
         if found and found[0].code in SPOKEN_KINDS:
-            return {"kind": StatusKind(found[0].code), "reasons": tuple(found[1:])}
+            return {"kind": StatusKind(found[0].code), "reasons": found[1:]}
         state = root.findtext(qualified(namespace, (*self.steps, "TxSts")))
         kind = StatusKind(state) if state in (StatusKind.RJCT, StatusKind.ACSP) else StatusKind.STAT
-        return {"kind": kind, "reasons": tuple(found)}
+        return {"kind": kind, "reasons": found}
 
 
-def _put_reason(parent: Element, namespace: str, reason: Reason) -> None:
-    item = etree.SubElement(parent, namespace + "StsRsnInf")
+class Reasons:
+    """Reasons of a return or of its refusal, an element each."""
+
+    def __init__(self, path: str, leaf: str) -> None:
+        self.steps, self.leaf = tuple(path.split("/")), leaf
+
+    def value(self, message: Any) -> Any:
+        return message.reasons or None
+
+    def put(self, parent: Element, namespace: str, value: tuple[Reason, ...]) -> None:
+        for reason in value:
+            _put_reason(parent, namespace, reason, self.leaf)
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        return {"reasons": _taken_reasons(root, namespace, (*self.steps, self.leaf))}
+
+
+class AnyAccount:
+    """An account by its IBAN where it has one, otherwise by the name the system gives it (at most 34 characters)."""
+
+    def __init__(self, path: str, attribute: str) -> None:
+        self.path, self.steps, self.attribute = path, tuple(path.split("/")), attribute
+        self._get = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message)
+
+    def put(self, parent: Element, namespace: str, value: str) -> None:
+        if iban_is_valid(value):
+            etree.SubElement(parent, namespace + "IBAN").text = value
+        else:
+            etree.SubElement(etree.SubElement(parent, namespace + "Othr"), namespace + "Id").text = value
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        iban = root.findtext(qualified(namespace, (*self.steps, "IBAN")))
+        if iban is not None:
+            return {self.attribute: IBAN.read(iban, f"/{self.path}/IBAN")}
+        return {self.attribute: root.findtext(qualified(namespace, (*self.steps, "Othr", "Id")))}
+
+
+class Balance:
+    """A signed amount as amount and indicator: CRDT from zero up, DBIT below."""
+
+    def __init__(self, path: str, attribute: str, *, amount: str = "Amt", sign: str = "CdtDbtInd") -> None:
+        self.path, self.steps, self.attribute = path, tuple(path.split("/")), attribute
+        self.amount, self.sign = amount.split("/"), sign
+        self._get = attrgetter(attribute)
+
+    def value(self, message: Any) -> Any:
+        return self._get(message)
+
+    def put(self, parent: Element, namespace: str, value: int) -> None:
+        element = parent
+        for step in self.amount:
+            element = etree.SubElement(element, namespace + step)
+        element.text = AZN_OR_ZERO.write(abs(value))
+        element.set(*AZN_OR_ZERO.attributes[0])
+        etree.SubElement(parent, namespace + self.sign).text = "DBIT" if value < 0 else "CRDT"
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        text = root.findtext(qualified(namespace, (*self.steps, *self.amount)))
+        amount = AZN_OR_ZERO.read(text, f"/{self.path}/{'/'.join(self.amount)}")
+        negative = root.findtext(qualified(namespace, (*self.steps, self.sign))) == "DBIT"
+        return {self.attribute: -amount if negative else amount}
+
+
+def _taken_reasons(root: Element, namespace: str, steps: tuple[str, ...]) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(
+            code=item.findtext(qualified(namespace, ("Rsn", "Prtry"))),
+            text="".join(line.text or "" for line in item.iterfind(namespace + "AddtlInf")),
+        )
+        for item in root.iterfind(qualified(namespace, steps))
+    )
+
+
+def _put_reason(parent: Element, namespace: str, reason: Reason, leaf: str = "StsRsnInf") -> None:
+    item = etree.SubElement(parent, namespace + leaf)
     etree.SubElement(etree.SubElement(item, namespace + "Rsn"), namespace + "Prtry").text = reason.code
     for start in range(0, len(reason.text), _INFO_WIDTH):
         etree.SubElement(item, namespace + "AddtlInf").text = reason.text[start : start + _INFO_WIDTH]

@@ -1,7 +1,6 @@
 """Every message we speak: its name and version on the rail, its layout, its profile schema. A rail moves by one row.
 
-`build` writes a `Document`, `check` validates one by our profile, `read` makes the typed message of it. Messages still
-to come (returns, limits, statements) are one row here, a layout and a schema each.
+`build` writes a `Document`, `check` validates one by our profile, `read` makes the typed message of it.
 """
 
 from __future__ import annotations
@@ -15,15 +14,18 @@ from lxml import etree
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
-from contracts.iso20022 import camt, pacs, pain
-from contracts.iso20022.layout import Element, Layout, default_namespace
+from contracts.iso20022 import camt, camt_cases, camt_day, camt_limits, camt_reports, pacs, pain
+from contracts.iso20022.layout import Element, Layout, Variants, default_namespace
+from contracts.iso20022.names import URN, MessageName, namespace
 from contracts.xml import CompiledSchema
 
-_URN = "urn:iso:std:iso:20022:tech:xsd:"
 SCHEMAS = "contracts.iso20022.schemas"
 _SHARPER = {
     "IntrBkSttlmAmt": ErrorCode.AMOUNT_INVALID,
     "InstdAmt": ErrorCode.AMOUNT_INVALID,
+    "RtrdIntrBkSttlmAmt": ErrorCode.AMOUNT_INVALID,
+    "OrgnlIntrBkSttlmAmt": ErrorCode.AMOUNT_INVALID,
+    "AmtWthCcy": ErrorCode.AMOUNT_INVALID,
     "IBAN": ErrorCode.IBAN_INVALID,
 }
 
@@ -33,18 +35,18 @@ class MessageType:
     """One message by its full name, `pacs.008.001.08`."""
 
     name: str
-    layout: Layout[Any]
+    layout: Layout[Any] | Variants
     purpose: str  # one line, for lists
 
     @cached_property
     def urn(self) -> str:
         """The document's XML namespace."""
-        return _URN + self.name
+        return URN + self.name
 
     @cached_property
     def namespace(self) -> str:
         """The namespace as lxml writes it before a name."""
-        return f"{{{self.urn}}}"
+        return namespace(self.name)
 
     @cached_property
     def schema(self) -> CompiledSchema:
@@ -55,16 +57,28 @@ class MessageType:
 MESSAGES: Mapping[str, MessageType] = {
     row.name: row
     for row in (
-        MessageType("pacs.008.001.08", pacs.CREDIT_TRANSFER, "payment order (AOS-M1)"),
-        MessageType("pacs.002.001.10", pacs.ORDER_STATUS, "status of a payment order (AOS-P3 to AOS-P5)"),
-        MessageType("pacs.028.001.03", pacs.ORDER_ENQUIRY, "enquiry about a payment order (AOS-I1)"),
-        MessageType("pain.001.001.09", pain.PAYMENT_REQUEST, "payment request (AOS-M2)"),
-        MessageType("pain.002.001.10", pain.REQUEST_STATUS, "status of a payment request (AOS-P7)"),
-        MessageType("pain.998.001.01", pain.REQUEST_ENQUIRY, "enquiry about a payment request (AOS-I2)"),
-        MessageType("camt.025.001.05", camt.RECEIPT, "receipt: refused or erroneous (AOS-R2, AOS-R5)"),
+        MessageType(MessageName.ORDER, pacs.CREDIT_TRANSFER, "payment order (AOS-M1)"),
+        MessageType(MessageName.ORDER_STATUS, pacs.ORDER_STATUS, "status of an order or return (AOS-P3 to AOS-P5)"),
+        MessageType(MessageName.RETURN, pacs.PAYMENT_RETURN, "return order (AOS-M3)"),
+        MessageType(MessageName.ORDER_ENQUIRY, pacs.ORDER_ENQUIRY, "enquiry about an order or return (AOS-I1)"),
+        MessageType(MessageName.REQUEST, pain.PAYMENT_REQUEST, "payment request (AOS-M2)"),
+        MessageType(MessageName.REQUEST_STATUS, pain.REQUEST_STATUS, "status of a payment request (AOS-P7)"),
+        MessageType(MessageName.REQUEST_ENQUIRY, pain.REQUEST_ENQUIRY, "enquiry about a payment request (AOS-I2)"),
+        MessageType(MessageName.LIMIT_QUERY, camt_limits.LIMIT_QUERY, "balance asked (AOS-L6, AOS-I5)"),
+        MessageType(MessageName.LIMIT_REPORT, camt_limits.LIMIT_REPORT, "balance and limit told (AOS-L2 to AOS-L6)"),
+        MessageType(MessageName.LIMIT_CHANGE, camt_limits.LIMIT_CHANGE, "debit limit to be changed (AOS-L2, AOS-L3)"),
+        MessageType(MessageName.DAY_QUERY, camt_day.DAY_QUERY, "operating day asked (AOS-I6)"),
+        MessageType(MessageName.DAY_REPORT, camt_day.DAY_REPORT, "operating day told (AOS-I6)"),
+        MessageType(MessageName.RECEIPT, camt.RECEIPT, "receipt: refused or erroneous (AOS-R2, AOS-R5)"),
+        MessageType(MessageName.RETURN_REFUSAL, camt_cases.RETURN_REFUSAL, "return refused (AOS-T6, AOS-R4)"),
+        MessageType(MessageName.COPY_REQUEST, camt_cases.COPY_REQUEST, "copy of an executed order asked (AOS-I3)"),
+        MessageType(MessageName.ORDER_COPY, camt_cases.ORDER_COPY, "copy of an executed order (AOS-I3)"),
+        MessageType(MessageName.RETURN_REQUEST, camt_cases.RETURN_REQUEST, "return request (AOS-M4, AOS-T6)"),
+        MessageType(MessageName.STATEMENT_REQUEST, camt_reports.STATEMENT_REQUEST, "statement asked (AOS-I4)"),
+        MessageType(MessageName.PROPRIETARY, camt_reports.PROPRIETARY, "statement or text (AOS-I4, AOS-I7, AOS-I8)"),
     )
 }
-_BY_CLASS: Mapping[type[Any], MessageType] = {row.layout.message: row for row in MESSAGES.values()}
+_BY_CLASS: Mapping[type[Any], MessageType] = {cls: row for row in MESSAGES.values() for cls in row.layout.messages}
 
 
 def named(name: str) -> MessageType:

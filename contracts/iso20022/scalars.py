@@ -46,6 +46,11 @@ def read_amount(text: str, path: str) -> int:
     return minor
 
 
+def read_amount_or_zero(text: str, path: str) -> int:
+    """As `read_amount`, and nothing at all is an amount too: a limit or a balance may be zero."""
+    return 0 if _AMOUNT.fullmatch(text) and not text.strip("0.") else read_amount(text, path)
+
+
 def write_instant(moment: datetime) -> str:
     """UTC with milliseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -93,4 +98,7 @@ TEXT = Scalar(str, lambda text, path: text)
 INSTANT = Scalar(write_instant, read_instant)
 DAY = Scalar(date.isoformat, read_day)
 AZN = Scalar(write_amount, read_amount, attributes=(("Ccy", CURRENCY),))
+AZN_OR_ZERO = Scalar(write_amount, read_amount_or_zero, attributes=(("Ccy", CURRENCY),))
 IBAN = Scalar(str, read_iban)
+NUMBER = Scalar(str, lambda text, path: int(text))
+FLAG = Scalar(lambda value: "true" if value else "false", lambda text, path: text in ("true", "1"))

@@ -20,7 +20,7 @@ from contracts.iso20022.pacs import CreditTransfer, OrderEnquiry, OrderStatus
 from contracts.iso20022.pain import PaymentRequest, RequestStatus
 from gateway.wire.iso_envelope import seal
 
-OURS_ALONE = {"pain.998.001.01"}  # ISO publishes no schema for it
+OURS_ALONE = {"pain.998.001.01", "camt.998.001.03"}  # ISO publishes no schema for them
 OFFICIAL = sorted(set(registry.MESSAGES) - OURS_ALONE)
 
 
