@@ -22,6 +22,7 @@ from adapters.ministries.kafka import KafkaSettings
 _log = logging.getLogger(__name__)
 _FETCH_MAX_BYTES = 8_388_608  # twice the largest record
 _HEARTBEATS_A_SESSION = 3
+_PROBE_MS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +39,15 @@ class ReaderSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRecord:
-    """One record as it was read."""
+    """One record as it was read. With a `fault` the client could not decode it: only its place is known."""
 
     topic: str
     partition: int
     offset: int
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    key: bytes = b""
+    value: bytes = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    fault: str | None = None
 
 
 class Reader:
@@ -72,7 +74,7 @@ class Reader:
         while True:
             try:
                 await self._read_until_broken()
-            except (KafkaError, OSError, TimeoutError) as error:
+            except Exception as error:  # whatever it was, a reader that ends unseen would be worse
                 self._note(error)
             await asyncio.sleep(self._settings.again_s)
 
@@ -81,8 +83,9 @@ class Reader:
         try:
             await consumer.start()
             self.reading.set()
-            async for record in consumer:
-                await self._handle_until_done(_record(record))
+            while True:
+                record = await _next(consumer)
+                await self._handle_until_done(record)
                 await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
         finally:
             self.reading.clear()
@@ -119,6 +122,33 @@ class Reader:
     def _note(self, error: BaseException) -> None:
         self.last_fault = f"{type(error).__name__}: {error}".rstrip(": ")
         _log.warning("reading %s: %s", self._settings.topic, self.last_fault)
+
+
+async def _next(consumer: AIOKafkaConsumer) -> ReadRecord:
+    try:
+        return _record(await consumer.getone())
+    except (KafkaError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        return await _undecodable(consumer, error)
+
+
+async def _undecodable(consumer: AIOKafkaConsumer, error: Exception) -> ReadRecord:
+    """The record that the client choked on (a header's name that is no UTF-8, for example), stepped over.
+
+    The client does not say where it was, so each partition is asked by itself; those that answer are set back.
+    """
+    for place in consumer.assignment():
+        offset = await consumer.position(place)
+        try:
+            await consumer.getmany(place, timeout_ms=_PROBE_MS, max_records=1)
+        except (KafkaError, OSError, TimeoutError):
+            raise
+        except Exception as fault:
+            consumer.seek(place, offset + 1)
+            return ReadRecord(topic=place.topic, partition=place.partition, offset=offset, fault=str(fault))
+        consumer.seek(place, offset)
+    raise error
 
 
 async def _stop(consumer: AIOKafkaConsumer, timeout_s: float) -> None:

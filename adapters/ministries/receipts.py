@@ -101,6 +101,8 @@ def judge_receipt(record: ReadRecord, trust: TrustStore, ministries: frozenset[s
         RefusedError: those of the headers, of XML, of the schema, of the signature; PARTICIPANT_UNKNOWN when the signer
             is no ministry, PARTICIPANT_MISMATCH when it is another than the document names.
     """
+    if record.fault is not None:
+        raise refuse(ErrorCode.SCHEMA_INVALID, path="/", fault=record.fault)
     document = read_record(record.headers, record.value).document
     root = parse_xml(document, limits=LIMITS)
     check_receipt(root)

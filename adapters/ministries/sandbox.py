@@ -126,6 +126,8 @@ class MinistrySandbox:
 
     async def _handle(self, record: ReadRecord) -> None:
         try:
+            if record.fault is not None:
+                raise refuse(ErrorCode.SCHEMA_INVALID, path="/", fault=record.fault)
             event = read_protocol(record.headers, record.value)
             taken_in = await self._take_in(event)
         except RefusedError as error:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings, create_topics
@@ -217,16 +218,17 @@ async def until(reached: Callable[[], bool]) -> None:
 async def put(house: House, document: bytes, headers: list[tuple[str, bytes]] | None = None) -> None:
     """Write something on the receipts topic."""
     event = ProtocolReceipted(id="R-x", source="ECONOMY", lot_id="L-1", time=clock(), document=document)
-    publisher = Publisher(PublisherSettings(kafka=house.cluster.kafka))
-    await publisher.publish(
-        Record(
-            topic=house.cluster.receipts,
-            key=b"L-1",
-            value=document,
-            headers=write_receipt(event) if headers is None else headers,
-        )
+    record = Record(
+        topic=house.cluster.receipts,
+        key=b"L-1",
+        value=document,
+        headers=write_receipt(event) if headers is None else headers,
     )
-    await publisher.close()
+    publisher = Publisher(PublisherSettings(kafka=house.cluster.kafka))
+    try:
+        await publisher.publish(record)
+    finally:
+        await publisher.close()
 
 
 async def test_three_ministries_get_the_protocol_and_their_receipts_come_back(house: House, tmp_path: Path) -> None:
@@ -342,6 +344,29 @@ async def test_poison_on_the_receipts_topic_is_passed_over(
     async with ministry(house):
         await house.adapter.send(delivery(container(house)))
         await until(lambda: len(house.inbox.messages) == 1)
+
+
+class NotUtf8(str):
+    """A header's name that no client can read."""
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_a_record_that_the_client_cannot_even_decode_is_passed_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        for module in ("message_accumulator", "producer"):
+            patched.setattr(f"aiokafka.producer.{module}.DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+        await put(house, b"<x/>", [(NotUtf8("x"), b"1")])
+    await until(lambda: len(house.refused) == 1)
+    assert house.refused[0].refusal.code == ErrorCode.SCHEMA_INVALID
+    assert "utf-8" in house.refused[0].refusal.facts["fault"]
+    async with ministry(house):
+        await house.adapter.send(delivery(container(house)))
+        await until(lambda: len(house.inbox.messages) == 1)
+    assert len(house.refused) == 1
 
 
 async def test_a_receipt_waits_for_our_store_and_is_not_committed_before(
