@@ -67,4 +67,8 @@ def _rail(config: Config) -> RailRule:
         enquiries_max=aos.enquiries_max,
         own_address=config.gateway.address,
         own_bic=config.gateway.bic,
+        enquiry_delay=timedelta(seconds=aos.enquiry_delay_s),
+        enquiry_ids=aos.enquiry_ids,
+        resends_max=aos.resends_max,
+        unknown_order_codes=frozenset(aos.unknown_order_codes),
     )

@@ -1,7 +1,8 @@
 """Payment: one order for the instant rail and what is known of its outcome (AOS-M1, AOS-M2, AOS-P1…P7).
 
 Not knowing is a state: silence leads to UNKNOWN, and only an answer or a person leads out of it. No timer or counter
-makes a payment fail, and the ids fixed at the order are the only ones ever sent.
+makes a payment fail, and the ids fixed at the order are the only ones ever sent. An order that the rail says it has
+never seen goes again as the same message; should the first copy turn up after all, the rail refuses one (AOS-C3).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from gateway.domain.events.payment import (
     CreditOffered,
     EnquiriesExhausted,
     EnquiryDue,
+    EnquiryRefused,
+    NotKnownToRail,
     Ordered,
     OutcomeUnknown,
     Reason,
@@ -41,6 +44,7 @@ from gateway.domain.events.payment import (
     SilenceElapsed,
 )
 from gateway.domain.money import Money
+from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.table import Alarm, Alias, CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
 from gateway.domain.values import Account
 
@@ -85,6 +89,8 @@ class Payment:
     settled_at: datetime | None = None
     refusal_code: str | None = None
     refusal_reason: str | None = None
+    enquiry_id: str | None = None  # of the last enquiry
+    resends: int = 0  # how often it went again because the rail had never seen it
 
 
 _S = PaymentState
@@ -95,10 +101,12 @@ TABLE = StateTable(
     PaymentState,
     final=(_S.SETTLED, _S.REFUSED),
     waiting_for_person=(_S.UNRESOLVED, _S.HELD),
+    scheduled=(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN),
     unknown=ErrorCode.PAYMENT_UNKNOWN,
 )
 MESSAGE_ALIAS = "aos.msg"
 END_TO_END_ALIAS = "aos.e2e"
+ENQUIRY_ALIAS = "aos.enquiry"
 
 
 def _notices(payment: Payment, context: Context, state: PaymentState, reason: str | None = None) -> tuple[Effect, ...]:
@@ -206,7 +214,7 @@ def _lost_sight(payment: Payment, event: OutcomeUnknown, context: Context) -> Ch
 
 
 def _first_enquiry(context: Context) -> Timer:
-    return Timer("answer", context.now, EnquiryDue(number=1))
+    return Timer("answer", context.now + context.rules.rail.enquiry_delay, EnquiryDue(number=1))
 
 
 @TABLE.on(_S.ROUTED, _S.SENT, _S.UNKNOWN, _S.UNRESOLVED, event=Consented, to=_S.CONSENTED)
@@ -313,24 +321,65 @@ def _enquire(payment: Payment, event: EnquiryDue, context: Context) -> Change[Pa
     rail = context.rules.rail
     if event.number > rail.enquiries_max:
         return Change(payment, (Tell("payment", context.id, EnquiriesExhausted()),))
-    seed = f"{context.id}/enquiry/{event.number}/{context.now.isoformat()}"
+    payment = replace(payment, enquiry_id=_enquiry_id(payment, event.number, context))
     enquiry = PaymentEnquiry(
         kind=payment.kind,
         payment_id=context.id,
-        message_id=ids.message_id(rail.own_address, local_date(context.now), seed),
+        message_id=str(payment.enquiry_id),
         original_message_id=payment.message_id,
         original_end_to_end_id=payment.end_to_end_id,
         original_transaction_id=payment.end_to_end_id,
         created_at=context.now,
     )
     again = Timer("answer", context.now + rail.enquiry_interval, EnquiryDue(number=event.number + 1))
-    return Change(payment, (Send(Channel.AOS, "AOS", enquiry), again))
+    return Change(payment, (Alias(ENQUIRY_ALIAS, enquiry.message_id), Send(Channel.AOS, "AOS", enquiry), again))
+
+
+def _enquiry_id(payment: Payment, number: int, context: Context) -> str:
+    rail = context.rules.rail
+    if rail.enquiry_ids is EnquiryIds.SAME and payment.enquiry_id is not None:
+        return payment.enquiry_id
+    seed = f"{context.id}/enquiry/{number}/{context.now.isoformat()}"
+    return ids.message_id(rail.own_address, local_date(context.now), seed)
+
+
+@TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, event=EnquiryRefused)
+def _enquiry_refused(payment: Payment, event: EnquiryRefused, context: Context) -> Change[Payment]:
+    """AOS-R5: only the last question counts, and only "no such order" says anything of the payment."""
+    if event.enquiry_id != payment.enquiry_id:
+        return Change(payment)
+    facts = {"payment": context.id, "code": event.code, "reason": event.reason}
+    if event.code not in context.rules.rail.unknown_order_codes:
+        return Change(payment, (Alarm("ENQUIRY_REFUSED", facts),))
+    if payment.msid is not None or payment.credit_id is not None:  # the rail itself has spoken of it before
+        return Change(payment, (Alarm(ErrorCode.STATUS_REGRESSION, facts), *_to_a_person(payment, context)))
+    if payment.resends >= context.rules.rail.resends_max:
+        return Change(payment, _to_a_person(payment, context))
+    return Change(payment, (Tell("payment", context.id, NotKnownToRail(enquiry_id=event.enquiry_id)),))
+
+
+def _to_a_person(payment: Payment, context: Context) -> tuple[Effect, ...]:
+    return (Tell("payment", context.id, EnquiriesExhausted()),) if payment.state is _S.UNKNOWN else ()
+
+
+@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.SETTLED, _S.REFUSED, event=EnquiryRefused)
+def _enquiry_overtaken(payment: Payment, _: EnquiryRefused, __: Context) -> Change[Payment]:
+    """More is known by now than when we asked."""
+    return Change(payment)
+
+
+@TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, event=NotKnownToRail, to=_S.ROUTED)
+def _send_again(payment: Payment, _: NotKnownToRail, context: Context) -> Change[Payment]:
+    """The very same order, ids and day included: should the first copy arrive too, AOS-C3 refuses one of them."""
+    payment = replace(payment, resends=payment.resends + 1, enquiry_id=None)
+    return Change(payment, (CancelTimer("answer"), Send(Channel.AOS, "AOS", _wire_order(payment, context.id))))
 
 
 @TABLE.on(_S.UNKNOWN, event=EnquiriesExhausted, to=_S.UNRESOLVED)
 def _give_to_a_person(payment: Payment, _: EnquiriesExhausted, context: Context) -> Change[Payment]:
     facts = {"payment": context.id, "message_id": payment.message_id}
-    return Change(payment, (Alarm("PAYMENT_UNRESOLVED", facts), *_notices(payment, context, _S.UNRESOLVED)))
+    told = _notices(payment, context, _S.UNRESOLVED)
+    return Change(payment, (CancelTimer("answer"), Alarm("PAYMENT_UNRESOLVED", facts), *told))
 
 
 def _tell_settled(payment: Payment, context: Context) -> tuple[Effect, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 
 from gateway.domain.clock import IsBusinessDay
 from gateway.domain.money import Money
@@ -37,6 +38,13 @@ class RegimeRule:
         return f"{self.regime}/{self.in_force.isoformat()}"
 
 
+class EnquiryIds(StrEnum):
+    """Under which id we ask again; the rail's operator says which it wants."""
+
+    NEW = "new"  # every enquiry has its own
+    SAME = "same"  # all enquiries about one payment share one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RailRule:
     """AÖS limits and terms (AOS-G5, AOS-C9, facts.md)."""
@@ -47,6 +55,10 @@ class RailRule:
     enquiries_max: int  # after these a person is asked; the payment stays UNKNOWN
     own_address: str  # 12 characters: BIC8 + letter + branch, the prefix of message ids
     own_bic: str
+    enquiry_delay: timedelta = timedelta(0)  # from UNKNOWN to the first enquiry
+    enquiry_ids: EnquiryIds = EnquiryIds.NEW
+    resends_max: int = 3  # how often an order the rail has never seen goes again, before a person is asked
+    unknown_order_codes: frozenset[str] = frozenset({"NOOR"})  # the rail's words for "no such order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,17 +23,18 @@ from contracts.iso20022 import (
     StatusKind,
     TransactionState,
 )
-from contracts.iso20022.pain import REQUEST_NAME
+from contracts.iso20022.names import MessageName
 from gateway.domain import credit as credits
 from gateway.domain import payment as payments
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, Rejected, Settled
+from gateway.domain.events.payment import Consented, EnquiryRefused, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias, Event
 from gateway.ports import Target
 
 _REASON_MAX = 300
+_ENQUIRY_NAMES = frozenset({MessageName.ORDER_ENQUIRY, MessageName.REQUEST_ENQUIRY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,13 @@ def _request_status(status: RequestStatus) -> Heard | None:
 
 
 def _receipt(receipt: Receipt) -> Heard | None:
-    """AOS-R2: a refused payment request. ERRC (AOS-R5) speaks of an enquiry and says nothing of the payment."""
-    if receipt.code is not ReceiptCode.RJCT or receipt.original_message_name != REQUEST_NAME:
+    """AOS-R2: a refused payment request; AOS-R5: an erroneous enquiry, one about an order never seen among them."""
+    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name in _ENQUIRY_NAMES:
+        code, reason = _words(receipt.reasons)
+        asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
+        refused = EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason)
+        return Heard(target=asked, event=refused)
+    if receipt.code is not ReceiptCode.RJCT or receipt.original_message_name != MessageName.REQUEST:
         return None
     if _is_repetition(receipt.reasons):
         return None

@@ -27,7 +27,7 @@ from contracts.iso20022.samples import (
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, OutcomeUnknown, Rejected, Sent, Settled
+from gateway.domain.events.payment import Consented, EnquiryRefused, OutcomeUnknown, Rejected, Sent, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
 from gateway.domain.values import Account
@@ -257,7 +257,7 @@ UNCHANGING = [
     ("request still waiting", _request_status(StatusKind.STAT, TransactionState.PDNG)),
     ("AOS-C3 order", _status(StatusKind.RJCT, reasons=REPEATED)),
     ("AOS-C3 request", replace(RECEIPT, reasons=REPEATED)),
-    ("AOS-R5", replace(RECEIPT, code=ReceiptCode.ERRC, original_message_name="pain.998.001.01")),
+    ("AOS-R5", replace(RECEIPT, code=ReceiptCode.ERRC, original_message_name="pacs.002.001.10")),
 ]
 
 
@@ -280,3 +280,15 @@ def test_a_receipt_without_reasons_still_rejects():
     heard = hear(bare, OWN_ADDRESS)
     assert heard is not None
     assert heard.event == Rejected(code="RJCT", reason="")
+
+
+@pytest.mark.parametrize("name", ["pacs.028.001.03", "pain.998.001.01"])
+def test_an_erroneous_enquiry_is_told_to_the_payment_that_asked(name):
+    """AOS-R5: the receipt names the enquiry; its id leads to the payment."""
+    receipt = replace(
+        RECEIPT, code=ReceiptCode.ERRC, original_message_name=name, reasons=(Reason(code="NOOR", text="yoxdur"),)
+    )
+    heard = hear(receipt, OWN_ADDRESS)
+    assert heard is not None
+    assert heard.target == Target(noun="payment", id=ByAlias("aos.enquiry", receipt.original_message_id))
+    assert heard.event == EnquiryRefused(enquiry_id=receipt.original_message_id, code="NOOR", reason="yoxdur")

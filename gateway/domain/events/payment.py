@@ -115,5 +115,21 @@ class EnquiryDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnquiryRefused:
+    """camt.025/ERRC to an enquiry of ours (AOS-R5). `code` is the rail's; NOOR: it has no such order."""
+
+    enquiry_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotKnownToRail:
+    """Asked, the rail has never seen the order: the same message goes again under the same ids."""
+
+    enquiry_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnquiriesExhausted:
     """We asked as often as the profile says; a person goes on."""
