@@ -1,4 +1,4 @@
-"""The command tree of `eherrac-gateway`."""
+"""The command tree of `eherrac-gateway`. Commands are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from importlib import metadata
 
 from cyclopts import App
 
+COMMANDS = (
+    ("serve", "gateway.cli.serve:serve", "Run the gateway until it is told to stop."),
+    ("demo", "gateway.cli.demo:demo", "Play four auctions from the hammer to the ministries."),
+    ("sandbox", "gateway.cli.sandbox:app", "Run a counterparty alone: aos, asan-pay, bank, ministry, platform."),
+    ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
+    ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it."),
+    ("outbox", "gateway.cli.show:outbox_app", "List what waits to be sent; send a parked row again."),
+    ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
+    ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),
+    ("config", "gateway.cli.config:app", "Check the configuration; list every setting."),
+)
+
 app = App(
     name="eherrac-gateway",
     help="Gateway between the e-auction system, banks, the instant payment system, Asan Pay and the ministries.",
     version=lambda: metadata.version("eherrac-gateway"),
 )
-app.command("gateway.cli.serve:serve", name="serve")
-app.command("gateway.cli.demo:demo", name="demo")
-app.command("gateway.cli.sandbox:app", name="sandbox")
-app.command("gateway.cli.show:lot_app", name="lot")
-app.command("gateway.cli.show:payment_app", name="payment")
-app.command("gateway.cli.show:outbox_app", name="outbox")
-app.command("gateway.cli.verify:verify", name="verify")
-app.command("gateway.cli.pki:app", name="pki")
-app.command("gateway.cli.config:app", name="config")
+for _name, _target, _help in COMMANDS:
+    app.command(_target, name=_name, help=_help)
 
 
 def main() -> None:
