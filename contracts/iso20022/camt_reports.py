@@ -159,4 +159,6 @@ TEXT_MESSAGE = Layout(
         Wrapped(f"{_X}/Line", "text"),
     ),
 )
-PROPRIETARY = Variants("CshMgmtPrtryMsg", "PrtryData/Tp", {"TRANSREP": STATEMENT, "TEXTMESSAGE": TEXT_MESSAGE})
+PROPRIETARY = Variants(
+    "CshMgmtPrtryMsg", "PrtryData/Tp", {"TRANSREP": (_S, STATEMENT), "TEXTMESSAGE": (_X, TEXT_MESSAGE)}
+)

@@ -18,6 +18,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from lxml import etree
 
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
 from contracts.iso20022.scalars import TEXT, Scalar
 
 Element = Any  # lxml's element; its stubs do not cover what is used here
@@ -158,11 +160,14 @@ class Layout(Generic[MessageT]):
 
 
 class Variants:
-    """Layouts that share a message's name and element, and are told apart by the text at `path`."""
+    """Layouts that share a message's name and element, told apart by the text at `path`.
 
-    def __init__(self, element: str, path: str, layouts: Mapping[str, Layout[Any]]) -> None:
-        self.element, self._steps, self._layouts = element, tuple(path.split("/")), layouts
-        self._of = {layout.message: layout for layout in layouts.values()}
+    Each text goes with the element it announces, named from the message's element: no schema can say that.
+    """
+
+    def __init__(self, element: str, path: str, layouts: Mapping[str, tuple[str, Layout[Any]]]) -> None:
+        self.element, self._path, self._layouts = element, path, layouts
+        self._of = {layout.message: layout for _, layout in layouts.values()}
 
     @property
     def messages(self) -> tuple[type[Any], ...]:
@@ -174,8 +179,15 @@ class Variants:
         self._of[type(message)].write(root, message, namespace)
 
     def read(self, root: Element, namespace: str) -> Any:
-        """As the layout that the validated element names. Raises RefusedError as `Layout.read`."""
-        return self._layouts[root.findtext(qualified(namespace, self._steps))].read(root, namespace)
+        """As the layout that the validated element names.
+
+        Raises:
+            RefusedError: as `Layout.read`, and SCHEMA_INVALID where something else is there than what is named.
+        """
+        announced, layout = self._layouts[root.findtext(qualified(namespace, self._path.split("/")))]
+        if root.find(qualified(namespace, announced.split("/"))) is None:
+            raise refuse(ErrorCode.SCHEMA_INVALID, path=f"/{self._path}", fault=f"announces {announced}")
+        return layout.read(root, namespace)
 
 
 def default_namespace(urn: str) -> Any:

@@ -14,10 +14,32 @@ from lxml import etree
 from certs.authority import Authority
 from contracts.errors.refusal import RefusedError
 from contracts.fields import make_iban
-from contracts.iso20022 import Holder, Reason, ReceiptCode, StatusKind, TransactionState, registry, samples
-from contracts.iso20022.camt import Receipt
-from contracts.iso20022.pacs import CreditTransfer, OrderEnquiry, OrderStatus
-from contracts.iso20022.pain import PaymentRequest, RequestStatus
+from contracts.iso20022 import (
+    CopyRequest,
+    CreditTransfer,
+    DayQuery,
+    DayReport,
+    Holder,
+    LimitChange,
+    LimitQuery,
+    LimitReport,
+    OrderCopy,
+    OrderEnquiry,
+    OrderStatus,
+    PaymentRequest,
+    PaymentReturn,
+    Reason,
+    Receipt,
+    ReceiptCode,
+    RequestStatus,
+    ReturnRefusal,
+    ReturnRequest,
+    StatementRequest,
+    StatusKind,
+    TransactionState,
+    registry,
+    samples,
+)
 from gateway.wire.iso_envelope import seal
 
 OURS_ALONE = {"pain.998.001.01", "camt.998.001.03"}  # ISO publishes no schema for them
@@ -87,6 +109,9 @@ def _built(cls, **fields):
     return st.builds(cls, **common, **fields)
 
 
+_accounts = _mostly(_ibans | st.sampled_from(["C-EHR", "A" * 34]), _texts | st.just("A" * 35))
+_balances = _mostly(st.integers(-(10**15) + 1, 10**15 - 1), st.just(10**16))
+_limits = _mostly(st.integers(0, 10**15 - 1), st.integers(-5, 10**19))
 _agents = {"instructing_bic": _bics, "instructed_bic": _bics}
 _payment = {
     "end_to_end_id": _ids,
@@ -96,8 +121,57 @@ _payment = {
     "purpose": _texts,
     "case_number": st.none() | _short,
 }
+_original = {"original_message_id": _ids, "original_end_to_end_id": _ids, "original_transaction_id": _ids}
+_case = {"from_bic": _bics, "to_bic": _bics}
+_why = st.lists(st.builds(Reason, code=_ids, text=_texts), min_size=1, max_size=3).map(tuple)
+_owned = {"owner_bic": _bics, "account": _accounts}
+_order = _built(CreditTransfer, **_agents, **_payment, transaction_id=_ids, settlement_date=_days)
+_return = _built(
+    PaymentReturn,
+    **_agents,
+    **_original,
+    return_id=_ids,
+    amount_minor=_amounts,
+    settlement_date=_days,
+    debtor=_holders,
+    creditor=_holders,
+    reasons=_why,
+    purpose=_texts,
+    case_number=st.none() | _short,
+)
+CASES = st.one_of(
+    _built(ReturnRequest, **_case, **_original, amount_minor=_amounts, settlement_date=_days, reasons=_why),
+    _built(
+        ReturnRefusal,
+        **_case,
+        request_message_id=_ids,
+        requester_bic=_bics,
+        reasons=_why,
+        original_message_id=_maybe,
+        original_end_to_end_id=_maybe,
+        original_transaction_id=_maybe,
+    ),
+    _built(CopyRequest, **_case, original_message_id=_ids),
+    _built(OrderCopy, **_case, original_message_id=_ids, order=_order | _return),
+    _built(LimitQuery, **_owned),
+    _built(
+        LimitReport,
+        **_owned,
+        limit_minor=_limits,
+        balance_minor=_balances,
+        available_minor=_limits,
+        original_message_id=_ids,
+        original_message_name=_ids,
+    ),
+    _built(LimitChange, **_owned, limit_minor=_amounts),
+    _built(DayQuery),
+    _built(DayReport, original_message_id=_ids, day=_days, begins_at=_moments, ends_at=_moments),
+    _built(StatementRequest, **_owned, day=_days),
+)
 MESSAGES = st.one_of(
-    _built(CreditTransfer, **_agents, **_payment, transaction_id=_ids, settlement_date=_days),
+    _order,
+    _return,
+    CASES,
     _built(
         PaymentRequest,
         **_payment,
@@ -154,7 +228,7 @@ def test_what_the_profile_accepts_is_valid_officially(official):
     accepted = Counter()
 
     @given(message=MESSAGES)
-    @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def judged(message):
         kind = registry.type_of(message)
         document = registry.build(message)

@@ -10,7 +10,7 @@ from lxml import etree
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
-from contracts.iso20022 import Reason, StatusKind, TransactionState, registry, samples
+from contracts.iso20022 import Direction, Reason, StatusKind, TransactionState, registry, samples
 from contracts.iso20022.codes import STATE_OF_KIND
 from contracts.xml import parse_xml
 
@@ -178,3 +178,79 @@ def test_an_element_the_profile_does_not_know_is_refused_even_if_iso_allows_it()
     amount.getparent().insert(3, extra)
     with pytest.raises(RefusedError):
         registry.check(document, registry.named(TRANSFER))
+
+
+# -- returns, cases, limits, statements, texts ------------------------------------------------------------------------
+
+
+def test_a_text_and_a_statement_share_a_name_and_are_told_apart():
+    """AOS-I4, AOS-I7: camt.998 as TRANSREP and TEXTMESSAGE."""
+    assert registry.type_of(samples.TEXT) is registry.type_of(samples.STATEMENT)
+    assert _again(samples.TEXT) == samples.TEXT
+    assert _again(samples.STATEMENT) == samples.STATEMENT
+
+
+def test_a_statement_answered_and_unasked_empty_and_in_the_red_survives_the_wire():
+    """AOS-I4, AOS-I8."""
+    unasked = replace(
+        samples.STATEMENT, original_message_id=None, entries=(), closing_minor=-1, page=2, last_page=False
+    )
+    assert _again(unasked) == unasked
+    assert _again(samples.STATEMENT).entries[0].direction is Direction.DEBIT
+
+
+def test_a_type_that_does_not_match_its_data_is_refused():
+    """AOS-C4: what says TRANSREP and holds a text is neither."""
+    kind = registry.type_of(samples.TEXT)
+    document = registry.build(samples.TEXT)
+    document.find(f".//{kind.namespace}Tp").text = "TRANSREP"
+    with pytest.raises(RefusedError) as caught:
+        registry.read(document, kind)
+    assert caught.value.refusal.code is ErrorCode.SCHEMA_INVALID
+
+
+@pytest.mark.parametrize("account", [samples.CLEARING_ACCOUNT, "C-EHR"], ids=["IBAN", "own name"])
+@pytest.mark.parametrize("balance", [-1, 0, 1])
+def test_a_balance_keeps_its_sign_and_an_account_its_name(account, balance):
+    """AOS-L6, AOS-I5: below zero is the net debit position."""
+    report = replace(samples.LIMIT_REPORT, account=account, balance_minor=balance, limit_minor=0, available_minor=0)
+    assert _again(report) == report
+
+
+def test_a_limit_told_without_being_asked_names_no_question():
+    """AOS-L5."""
+    report = replace(samples.LIMIT_REPORT, original_message_id=None, original_message_name=None)
+    assert _again(report) == report
+
+
+@pytest.mark.parametrize("order", [samples.TRANSFER, samples.RETURN], ids=["order", "return"])
+def test_a_copy_holds_the_whole_order(order):
+    """AOS-I3, AOS-P6."""
+    copy = replace(samples.ORDER_COPY, order=order)
+    assert _again(copy) == copy
+
+
+def test_a_copy_of_what_is_not_of_the_profile_is_refused_inside():
+    """AOS-C4 holds for the enclosed order too."""
+    document = registry.build(samples.ORDER_COPY)
+    next(document.iter("{*}IntrBkSttlmAmt")).text = "-1.00"
+    with pytest.raises(RefusedError) as caught:
+        registry.read(document, registry.named("camt.034.001.06"))
+    assert caught.value.refusal.code is ErrorCode.AMOUNT_INVALID
+    assert caught.value.refusal.facts["path"].endswith("/CdtTrfTxInf/IntrBkSttlmAmt")
+
+
+def test_a_refused_return_request_need_not_name_a_payment_nobody_could_read():
+    """AOS-R4."""
+    refusal = replace(
+        samples.RETURN_REFUSAL, original_message_id=None, original_end_to_end_id=None, original_transaction_id=None
+    )
+    assert _again(refusal) == refusal
+
+
+@pytest.mark.parametrize("message", [samples.RETURN, samples.RETURN_REQUEST, samples.RETURN_REFUSAL])
+def test_a_return_its_request_and_its_refusal_give_a_reason(message):
+    """AOS-C1."""
+    with pytest.raises(RefusedError) as caught:
+        _again(replace(message, reasons=()))
+    assert caught.value.refusal.code is ErrorCode.SCHEMA_INVALID

@@ -1,0 +1,7 @@
+"""SWIFT MT as AZIPS speaks it: MT205 for debit limits, and the answers MT196, MT158 and MT298."""
+
+from contracts.mt.answers import Accepted, Refused, StatusNotice
+from contracts.mt.limit_order import LimitOrder
+from contracts.mt.registry import MtMessage, read, write
+
+__all__ = ["Accepted", "LimitOrder", "MtMessage", "Refused", "StatusNotice", "read", "write"]
