@@ -83,7 +83,7 @@ def malformed(step: str, what: str) -> RefusedError:
 
 
 def canonical(element: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
-    """Exclusive canonical octets without comments, as RFC 3741 has them."""
+    """Exclusive canonical octets without comments, as RFC 3741 has them. Raises RefusedError(SIGNATURE_MALFORMED)."""
     if prefixes:
         # lxml canonicalises a part in a document of its own, where namespaces declared further up are lost: carry them.
         attributes = {str(name): str(value) for name, value in element.attrib.items()}
@@ -91,9 +91,12 @@ def canonical(element: etree._Element, prefixes: Sequence[str] = ()) -> bytes:
         carrier.text = element.text
         carrier.extend(deepcopy(child) for child in element)
         element = carrier
-    return etree.tostring(
-        element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=list(prefixes) or None
-    )
+    try:
+        return etree.tostring(
+            element, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=list(prefixes) or None
+        )
+    except etree.C14NError:
+        raise malformed("canonical form", "a namespace is not an absolute URI") from None
 
 
 def check_document(root: etree._Element) -> None:

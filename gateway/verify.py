@@ -50,7 +50,7 @@ class VerifyReport:
 
     def lines(self, language: str = "az") -> tuple[str, ...]:
         """The report as lines for a terminal: a word, then what it says."""
-        said = _texts(language)
+        said = texts(language)
         return (said["holds"], *self._by_whom(said), *self._what(said), *self._protocol(said, language))
 
     def _by_whom(self, said: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,7 +115,8 @@ def _print_matches(sealed: Sealed, protocol: ProtocolRecord | None) -> bool | No
 
 
 @cache
-def _texts(language: str) -> Mapping[str, str]:
+def texts(language: str) -> Mapping[str, str]:
+    """The words of `verify`, in Azerbaijani where the language is not one of ours."""
     source = resources.files("gateway").joinpath("verify.toml").read_text(encoding="utf-8")
     catalogue: dict[str, dict[str, str]] = tomllib.loads(source)
     return catalogue.get(language, catalogue["az"])

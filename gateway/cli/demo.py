@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -158,6 +159,8 @@ class _Demo:
     async def _close(self, store: Store, seen: Picture) -> int:
         trust = KeyFolder(directory=self._stage.keys / "GATEWAY").trust()
         written = await store.read(lambda reader: write_documents(reader, trust, self._wishes.out))
+        for name in ("anchors.pem", "crl.pem"):  # with them, `verify` works on the files alone
+            shutil.copyfile(self._stage.keys / "GATEWAY" / name, self._wishes.out / name)
         broken = await store.read(broken_chains)
         now = time.monotonic()
         say(f"{len(written)} files in {self._wishes.out}/: " + ", ".join(path.name for path in written))

@@ -274,3 +274,9 @@ def test_every_cause_is_told_in_every_language(cause: Cause, language: str) -> N
 def test_an_unknown_cause_changes_no_answer() -> None:
     plain = describe(Refusal(code=ErrorCode.DIGEST_MISMATCH), "en")
     assert describe(Refusal(code=ErrorCode.DIGEST_MISMATCH, facts={FACT: "x"}), "en") == plain
+
+
+def test_a_namespace_that_cannot_be_canonicalised_is_refused(bank: Credential, trust: TrustStore) -> None:
+    data = signed(bank).replace(b'xmlns:p="urn:o"', b'xmlns:p="o"')
+    refusal = soap_refusal(data, trust)
+    assert (refusal.code, refusal.facts["step"]) == (ErrorCode.SIGNATURE_MALFORMED, "9 digests")
