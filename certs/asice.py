@@ -38,11 +38,25 @@ MIMETYPE_NAME = "mimetype"
 MANIFEST_NAME = "META-INF/manifest.xml"
 SIGNATURE_NAME = "META-INF/signatures0.xml"
 
-CONTAINER_MAX_BYTES = 16_777_216
-CONTENT_MAX_BYTES = 67_108_864  # unpacked, all files together
-ENTRIES_MAX = xades.FILES_MAX + 3
 
 STEPS = ("zip", "mimetype", "entries", *xades.STEPS, "manifest", "trust")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsiceLimits:
+    """What a container may be at most; the default is a protocol's."""
+
+    container_max_bytes: int = 16_777_216
+    content_max_bytes: int = 67_108_864  # unpacked, all files together
+    files_max: int = xades.FILES_MAX
+
+    @property
+    def entries_max(self) -> int:
+        """Files, and the three entries of the format."""
+        return self.files_max + 3
+
+
+PROTOCOL = AsiceLimits()
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")  # no path, no escape, nothing hidden
 _NAME_MAX_CHARS = 100
@@ -72,35 +86,39 @@ class Sealed:
     sha256: str
 
 
-def seal(files: Mapping[str, tuple[str, bytes]], credential: Credential, *, now: datetime) -> bytes:
+def seal(
+    files: Mapping[str, tuple[str, bytes]], credential: Credential, *, now: datetime, limits: AsiceLimits = PROTOCOL
+) -> bytes:
     """Put files (name → media type, content) in a container and seal it. Equal but for the signature on equal input.
 
     Raises:
         ValueError: no files, too many, or a name or media type that the format or this profile does not take.
     """
     listed = [DetachedFile(name=name, media_type=kind, content=content) for name, (kind, content) in files.items()]
-    _check_own(listed)
+    _check_own(listed, limits)
     container = io.BytesIO()
     with zipfile.ZipFile(container, "w") as archive:
         _write(archive, MIMETYPE_NAME, MEDIA_TYPE.encode(), zipfile.ZIP_STORED)
         for file in listed:
             _write(archive, file.name, file.content)
         _write(archive, MANIFEST_NAME, _manifest(listed))
-        _write(archive, SIGNATURE_NAME, sign_detached(listed, credential, now=now))
+        _write(archive, SIGNATURE_NAME, sign_detached(listed, credential, now=now, files_max=limits.files_max))
     return container.getvalue()
 
 
-def open_sealed(container: bytes, trust: TrustStore, *, at: datetime | None = None) -> Sealed:
+def open_sealed(
+    container: bytes, trust: TrustStore, *, at: datetime | None = None, limits: AsiceLimits = PROTOCOL
+) -> Sealed:
     """Verify a container by the plan above; `at` replaces the claimed signing time as the moment of judgement.
 
     Raises:
         RefusedError: BODY_TOO_LARGE, SIGNATURE_*, DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, XML_*, CERTIFICATE_*,
             REVOCATION_UNKNOWN, TIME_INVALID.
     """
-    entries = read_entries(container)  # (1) (2)
+    entries = read_entries(container, limits)  # (1) (2)
     files, manifest, signature_file = _divide(entries)  # (3)
-    signature = verify_detached(signature_file, files)  # (4)
-    _check_manifest(manifest, signature.media_types)  # (5)
+    signature = verify_detached(signature_file, files, files_max=limits.files_max)  # (4)
+    _check_manifest(manifest, signature.media_types, limits)  # (5)
     signer = trust.judge(signature.certificates[0], signature.certificates[1:], at or signature.signing_time)  # (6)
     verified = Verified(signer=signer, signed_at=signature.signing_time, steps=STEPS)
     sealed_files = {name: _sealed(name, content, signature) for name, content in files.items()}
@@ -119,19 +137,19 @@ def extract(container: bytes, name: str) -> bytes:
     return entries[name]
 
 
-def read_entries(container: bytes) -> dict[str, bytes]:
+def read_entries(container: bytes, limits: AsiceLimits = PROTOCOL) -> dict[str, bytes]:
     """Steps (1) and (2): every entry's content by name, `mimetype` left out. Nothing is verified yet.
 
     Raises:
         RefusedError: BODY_TOO_LARGE, SIGNATURE_MALFORMED.
     """
-    if len(container) > CONTAINER_MAX_BYTES:
-        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTAINER_MAX_BYTES)
+    if len(container) > limits.container_max_bytes:
+        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limits.container_max_bytes)
     try:
         with zipfile.ZipFile(io.BytesIO(container)) as archive:
-            _check_directory(archive)
+            _check_directory(archive, limits)
             _check_layout(container, archive)
-            entries = _unpack(archive)
+            entries = _unpack(archive, limits.content_max_bytes)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError):
         raise _malformed("zip", "not a readable zip") from None
     if entries.pop(MIMETYPE_NAME) != MEDIA_TYPE.encode():
@@ -139,10 +157,10 @@ def read_entries(container: bytes) -> dict[str, bytes]:
     return entries
 
 
-def _check_directory(archive: zipfile.ZipFile) -> None:
+def _check_directory(archive: zipfile.ZipFile, limits: AsiceLimits) -> None:
     infos = archive.infolist()
     names = [info.filename for info in infos]
-    if not 1 <= len(infos) <= ENTRIES_MAX or len({name.lower() for name in names}) != len(names):
+    if not 1 <= len(infos) <= limits.entries_max or len({name.lower() for name in names}) != len(names):
         raise _malformed("zip", "too many entries, or a name twice")
     for info in infos:
         if not _is_allowed_name(info.filename) or info.filename != info.orig_filename:
@@ -151,8 +169,8 @@ def _check_directory(archive: zipfile.ZipFile) -> None:
             raise _malformed("zip", "encrypted, streamed, or compressed in another way")
     if infos[0].filename != MIMETYPE_NAME or infos[0].compress_type != zipfile.ZIP_STORED:
         raise _malformed("mimetype", "not the plain first entry")
-    if sum(info.file_size for info in infos) > CONTENT_MAX_BYTES:
-        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTENT_MAX_BYTES)
+    if sum(info.file_size for info in infos) > limits.content_max_bytes:
+        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limits.content_max_bytes)
 
 
 def _check_layout(container: bytes, archive: zipfile.ZipFile) -> None:
@@ -168,16 +186,16 @@ def _check_layout(container: bytes, archive: zipfile.ZipFile) -> None:
         raise _malformed("zip", "content outside its entries")
 
 
-def _unpack(archive: zipfile.ZipFile) -> dict[str, bytes]:
+def _unpack(archive: zipfile.ZipFile, content_max_bytes: int) -> dict[str, bytes]:
     """Unpack no more than the limit, whatever the directory says."""
     entries: dict[str, bytes] = {}
-    left = CONTENT_MAX_BYTES
+    left = content_max_bytes
     for info in archive.infolist():
         with archive.open(info) as stream:
             content = stream.read(left + 1)
         left -= len(content)
         if left < 0:
-            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=CONTENT_MAX_BYTES)
+            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=content_max_bytes)
         entries[info.filename] = content
     return entries
 
@@ -197,9 +215,9 @@ def _divide(entries: dict[str, bytes]) -> tuple[dict[str, bytes], bytes, bytes]:
     return files, entries[MANIFEST_NAME], entries[SIGNATURE_NAME]
 
 
-def _check_manifest(manifest: bytes, media_types: Mapping[str, str]) -> None:
+def _check_manifest(manifest: bytes, media_types: Mapping[str, str], limits: AsiceLimits) -> None:
     """It is not signed, so it may say nothing but what is signed."""
-    root = parse_xml(manifest)
+    root = parse_xml(manifest, limits=xades.xml_limits(limits.files_max))
     listed = [(entry.get(f"{{{_ODF}}}full-path"), entry.get(f"{{{_ODF}}}media-type")) for entry in root]
     if root.tag != f"{{{_ODF}}}manifest" or sorted(map(str, listed)) != sorted(
         map(str, [("/", MEDIA_TYPE), *media_types.items()])
@@ -216,9 +234,9 @@ def _manifest(files: list[DetachedFile]) -> bytes:
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
-def _check_own(files: list[DetachedFile]) -> None:
-    if not 1 <= len(files) <= xades.FILES_MAX or len({file.name.lower() for file in files}) != len(files):
-        raise ValueError(f"a container takes 1 to {xades.FILES_MAX} files of different names")
+def _check_own(files: list[DetachedFile], limits: AsiceLimits) -> None:
+    if not 1 <= len(files) <= limits.files_max or len({file.name.lower() for file in files}) != len(files):
+        raise ValueError(f"a container takes 1 to {limits.files_max} files of different names")
     for file in files:
         if not _is_allowed_name(file.name) or file.name in (MIMETYPE_NAME, MANIFEST_NAME, SIGNATURE_NAME):
             raise ValueError(f"not a file name for a container: {file.name!r}")

@@ -63,9 +63,8 @@ _C14N = (C14N_1_0, C14N_1_1, EXCLUSIVE_C14N)
 
 STEPS = ("wrapper", "form", "algorithms", "references", "signed properties", "signature value")
 CERTIFICATES_MAX = 4
-FILES_MAX = 16
+FILES_MAX = 16  # of a protocol; an evidence file names more
 
-_LIMITS = XmlLimits(body_max_bytes=131_072)
 _ID = frozenset({"Id"})
 _XML_ATTRIBUTES = etree.XPath("boolean(//@xml:*)")
 
@@ -96,7 +95,14 @@ class XadesSignature:
     media_types: Mapping[str, str]
 
 
-def sign_detached(files: Sequence[DetachedFile], credential: Credential, *, now: datetime) -> bytes:
+def xml_limits(files_max: int) -> XmlLimits:
+    """Limits of a document that names so many files: a reference and a format are below a kilobyte, five elements."""
+    return XmlLimits(body_max_bytes=131_072 + 1_024 * files_max, elements_max=20_000 + 5 * files_max)
+
+
+def sign_detached(
+    files: Sequence[DetachedFile], credential: Credential, *, now: datetime, files_max: int = FILES_MAX
+) -> bytes:
     """The signature file: `XAdESSignatures` with one signature. Checked before it leaves.
 
     File names must need no escaping in a URI. `now` becomes the claimed signing time, in whole seconds.
@@ -107,24 +113,24 @@ def sign_detached(files: Sequence[DetachedFile], credential: Credential, *, now:
     info[-1][-1].text = sha256_b64(_canonical(properties, C14N_1_0))
     value.text = b64encode(credential.sign(_canonical(info, C14N_1_0))).decode("ascii")
     written = b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="UTF-8")
-    verify_detached(written, {file.name: file.content for file in files})
+    verify_detached(written, {file.name: file.content for file in files}, files_max=files_max)
     return written
 
 
-def verify_detached(signature_file: bytes, files: Mapping[str, bytes]) -> XadesSignature:
+def verify_detached(signature_file: bytes, files: Mapping[str, bytes], *, files_max: int = FILES_MAX) -> XadesSignature:
     """Verify by the plan above.
 
     Raises:
         RefusedError: XML_*, SIGNATURE_MISSING, _MALFORMED, _INCOMPLETE (a file is not signed), _INVALID,
             DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, CERTIFICATE_MALFORMED, TIME_INVALID.
     """
-    root = parse_xml(signature_file, limits=_LIMITS)
+    root = parse_xml(signature_file, limits=xml_limits(files_max))
     _check_wrapper(root)  # (1)
     wanted = (SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO, _ds("Object"))
     info, value, key_info, container = children(root[0], "form", *wanted, attributes=_ID)  # (2)
     properties = _signed_properties(container, root[0].get("Id", ""))
     certificates = _certificates(key_info)
-    names = _check_references(info, files, properties)  # (3) (4)
+    names = _check_references(info, files, properties, files_max)  # (3) (4)
     signing_time, media_types = _read_properties(properties, certificates[0], names)  # (5)
     _check_value(info, decode(value, "signature value", _ID), certificates[0])  # (6)
     return XadesSignature(certificates=certificates, signing_time=signing_time, media_types=media_types)
@@ -189,9 +195,11 @@ def _certificates(key_info: etree._Element) -> tuple[x509.Certificate, ...]:
     return tuple(load_certificate(decode(element, "form")) for element in listed)
 
 
-def _check_references(info: etree._Element, files: Mapping[str, bytes], properties: etree._Element) -> dict[str, str]:
+def _check_references(
+    info: etree._Element, files: Mapping[str, bytes], properties: etree._Element, files_max: int
+) -> dict[str, str]:
     """Steps (3) and (4); the file's name by its reference's id."""
-    if not 3 <= len(info) <= 3 + FILES_MAX:
+    if not 3 <= len(info) <= 3 + files_max:
         raise malformed("references", "number")
     expected = (_ds("CanonicalizationMethod"), _ds("SignatureMethod"), *[_ds("Reference")] * (len(info) - 2))
     _, _, *references, last = children(info, "form", *expected, attributes=_ID)

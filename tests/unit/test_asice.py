@@ -16,8 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs import asice
-from certs.asice import MANIFEST_NAME, MEDIA_TYPE, SIGNATURE_NAME, extract, open_sealed, seal
+from certs.asice import MANIFEST_NAME, MEDIA_TYPE, SIGNATURE_NAME, AsiceLimits, extract, open_sealed, seal
 from certs.authority import Authority
 from certs.keystore import Credential
 from certs.trust import TrustStore
@@ -218,17 +217,25 @@ def test_one_name_twice_is_refused(world: World) -> None:
     assert code_of(lambda: open_sealed(container, world.trust)) is MALFORMED
 
 
-def test_a_zip_bomb_is_not_unpacked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_bomb_is_not_unpacked(world: World) -> None:
     bomb = packed([*entries_of(world.container), ("bomb.bin", b"\0" * 2_000_000, zipfile.ZIP_DEFLATED)])
-    monkeypatch.setattr(asice, "CONTENT_MAX_BYTES", 1_000_000)
-    assert code_of(lambda: open_sealed(bomb, world.trust)) is ErrorCode.BODY_TOO_LARGE
+    limits = AsiceLimits(content_max_bytes=1_000_000)
+    assert code_of(lambda: open_sealed(bomb, world.trust, limits=limits)) is ErrorCode.BODY_TOO_LARGE
     honest_size, said = struct.pack("<I", 2_000_000), struct.pack("<I", 10)
     assert code_of(lambda: open_sealed(bomb.replace(honest_size, said), world.trust)) is MALFORMED
 
 
-def test_too_large_a_container_is_not_even_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asice, "CONTAINER_MAX_BYTES", len(world.container) - 1)
-    assert code_of(lambda: open_sealed(world.container, world.trust)) is ErrorCode.BODY_TOO_LARGE
+def test_too_large_a_container_is_not_even_opened(world: World) -> None:
+    limits = AsiceLimits(container_max_bytes=len(world.container) - 1)
+    assert code_of(lambda: open_sealed(world.container, world.trust, limits=limits)) is ErrorCode.BODY_TOO_LARGE
+
+
+def test_as_many_files_as_the_limits_say_are_sealed_and_opened(world: World) -> None:
+    files = {f"{number:04}.bin": ("application/octet-stream", b"%d" % number) for number in range(300)}
+    limits = AsiceLimits(files_max=300)
+    container = seal(files, world.gateway, now=NOW, limits=limits)
+    assert list(open_sealed(container, world.trust, limits=limits).files) == list(files)
+    assert code_of(lambda: open_sealed(container, world.trust)) is MALFORMED
 
 
 def test_a_signature_cannot_be_moved_to_other_files(world: World) -> None:
