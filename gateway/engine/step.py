@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from contracts.errors import ErrorCode, Refusal
@@ -93,6 +94,7 @@ class Step:
         self._tx, self._tables, self._rules, self._now, self._cause = tx, tables, rules, now, cause
         self._held: dict[tuple[str, str], Held] = {}
         self._queue: deque[tuple[Held, Event]] = deque()
+        self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
         self.alarms: list[Alarm] = []
 
     def resolve(self, noun: str, name: str | ByAlias) -> str | None:
@@ -103,9 +105,11 @@ class Step:
         return row.id if row is not None and row.noun == noun else None
 
     def hold(self, noun: str, id: str) -> Held:
-        """Load a noun into the step, or begin a new one."""
+        """Load a noun into the step, or begin a new one. The first one's lot is locked: all others are of that lot."""
         held = self._held.get((noun, id))
         if held is None:
+            if not self._held:
+                self._tx.lock_lot_of(noun, id)
             table = self._tables[noun]
             row = self._tx.noun(noun, id)
             if row is None:
@@ -151,10 +155,20 @@ class Step:
         )
 
     def finish(self) -> None:
-        """Write every noun that changed."""
+        """Write every noun that changed and put what is to be sent into the outbox."""
         for held in self._held.values():
             if held.version != held.stored_version:
                 self._tx.save_noun(self._row(held), expected_version=held.stored_version)
+        self._enqueue()
+
+    def _enqueue(self) -> None:
+        """Feeds are numbered last and in one order for everybody: a number is a lock on its feed until the commit."""
+        for recipient, item, send in sorted(self._sends, key=itemgetter(0)):
+            sequence = self._tx.next_sequence(recipient) if send.channel in _WITH_FEED else None
+            if sequence is not None:
+                self._tx.add_feed(self._feed_line(item, send, sequence))
+            self._tx.enqueue(replace(item, sequence=sequence))
+        self._sends.clear()
 
     def _apply(self, held: Held, event: Event) -> None:
         context = Context(now=self._now, rules=self._rules, id=held.id)
@@ -197,7 +211,7 @@ class Step:
             case Tell():
                 self._pass_on(held, effect)
             case Send():
-                self._tx.enqueue(self._outbox(held, index, effect))
+                self._sends.append((effect.recipient, self._outbox(held, index, effect), effect))
             case Timer():
                 self._tx.set_timer(self._timer(held, effect))
             case CancelTimer(name=name):
@@ -223,22 +237,8 @@ class Step:
             raise refuse(ErrorCode.ALREADY_EXISTS, noun=scheme, id=value)
 
     def _outbox(self, held: Held, index: int, send: Send) -> OutboxItem:
-        id = ids.delivery_id(held.table.name, held.id, held.version, index)
-        sequence = None
-        if send.channel in _WITH_FEED:
-            sequence = self._tx.next_sequence(send.recipient)
-            self._tx.add_feed(
-                FeedRow(
-                    recipient=send.recipient,
-                    sequence=sequence,
-                    outbox_id=id,
-                    kind=send.body.kind,
-                    body=codec.encode(FeedBody(version=held.version, notice=send.body)),
-                    created_at=self._now,
-                )
-            )
         return OutboxItem(
-            id=id,
+            id=ids.delivery_id(held.table.name, held.id, held.version, index),
             channel=send.channel,
             recipient=send.recipient,
             noun=held.table.name,
@@ -250,8 +250,17 @@ class Step:
             state=DeliveryState.DUE,
             order_key=f"{send.channel}|{send.recipient}|{held.table.name}|{held.id}",
             attachment_document_id=getattr(send.body, "document_id", None),
-            sequence=sequence,
             state_version=held.version,
+        )
+
+    def _feed_line(self, item: OutboxItem, send: Send, sequence: int) -> FeedRow:
+        return FeedRow(
+            recipient=item.recipient,
+            sequence=sequence,
+            outbox_id=item.id,
+            kind=send.body.kind,
+            body=codec.encode(FeedBody(version=item.state_version, notice=send.body)),
+            created_at=self._now,
         )
 
     def _timer(self, held: Held, timer: Timer) -> OutboxItem:

@@ -92,6 +92,12 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """Reads and writes of one all-or-nothing unit of work."""
 
+    def lock_lot_of(self, noun: str, id: str) -> None:
+        """Wait until no other transaction that has said so of this noun's lot is under way.
+
+        Said first, it keeps two works that walk the nouns of one lot in opposite orders from waiting for each other.
+        """
+
     def save_noun(self, row: NounRow, *, expected_version: int) -> None:
         """Insert (`expected_version` 0) or replace.
 

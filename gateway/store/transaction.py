@@ -30,6 +30,10 @@ class SqlTransaction(SqlReader):
         query = "lock_noun" if self._session.has("lock_noun") else "noun"
         return self._session.row(NounRow, query, noun=noun, id=id)
 
+    def lock_lot_of(self, noun: str, id: str) -> None:
+        if self._session.has("lock_lot_of"):
+            self._session.select("lock_lot_of", {"noun": noun, "id": id})
+
     def save_noun(self, row: NounRow, *, expected_version: int) -> None:
         if expected_version == 0:
             saved = self._session.change("insert_noun", to_values(row))

@@ -3,6 +3,10 @@
 -- name: lock_noun^
 SELECT * FROM nouns WHERE noun = :noun AND id = :id FOR UPDATE;
 
+-- name: lock_lot_of
+SELECT pg_advisory_xact_lock(hashtextextended('lot|' || lot_id, 0))
+FROM nouns WHERE noun = :noun AND id = :id AND lot_id <> '';
+
 -- name: lock_order
 -- Who adds to or ends a row of an order key sees all the others of that key, committed.
 SELECT pg_advisory_xact_lock(hashtextextended(:order_key, 0));
