@@ -26,7 +26,7 @@ from typing import Any
 from lxml import etree
 
 from contracts.errors.codes import ErrorCode
-from contracts.errors.refusal import RefusedError, refuse
+from contracts.errors.refusal import Refusal, RefusedError, refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +164,17 @@ class CompiledSchema:
         if not self._schema.validate(element):
             raise _first_fault(element, self._schema.error_log)
 
+    def faults(self, element: etree._Element) -> tuple[Refusal, ...]:
+        """Every fault, for whoever wants to mend them all at once; of each place the first, which says the most."""
+        if self._schema.validate(element):
+            return ()
+        found: dict[str, Refusal] = {}
+        log: Any = self._schema.error_log
+        for entry in log:
+            fault = _fault(element, entry).refusal
+            found.setdefault(fault.facts["path"], fault)
+        return tuple(found.values())
+
 
 class _PackageResolver(etree.Resolver):
     """Answers schema imports by file name within one package; everything else does not exist."""
@@ -180,14 +191,17 @@ class _PackageResolver(etree.Resolver):
         return self.resolve_string(file.read_bytes(), context, base_url=f"package:{name}")
 
 
-_NAMESPACE = re.compile(r"\{[^}]*\}")
+_NAMESPACE = re.compile(r"\{[a-z][^}]*\}")  # not the quantifiers of a pattern
 
 
 def _first_fault(element: etree._Element, log: Any) -> RefusedError:
     if not len(log):
         return refuse(ErrorCode.SCHEMA_INVALID, path="/", fault="invalid")
-    entry = log[0]
-    fault = _NAMESPACE.sub("", entry.message).removeprefix("Element ")
+    return _fault(element, log[0])
+
+
+def _fault(element: etree._Element, entry: Any) -> RefusedError:
+    fault = _NAMESPACE.sub("", entry.message).removeprefix("Element ").rstrip(".")
     return refuse(ErrorCode.SCHEMA_INVALID, path=_readable(element, entry.path), fault=fault[:500])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from lxml import etree
 
 from contracts.errors import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.refusal import Refusal, refuse
 from contracts.iso20022 import registry
 from contracts.iso20022.head import HEAD_NAME, HEADER, BusinessHeader
 from contracts.iso20022.layout import Element, default_namespace
@@ -65,7 +65,7 @@ def read_header(root: Element) -> BusinessHeader:
     Raises:
         RefusedError: SIGNATURE_MISSING where `Sgntr` is absent or empty, SCHEMA_INVALID with the path.
     """
-    head, _ = _parts(root)
+    head, _ = parts(root)
     if len(signature_parent(root)) == 0:
         raise refuse(ErrorCode.SIGNATURE_MISSING)
     _head_schema().validate(head)
@@ -79,14 +79,31 @@ def read_document(root: Element, header: BusinessHeader) -> Any:
         RefusedError: OPERATION_UNKNOWN, SCHEMA_INVALID and its kin, or header and document disagree.
     """
     kind = registry.named(header.message_name)
-    _, document = _parts(root)
+    _, document = parts(root)
     message = registry.read(document, kind)
     if message.message_id != header.message_id:
         raise refuse(ErrorCode.SCHEMA_INVALID, path="/DataPDU/Body/AppHdr/BizMsgIdr", fault="not the document's id")
     return message
 
 
-def _parts(root: Element) -> tuple[Element, Element]:
+def is_wrapper(root: Element) -> bool:
+    """Whether a message comes with its wrapper, or as a bare `Document`."""
+    return bool(root.tag == _WRAPPER + "DataPDU")
+
+
+def header_faults(head: Element) -> tuple[Refusal, ...]:
+    """What the schema has against a header, except that it is not signed yet."""
+    place = head.find(_HEAD + "Sgntr")
+    signed = place is not None and len(place) > 0
+    return tuple(fault for fault in _head_schema().faults(head) if signed or "Sgntr" not in fault.facts["path"])
+
+
+def parts(root: Element) -> tuple[Element, Element]:
+    """Header and document.
+
+    Raises:
+        RefusedError: SCHEMA_INVALID, the wrapper is not one.
+    """
     if root.tag != _WRAPPER + "DataPDU" or [child.tag for child in root] != [_WRAPPER + "Body"]:
         raise refuse(ErrorCode.SCHEMA_INVALID, path="/DataPDU", fault="one Body is wanted")
     children = list(root[0])

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from lxml import etree
 
 from contracts.errors import ErrorCode
-from contracts.errors.refusal import RefusedError, refuse
+from contracts.errors.refusal import Refusal, RefusedError, refuse
 from contracts.iso20022 import camt, camt_cases, camt_day, camt_limits, camt_reports, pacs, pain
 from contracts.iso20022.layout import Element, Layout, Variants, default_namespace
 from contracts.iso20022.names import URN, MessageName, namespace
@@ -116,9 +116,24 @@ def check(document: Element, kind: MessageType) -> None:
     try:
         kind.schema.validate(document)
     except RefusedError as error:
-        facts = error.refusal.facts
-        leaf = facts.get("path", "").rsplit("/", 1)[-1].partition("[")[0]
-        raise refuse(_SHARPER.get(leaf, error.refusal.code), **facts) from None
+        raise RefusedError(_sharpened(error.refusal)) from None
+
+
+def faults(document: Element, kind: MessageType) -> tuple[Refusal, ...]:
+    """Everything the profile has against a `Document`; empty where it may be sent."""
+    found = tuple(_sharpened(fault) for fault in kind.schema.faults(document))
+    if found:
+        return found
+    try:
+        read(document, kind)
+    except RefusedError as error:
+        return (error.refusal,)
+    return ()
+
+
+def _sharpened(fault: Refusal) -> Refusal:
+    leaf = fault.facts["path"].rsplit("/", 1)[-1].partition("[")[0]
+    return replace(fault, code=_SHARPER.get(leaf, fault.code))
 
 
 def read(document: Element, kind: MessageType) -> Any:

@@ -13,6 +13,7 @@ COMMANDS = (
     ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
     ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it."),
     ("outbox", "gateway.cli.show:outbox_app", "List what waits to be sent; send a parked row again."),
+    ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
     ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),
     ("config", "gateway.cli.config:app", "Check the configuration; list every setting."),
