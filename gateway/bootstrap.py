@@ -37,6 +37,7 @@ from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.nouns import TABLES
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
+from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.health import Readiness, health_routes
 from gateway.doors.metrics import Metrics
@@ -135,15 +136,15 @@ class _Assembly:
         self.stack.push_async_callback(store.close)
         engine = Engine(store, TABLES, build_rulebook(config), clock=self.clock, policies=policies(config))
         kafka = self.broker()
-        adapters = self.adapters(kafka)
+        deficiencies = Deficiencies(engine, participant=config.aos.participant)
+        adapters = self.adapters(kafka, deficiencies)
         for adapter in adapters.values():
             self.stack.push_async_callback(adapter.close)
         dispatcher = await self.dispatch(engine, adapters)
         watchdog = self.watch(store)
         receipts = await self.receipts(engine, kafka)
-        running = await serve_app(
-            self.application(engine, store, receipts), config.http.host, config.http.port, server_ssl(config)
-        )
+        application = self.application(engine, store, receipts, deficiencies)
+        running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
         self.stack.push_async_callback(running.close)
         return System(config, store, engine, dispatcher, watchdog, running, kafka.bootstrap_servers, self.stack)
 
@@ -167,7 +168,7 @@ class _Assembly:
             password=password,
         )
 
-    def adapters(self, kafka: KafkaSettings) -> Mapping[str, Adapter]:
+    def adapters(self, kafka: KafkaSettings, deficiencies: Deficiencies) -> Mapping[str, Adapter]:
         """One adapter per channel."""
         config, keys, clock = self.config, self.keys, self.clock
         rail = self.rail()
@@ -178,9 +179,11 @@ class _Assembly:
                     url=config.aos.url,
                     own_bic=rail.own_bic,
                     system_bic=rail.system_bic,
+                    central_bank_bic=config.aos.bic,
                     participant=rail.participant,
                 ),
                 keys,
+                on_disbelief=deficiencies.disbelieved,
             ),
             AsanPayAdapter(
                 self.client(config.asan_pay.request_timeout_s),
@@ -278,7 +281,9 @@ class _Assembly:
         self.stack.push_async_callback(consumer.close)
         return consumer
 
-    def application(self, engine: Engine, store: Store, receipts: ReceiptsConsumer) -> web.Application:
+    def application(
+        self, engine: Engine, store: Store, receipts: ReceiptsConsumer, deficiencies: Deficiencies
+    ) -> web.Application:
         """Every door in one application."""
         config, queries = self.config, StoreQueries(store)
         banks = frozenset(bank.code for bank in config.banks)
@@ -288,7 +293,7 @@ class _Assembly:
 
         common: dict[str, Any] = {"identity": self.keys, "receiver": engine, "clock": self.clock, "note_refusal": note}
         limit, platform = config.http.body_max_bytes, config.platform.participant
-        root = web.Application(middlewares=[unknown_paths, self.signed_rails(note)])
+        root = web.Application(middlewares=[unknown_paths, self.signed_rails(note, deficiencies)])
         root.add_subapp(
             "/v1",
             rest_app(
@@ -313,13 +318,19 @@ class _Assembly:
         root.add_routes(health_routes(self.readiness(store, receipts), self.metrics))
         return root
 
-    def signed_rails(self, note: NoteRefusal) -> Middleware:
+    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies) -> Middleware:
         """The signature middleware for the doors of AÖS and Asan Pay; the other doors bring their own."""
+
+        async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
+            if request.path == MESSAGES_PATH:
+                await deficiencies.refused(request, refusal, body)
+            await noting(note)(request, refusal, body)
+
         signed = signed_http(
             self.keys,
             clock=self.clock,
             body_max_bytes=self.config.http.body_max_bytes,
-            on_refusal=noting(note),
+            on_refusal=refused,
             policy=self.signatures(),
         )
 

@@ -36,7 +36,6 @@ STILL_OPEN = {  # what of a rule is not kept yet, although code and tests rightl
     "EHR-14": "auction order within 2 business days, repeat auctions, the mortgagee's 30 days",
     "AOS-G5": "intervals, adjustments with AZIPS, warning threshold",
     "AOS-S1": "TLS is a setting, not a demand",
-    "AOS-S2": "the report to the central bank",
     "PSP-7.8": "matching the day's lists with the journal",
 }
 SHOWN_MAX = 3  # per cell: the list is a way in, not an index

@@ -6,18 +6,23 @@ after sending is `Unknown` with the event that makes the payment ask (AOS-I1, AO
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from adapters.aos import mapping
 from adapters.aos.mapping import AosBody, RailProfile
+from contracts.errors import Refusal
 from contracts.errors.refusal import RefusedError
 from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
-from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
+from gateway.ports import Acknowledged, Dispatch, Exhibit, NotSent, Outcome, Refused, Unknown
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +32,34 @@ class AosSettings:
     url: str  # base, without a path
     own_bic: str
     system_bic: str = "NABZAZ2CIPS"
+    central_bank_bic: str = "NABZAZ2C"
     participant: str = "AOS"
 
 
+class Disbelieved(Protocol):
+    """Told of every answer of AÖS whose signature does not hold (AOS-S2)."""
+
+    async def __call__(self, refusal: Refusal, what: str, exhibits: tuple[Exhibit, ...], /) -> None: ...
+
+
 class AosAdapter:
-    """Channel `aos`: payment orders and requests, enquiries, confirmations of credits."""
+    """Channel `aos`: payment orders and requests, enquiries, confirmations of credits, reports of deficiencies."""
 
     channel = Channel.AOS.value
 
-    def __init__(self, client: SignedClient, settings: AosSettings, identity: Callable[[], Identity]) -> None:
+    def __init__(
+        self,
+        client: SignedClient,
+        settings: AosSettings,
+        identity: Callable[[], Identity],
+        *,
+        on_disbelief: Disbelieved | None = None,
+    ) -> None:
         self._client, self._settings, self._identity = client, settings, identity
-        self._profile = RailProfile(own_bic=settings.own_bic, system_bic=settings.system_bic)
+        self._on_disbelief = on_disbelief
+        self._profile = RailProfile(
+            own_bic=settings.own_bic, system_bic=settings.system_bic, central_bank_bic=settings.central_bank_bic
+        )
 
     async def send(self, dispatch: Dispatch) -> Outcome:
         """Say one dispatch; the same dispatch is always the same message."""
@@ -57,11 +79,20 @@ class AosAdapter:
         except NotSentError as error:
             return NotSent(reason=error.reason)
         except OutcomeUnknownError as error:
+            await self._disbelieve(error, dispatch)
             return replace(mapping.silence(body, error.reason), exhibits=error.exhibits)
         outcome = mapping.outcome(body, answer.status, answer.headers, answer.body)
         if isinstance(outcome, Acknowledged | Refused | Unknown):
             return replace(outcome, exhibits=answer.exhibits)
         return outcome
+
+    async def _disbelieve(self, error: OutcomeUnknownError, dispatch: Dispatch) -> None:
+        if self._on_disbelief is None or error.refusal is None or not error.exhibits:
+            return
+        try:
+            await self._on_disbelief(error.refusal, f"answer to {dispatch.id}", error.exhibits)
+        except RefusedError as fault:  # the store is away: the outcome is not known either way
+            _log.error("a deficiency could not be noted: %s", fault.refusal.code)
 
     async def close(self) -> None:
         """Close the connections."""

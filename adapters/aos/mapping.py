@@ -6,8 +6,11 @@ profile prescribes: the execution day is the order's day in Baku (AOS-C2), so a 
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from contracts.errors.refusal import RefusedError
@@ -20,17 +23,19 @@ from contracts.iso20022 import (
     Reason,
     RequestEnquiry,
     StatusKind,
+    TextMessage,
 )
 from contracts.iso20022.codes import STATE_OF_KIND
 from contracts.json import parse_json
-from gateway.domain.clock import local_date
-from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.clock import format_instant, local_date
+from gateway.domain.deficiency import Reported
+from gateway.domain.dispatches import CreditAnswer, DeficiencyReport, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events.payment import OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
 
-AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer
+AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer | DeficiencyReport
 
 _ORDER_NAME = "pacs.008.001.08"
 _TRY_LATER = frozenset({408, 425, 429, 503})  # said before anything was done
@@ -44,6 +49,7 @@ class RailProfile:
 
     own_bic: str
     system_bic: str = "NABZAZ2CIPS"
+    central_bank_bic: str = "NABZAZ2C"  # takes reports of deficiencies
 
 
 def message_for(body: AosBody, profile: RailProfile) -> Any:
@@ -63,6 +69,8 @@ def message_for(body: AosBody, profile: RailProfile) -> Any:
             return _order_enquiry(body, profile)
         case CreditAnswer():
             return _answer(body, profile)
+        case DeficiencyReport():
+            return _report(body, profile)
 
 
 def _request(order: PaymentOrder, profile: RailProfile) -> PaymentRequest:
@@ -145,6 +153,26 @@ def _answer(answer: CreditAnswer, profile: RailProfile) -> OrderStatus:
     )
 
 
+def _report(report: DeficiencyReport, profile: RailProfile) -> TextMessage:
+    """AOS-S2, said as AOS-I7: the one way to the central bank that is open at any hour."""
+    text = _notices()["deficiency"].format(
+        found_at=format_instant(report.found_at), code=report.code, sha256=report.sha256
+    )
+    return TextMessage(
+        message_id=report.message_id,
+        created_at=report.found_at,
+        from_bic=profile.own_bic,
+        to_bic=profile.central_bank_bic,
+        text=text,
+    )
+
+
+@cache
+def _notices() -> dict[str, str]:
+    table: dict[str, str] = tomllib.loads(resources.files(__package__).joinpath("notices.toml").read_text("utf-8"))
+    return table
+
+
 def _holder(account: Account) -> Holder:
     return Holder(name=account.holder, iban=account.iban, bic=account.bic, tax_id=account.tax_id)
 
@@ -172,7 +200,12 @@ def outcome(body: AosBody, status: int, headers: Mapping[str, str], content: byt
 
 
 def _sent(body: AosBody) -> Event | None:
-    return Sent() if isinstance(body, PaymentOrder) else None
+    match body:
+        case PaymentOrder():
+            return Sent()
+        case DeficiencyReport():
+            return Reported()
+    return None
 
 
 def _refused(status: int, content: bytes) -> Refused:

@@ -79,6 +79,17 @@ class CreditAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeficiencyReport:
+    """To the central bank at once: what AÖS sent us does not verify (AOS-S2)."""
+
+    deficiency_id: str
+    message_id: str  # of this report
+    code: str
+    sha256: str  # of the octets received
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceOrder:
     """Ask Asan Pay to collect an amount."""
 
@@ -192,6 +203,7 @@ DISPATCHES: dict[str, type[Any]] = {
         PaymentOrder,
         PaymentEnquiry,
         CreditAnswer,
+        DeficiencyReport,
         InvoiceOrder,
         InvoiceCancellation,
         Notice,

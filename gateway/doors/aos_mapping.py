@@ -25,6 +25,7 @@ from contracts.iso20022 import (
 )
 from contracts.iso20022.names import MessageName
 from gateway.domain import credit as credits
+from gateway.domain import deficiency as deficiencies
 from gateway.domain import payment as payments
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
@@ -128,6 +129,10 @@ def _receipt(receipt: Receipt) -> Heard | None:
         asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
         refused = EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason)
         return Heard(target=asked, event=refused)
+    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name == MessageName.PROPRIETARY:
+        code, reason = _words(receipt.reasons)
+        reported = Target(noun="deficiency", id=ByAlias(deficiencies.REPORT_ALIAS, receipt.original_message_id))
+        return Heard(target=reported, event=deficiencies.ReportRefused(code=code, reason=reason))
     if receipt.code is not ReceiptCode.RJCT or receipt.original_message_name != MessageName.REQUEST:
         return None
     if _is_repetition(receipt.reasons):

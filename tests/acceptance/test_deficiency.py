@@ -1,0 +1,50 @@
+"""A message at the AÖS door that does not verify: refused, kept as evidence, changing nothing, reported (AOS-S2)."""
+
+from __future__ import annotations
+
+from town import Town
+
+from certs.keystore import Credential
+from contracts.iso20022.samples import STATUS
+from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
+
+
+async def _post(town: Town, code: str, body: bytes) -> int:
+    answer = await town.client(code).request(
+        "POST",
+        town.system.address + MESSAGES_PATH,
+        body=body,
+        content_type=CONTENT_TYPE,
+        expected_participant="GATEWAY",
+    )
+    return answer.status
+
+
+async def _sealed(credential: Credential) -> bytes:
+    return await seal(STATUS, from_bic="NABZAZ2CIPS", to_bic="EHRNAZ22", credential=credential)
+
+
+async def test_a_damaged_message_of_aos_is_reported_at_once_and_only_once(town: Town) -> None:
+    """AOS-S2: the report is under way in the same transaction that keeps the bytes."""
+    damaged = (await _sealed(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
+    assert [await _post(town, "AOS", damaged) for _ in range(2)] == [401, 401]
+    assert await town.counts() == {("deficiency", "reporting"): 1}
+    (noun,) = await town.system.store.read(lambda reader: reader.list_nouns("deficiency"))
+    evidence = await town.system.store.read(lambda reader: reader.evidence_of("deficiency", noun.id))
+    kept = await town.system.store.read(lambda reader: reader.evidence_content(evidence[0].sha256))
+    assert kept is not None
+    assert kept.endswith(damaged)
+    (report,) = await town.system.store.read(lambda reader: reader.outbox_of("deficiency", noun.id))
+    assert (report.channel, report.body_type) == ("aos", "DeficiencyReport")
+
+
+async def test_a_message_signed_by_another_than_aos_is_a_deficiency_too(town: Town) -> None:
+    """AOS-S1, AOS-S2."""
+    assert await _post(town, "AOS", await _sealed(town.identity("999101").credential)) == 403
+    assert await town.counts() == {("deficiency", "reporting"): 1}
+
+
+async def test_what_verifies_and_is_wrong_otherwise_is_no_deficiency(town: Town) -> None:
+    """A status for a message we never sent is refused, and that is all."""
+    assert await _post(town, "AOS", await _sealed(town.identity("AOS").credential)) == 404
+    assert await town.counts() == {}
