@@ -31,11 +31,11 @@ class Used:
 def used(pid: int) -> Used:
     """Look at a process. Raises OSError when it is gone."""
     folder = Path(f"/proc/{pid}")
-    broker_s = sum(_cpu_s(thread) for thread in (folder / "task").iterdir() if _name(thread).startswith(_BROKER_THREADS))
-    resident_pages = int((folder / "statm").read_text().split()[1])
-    return Used(
-        cpu_s=_cpu_s(folder) - broker_s, broker_cpu_s=broker_s, resident_bytes=resident_pages * _PAGE_BYTES
+    broker_s = sum(
+        _cpu_s(thread) for thread in (folder / "task").iterdir() if _name(thread).startswith(_BROKER_THREADS)
     )
+    resident_pages = int((folder / "statm").read_text().split()[1])
+    return Used(cpu_s=_cpu_s(folder) - broker_s, broker_cpu_s=broker_s, resident_bytes=resident_pages * _PAGE_BYTES)
 
 
 def _cpu_s(folder: Path) -> float:
