@@ -1,9 +1,10 @@
 """Revocation lists: which of them may be believed, and what they say about a certificate at a moment.
 
 Fails closed: without a believable, fresh list of its issuer a certificate is REVOCATION_UNKNOWN. A list is believable
-when the issuer signed it, the issuer's key usage allows it, and nothing critical in it is unknown to us (so delta,
-indirect and partitioned lists are not taken for complete ones). A signature is judged by the certificate's state at
-the moment asked for: an entry counts from its revocation date on.
+when the issuer signed it, the issuer's key usage allows it, and nothing critical in it is unknown to us: indirect lists
+and those of one distribution point or some reasons are not taken for complete ones. A delta list counts on top of a
+complete one that is not older than its base and not past its own next update; entries it lifts are lifted. A signature
+is judged by the certificate's state at the moment asked for: an entry counts from its revocation date on.
 """
 
 from __future__ import annotations
@@ -11,42 +12,102 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from certs.algorithms import public_key_of
+from certs.freshness import Freshness
 from contracts.errors.codes import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.refusal import RefusedError, refuse
 
+List = x509.CertificateRevocationList
 _PEM_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationLists:
-    """All lists of one snapshot. `grace` is how long past `nextUpdate` a list is still believed (0: not at all)."""
+class _Known:
+    """What one issuer says: its newest complete list, and a delta on it where there is one."""
 
-    lists: tuple[x509.CertificateRevocationList, ...]
-    grace: timedelta
+    complete: List
+    delta: List | None
+
+    def fresh_until(self, freshness: Freshness) -> datetime | None:
+        """The complete list's own end, or the delta's as long as the complete one is not past its next update."""
+        own = freshness.until(self.complete.last_update_utc, self.complete.next_update_utc)
+        if own is None or self.delta is None or self.complete.next_update_utc is None:
+            return own
+        later = freshness.until(self.delta.last_update_utc, self.delta.next_update_utc)
+        return own if later is None else max(own, min(later, self.complete.next_update_utc))
+
+    def entry(self, serial: int) -> x509.RevokedCertificate | None:
+        """The entry that counts."""
+        newer = None if self.delta is None else self.delta.get_revoked_certificate_by_serial_number(serial)
+        if newer is not None:
+            return None if _is_lifted(newer) else newer
+        return self.complete.get_revoked_certificate_by_serial_number(serial)
+
+
+class RevocationLists:
+    """All lists of one snapshot; what is believed of an issuer is worked out once."""
+
+    __slots__ = ("_freshness", "_known", "_lists")
+
+    def __init__(self, lists: Sequence[List], freshness: Freshness) -> None:
+        self._lists, self._freshness = tuple(lists), freshness
+        self._known: dict[bytes, _Known | None] = {}
 
     def check(self, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime) -> datetime:
         """Until when the answer "not revoked" holds.
 
         Raises RefusedError: REVOCATION_UNKNOWN(issuer[, next_update]), CERTIFICATE_REVOKED(serial, revoked_at).
         """
-        newest = self._newest(issuer)
-        name = issuer.subject.rfc4514_string()
-        if newest is None or newest.next_update_utc is None:
-            raise refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=name)
-        stale_after = newest.next_update_utc + self.grace
-        if at > stale_after:
-            raise refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=name, next_update=newest.next_update_utc.isoformat())
-        return min(stale_after, _unrevoked_until(newest, certificate, at))
+        known = self._of(issuer)
+        fresh_until = None if known is None else known.fresh_until(self._freshness)
+        if known is None or fresh_until is None:
+            raise refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=issuer.subject.rfc4514_string())
+        closes = fresh_until + self._freshness.grace
+        if at > closes:
+            raise unknown(issuer, fresh_until)
+        entry = known.entry(certificate.serial_number)
+        return closes if entry is None else min(closes, unrevoked_until(certificate, entry.revocation_date_utc, at))
 
-    def _newest(self, issuer: x509.Certificate) -> x509.CertificateRevocationList | None:
-        believable = [entry for entry in self.lists if _is_believable(entry, issuer)]
-        return max(believable, key=lambda entry: (entry.last_update_utc, _number(entry)), default=None)
+    def fresh_until(self, issuer: x509.Certificate) -> datetime | None:
+        """The end of freshness of what the issuer's lists say; None where there is none."""
+        known = self._of(issuer)
+        return None if known is None else known.fresh_until(self._freshness)
+
+    def _of(self, issuer: x509.Certificate) -> _Known | None:
+        name = issuer.fingerprint(SHA256())
+        if name not in self._known:
+            self._known[name] = self._look_up(issuer)
+        return self._known[name]
+
+    def _look_up(self, issuer: x509.Certificate) -> _Known | None:
+        believed = [entry for entry in self._lists if is_believable(entry, issuer)]
+        complete = _newest(entry for entry in believed if _base_number(entry) is None)
+        if complete is None:
+            return None
+        return _Known(complete, _newest(entry for entry in believed if _is_delta_on(complete, entry)))
+
+
+def unknown(issuer: x509.Certificate, fresh_until: datetime) -> RefusedError:
+    """The refusal where what we know is too old."""
+    name = issuer.subject.rfc4514_string()
+    return refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=name, next_update=fresh_until.isoformat())
+
+
+def unrevoked_until(certificate: x509.Certificate, revoked_at: datetime, at: datetime) -> datetime:
+    """The last moment before the revocation. Raises RefusedError(CERTIFICATE_REVOKED) if that is past at `at`."""
+    if revoked_at <= at:
+        raise refuse(
+            ErrorCode.CERTIFICATE_REVOKED,
+            subject=certificate.subject.rfc4514_string(),
+            serial=format(certificate.serial_number, "x"),
+            revoked_at=revoked_at.isoformat(),
+        )
+    return revoked_at - timedelta(microseconds=1)
 
 
 def load_lists(bundles: Iterable[bytes]) -> tuple[x509.CertificateRevocationList, ...]:
@@ -63,32 +124,48 @@ def _load(bundle: bytes) -> Sequence[x509.CertificateRevocationList]:
     return [x509.load_pem_x509_crl(part) for part in found]
 
 
-def _unrevoked_until(entries: x509.CertificateRevocationList, certificate: x509.Certificate, at: datetime) -> datetime:
-    entry = entries.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    if entry is None:
-        return FOREVER
-    if entry.revocation_date_utc <= at:
-        raise refuse(
-            ErrorCode.CERTIFICATE_REVOKED,
-            subject=certificate.subject.rfc4514_string(),
-            serial=format(certificate.serial_number, "x"),
-            revoked_at=entry.revocation_date_utc.isoformat(),
-        )
-    return entry.revocation_date_utc - timedelta(microseconds=1)
+def _newest(lists: Iterable[List]) -> List | None:
+    return max(lists, key=lambda entry: (entry.last_update_utc, _number(entry)), default=None)
 
 
-def _is_believable(entries: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    if entries.issuer != issuer.subject or any(extension.critical for extension in entries.extensions):
+def _is_delta_on(complete: List, entry: List) -> bool:
+    """A delta newer than the complete list, whose base that list includes."""
+    base = _base_number(entry)
+    return base is not None and base <= _number(complete) < _number(entry)
+
+
+def is_believable(entries: List, issuer: x509.Certificate) -> bool:
+    """Whether the issuer signed the list, may sign lists, and the list is complete or a delta."""
+    if entries.issuer != issuer.subject:
         return False
     try:
+        critical = [extension for extension in entries.extensions if extension.critical]
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
+    if not all(isinstance(extension.value, x509.DeltaCRLIndicator) for extension in critical):
         return False
     return usage.crl_sign and entries.is_signature_valid(public_key_of(issuer))
 
 
-def _number(entries: x509.CertificateRevocationList) -> int:
+def _number(entries: List) -> int:
     try:
         return entries.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound:
         return 0
+
+
+def _base_number(entries: List) -> int | None:
+    """Of a delta list; None for any other."""
+    try:
+        return entries.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _is_lifted(entry: x509.RevokedCertificate) -> bool:
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return False
+    return reason is x509.ReasonFlags.remove_from_crl

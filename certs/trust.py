@@ -7,7 +7,8 @@ Judgement reads
   (2) it is a leaf whose key we speak, its key usage allows digital signatures, its extended usage (if any) signing;
   (3) it names its participant exactly once (organizationIdentifier), where the policy asks for it;
   (4) a path leads from it to an anchor at that moment, through our intermediates or those the message brought;
-  (5) no certificate of the path, the issuing CA's included, is revoked at that moment, says a fresh list.
+  (5) no certificate of the path, the issuing CA's included, is revoked at that moment, says a fresh list or
+      OCSP answer, and no other source says that it is.
 
 A favourable judgement is remembered with the span of time for which it holds, so that the path is not rebuilt for
 every message. A new snapshot is a new TrustStore with an empty memory.
@@ -24,18 +25,26 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from certs.algorithms import check_readable, is_affordable_key, public_key_of
+from certs.freshness import Freshness, IssuerStanding
 from certs.keystore import participant_codes
-from certs.revocation import RevocationLists, load_lists
+from certs.revocation import is_believable, load_lists
+from certs.standing import RevocationKnowledge
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 EXTRA_MAX = 8  # certificates a message may bring along
 REMEMBERED_MAX = 4096  # judgements; a gateway has tens of peers
+SEEN_MAX = 1024
+
+
+Issued = tuple[x509.Certificate, x509.Certificate]
+"""A certificate and its issuer."""
 
 
 class Revocation(StrEnum):
@@ -50,7 +59,8 @@ class TrustPolicy:
     """What a signer's certificate must be; every default is the strict one."""
 
     revocation: Revocation = Revocation.REQUIRED
-    crl_max_age_s: int = 0  # how long past its nextUpdate a list is still believed
+    revocation_max_age_s: int | None = None  # since thisUpdate; older is stale though nextUpdate lies later
+    revocation_grace_s: int = 0  # how long what is stale is still believed
     participant_required: bool = True
     intermediates_max: int = 2  # root > issuing CA > leaf is the shape; one more for a cross-certificate
     extended_usages: frozenset[x509.ObjectIdentifier] = frozenset(
@@ -61,6 +71,15 @@ class TrustPolicy:
             DOCUMENT_SIGNING,
         }
     )
+
+    @property
+    def freshness(self) -> Freshness:
+        """The same as times."""
+        oldest = self.revocation_max_age_s
+        return Freshness(
+            max_age=None if oldest is None else timedelta(seconds=oldest),
+            grace=timedelta(seconds=self.revocation_grace_s),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +112,7 @@ class _Judgement:
 class TrustStore:
     """An immutable snapshot; see the module for how it judges. Share one and replace it whole."""
 
-    __slots__ = ("_anchors", "_intermediates", "_lists", "_policy", "_remembered", "_store")
+    __slots__ = ("_anchors", "_intermediates", "_policy", "_remembered", "_revocation", "_seen", "_store")
 
     def __init__(
         self,
@@ -101,14 +120,16 @@ class TrustStore:
         anchors: Sequence[x509.Certificate],
         intermediates: Sequence[x509.Certificate],
         lists: Sequence[x509.CertificateRevocationList],
+        answers: Sequence[OCSPResponse] = (),
         policy: TrustPolicy,
     ) -> None:
         self._anchors = tuple(anchors)
         self._store = Store(list(anchors))
         self._intermediates = tuple(intermediates)
-        self._lists = RevocationLists(tuple(lists), timedelta(seconds=policy.crl_max_age_s))
+        self._revocation = RevocationKnowledge(lists, answers, policy.freshness)
         self._policy = policy
         self._remembered: dict[bytes, _Judgement] = {}
+        self._seen: dict[Issued, None] = {}
 
     @classmethod
     def from_pem(
@@ -126,6 +147,42 @@ class TrustStore:
             lists=load_lists(crls),
             policy=policy or TrustPolicy(),
         )
+
+    def with_revocation(
+        self, lists: Sequence[x509.CertificateRevocationList], answers: Sequence[OCSPResponse]
+    ) -> TrustStore:
+        """A new snapshot that also knows these lists and answers; what was seen stays seen."""
+        known = self._revocation
+        grown = TrustStore(
+            anchors=self._anchors,
+            intermediates=self._intermediates,
+            lists=(*known.lists, *lists),
+            answers=(*known.answers, *answers),
+            policy=self._policy,
+        )
+        grown._seen = self._seen
+        return grown
+
+    @property
+    def seen(self) -> tuple[Issued, ...]:
+        """Certificates with issuers from the paths that were judged, newest last: whom OCSP may be asked about."""
+        return tuple(self._seen)
+
+    @property
+    def authorities(self) -> tuple[x509.Certificate, ...]:
+        """Everybody whose lists we need: the anchors and our intermediates."""
+        return (*self._anchors, *self._intermediates)
+
+    def believes_list(self, entry: x509.CertificateRevocationList) -> bool:
+        """Whether one of our authorities signed a list, of a kind that we read."""
+        return any(is_believable(entry, authority) for authority in self.authorities)
+
+    def standings(self, at: datetime) -> tuple[IssuerStanding, ...]:
+        """How fresh what we know is, issuer by issuer; nothing where revocation is not judged."""
+        if self._policy.revocation is Revocation.NONE:
+            return ()
+        issued = [pair for pair in self._seen if pair[1] in self.authorities]
+        return tuple(self._revocation.standing(authority, issued, at) for authority in self.authorities)
 
     def judge(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> Signer:
         """The signer, if trusted at `at` (aware). `extra` are untrusted path certificates the message brought.
@@ -187,8 +244,16 @@ class TrustStore:
         if self._policy.revocation is Revocation.NONE:
             return until
         for certificate, issuer in pairwise(path):
-            until = min(until, self._lists.check(certificate, issuer, at))
+            self._see(certificate, issuer)
+            until = min(until, self._revocation.check(certificate, issuer, at))
         return until
+
+    def _see(self, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+        """Only those with a path to an anchor come here, so strangers cannot fill it."""
+        self._seen.pop((certificate, issuer), None)
+        self._seen[certificate, issuer] = None
+        if len(self._seen) > SEEN_MAX:
+            self._seen.pop(next(iter(self._seen)))
 
 
 def _untrusted(certificate: x509.Certificate, fault: Exception) -> RefusedError:

@@ -36,6 +36,7 @@ from contracts.errors import ErrorCode, Refusal
 from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.nouns import TABLES
+from gateway.domain.recipient import BreakerPolicy
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
@@ -79,7 +80,7 @@ def key_folder(config: Config) -> KeyFolder:
         anchors=keys.anchors,
         intermediates=keys.intermediates,
         crls=keys.crls,
-        policy=TrustPolicy(crl_max_age_s=config.keys.crl_grace_s),
+        policy=TrustPolicy(revocation_grace_s=config.keys.crl_grace_s),
     )
 
 
@@ -233,6 +234,11 @@ class _Assembly:
             concurrency=settings.concurrency_per_recipient,
             lease_s=settings.lease_s,
             poll_s=settings.poll_s,
+            breaker=BreakerPolicy(
+                failures_max=settings.breaker_failures,
+                pause_s=settings.breaker_pause_s,
+                pause_max_s=settings.breaker_pause_max_s,
+            ),
             observe=self.metrics.delivery,
         )
         engine.wake = dispatcher.wake

@@ -43,14 +43,12 @@ STRICTER = {
     "partitioned and indirect lists are not believed": (
         "41401 41404 41405 41407 41418 41419 41422 41424 41425 41428 41429 41430 41433"
     ),
-    "delta lists are not read, so an entry lifted by one stays": "41505",
 }
 # What we believe though PKITS refuses it: reason to case ids.
 LOOSER = {
     "the case asks for a certificate policy of the relying party; we ask for none": (
         "40801 40802 40803 40804 40805 40809 40812 40814"
     ),
-    "delta lists are not read, so an entry made by one comes with the next complete list": "41504",
 }
 
 

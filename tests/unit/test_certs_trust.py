@@ -121,7 +121,7 @@ def test_a_stale_list_is_no_list_even_for_a_remembered_certificate(authority: Au
 
 
 def test_how_long_a_list_is_believed_past_its_end_is_policy(authority: Authority, bank: Credential) -> None:
-    trust = store(authority, crl_max_age_s=3600)
+    trust = store(authority, revocation_grace_s=3600)
     assert trust.judge(bank.certificate, (), NOW + 25 * HOUR).participant == "999101"
     assert refusal_of(trust, bank.certificate, NOW + 26 * HOUR).code is ErrorCode.REVOCATION_UNKNOWN
 
