@@ -1,0 +1,225 @@
+"""The engine by itself: the same payments through tables, journal, outbox and dispatcher on SQLite, without a network.
+
+Adapters here acknowledge at once, and what banks, AÖS and ministries would say is told to the engine directly, each
+with as many bytes of evidence as on the wire. Nothing is signed, verified, parsed or printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.bootstrap import policies
+from gateway.config import Config, build_rulebook, load_config
+from gateway.domain.credit import MESSAGE_ALIAS as CREDIT_ALIAS
+from gateway.domain.credit import credit_id
+from gateway.domain.dispatches import (
+    Channel,
+    CreditAnswer,
+    Notice,
+    NoticeKind,
+    PaymentOrder,
+    ProtocolDelivery,
+    SealOrder,
+)
+from gateway.domain.events import credit as credits
+from gateway.domain.events import lot as lots
+from gateway.domain.events import offer as offers
+from gateway.domain.events import payment as payments
+from gateway.domain.events import protocol as protocols
+from gateway.domain.money import Money
+from gateway.domain.nouns import TABLES
+from gateway.domain.payment import MESSAGE_ALIAS as PAYMENT_ALIAS
+from gateway.domain.table import ByAlias, Event
+from gateway.domain.values import Account, Regime
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.ports import Acknowledged, Dispatch, Document, Exhibit, Message, Outcome, Target
+from gateway.store import open_store
+from gateway.store.testing import blank_store_url
+
+_BANK = "999101"
+_EVIDENCE = bytes(5000)
+_DOCUMENT = bytes(60_000)
+_PAYER = Account(holder="Xəzər Nümunə Bankı", iban="AZ85XZRN38010000000000090001", bic="XZRNAZ22", tax_id="1234567891")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineResult:
+    """One run."""
+
+    payments_s: float  # payments a second
+    cpu_ms: float  # for one payment
+
+
+class _Town:
+    """Everybody outside, as far as the engine can tell."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self._number = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def tell(self, noun: str, id: str | ByAlias, event: Event, *, source: str, actor: str | None = None) -> None:
+        """A verified statement, with its evidence."""
+        assert self.engine is not None
+        self._number += 1
+        content = self._number.to_bytes(8, "big") + _EVIDENCE
+        message = Message(
+            source=source,
+            id=f"m{self._number}",
+            target=Target(noun=noun, id=id),
+            event=event,
+            digest=hashlib.sha256(content).hexdigest(),
+            exhibits=(Exhibit(direction="in", media_type="application/xml", content=content, signer=source),),
+            actor=actor,
+        )
+        await self.engine.receive(message)
+
+    def later(self, work: Any) -> None:
+        """Say something beside the present attempt."""
+        self._tasks.append(asyncio.create_task(work))
+
+    async def all_said(self) -> None:
+        """Raises what the engine refused."""
+        await asyncio.gather(*self._tasks)
+
+    def react(self, dispatch: Dispatch) -> Event | None:
+        """What an acknowledgement tells at once; what follows is told later."""
+        match body := dispatch.body:
+            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == _BANK:
+                accepted = offers.Accepted(payer=_PAYER)
+                self.later(self.tell("offer", offer, accepted, source=_BANK, actor=_BANK))
+            case PaymentOrder():
+                self.later(self._offer_credit(body))
+                return payments.Sent()
+            case CreditAnswer():
+                self.later(self._settle(body))
+            case SealOrder():
+                return protocols.Sealed(document_id=f"{body.content.protocol_id}.d", sha256="0" * 64, sealed_at=_now())
+        return None
+
+    async def receipt(self, authority: str, delivery: ProtocolDelivery) -> None:
+        """A ministry has it."""
+        received = protocols.Receipted(
+            authority=authority,
+            receipt_id=f"{authority}-{delivery.protocol_id}",
+            sha256=delivery.sha256,
+            received_at=_now(),
+        )
+        await self.tell("protocol", delivery.protocol_id, received, source=authority)
+
+    async def _offer_credit(self, order: PaymentOrder) -> None:
+        consented = payments.Consented(msid=f"MS{order.end_to_end_id}"[:35])
+        await self.tell("payment", ByAlias(PAYMENT_ALIAS, order.message_id), consented, source="AOS")
+        offered = credits.Offered(
+            message_id=f"X{order.message_id}",
+            end_to_end_id=order.end_to_end_id,
+            transaction_id=order.transaction_id,
+            amount=order.amount,
+            debtor_name=order.debtor.holder,
+            debtor_iban=order.debtor.iban,
+            creditor_iban=order.creditor.iban,
+            case_number=order.case_number,
+        )
+        await self.tell("credit", credit_id(offered.message_id), offered, source="AOS")
+
+    async def _settle(self, answer: CreditAnswer) -> None:
+        message_id, now = answer.original_message_id, _now()
+        settled = credits.Settled(settled_at=now)
+        await self.tell("credit", ByAlias(CREDIT_ALIAS, message_id), settled, source="AOS")
+        final = payments.Settled(reference=answer.original_transaction_id, settled_at=now)
+        await self.tell("payment", ByAlias(PAYMENT_ALIAS, message_id.removeprefix("X")), final, source="AOS")
+
+
+@dataclass(slots=True)
+class _Adapter:
+    """Acknowledges everything of one channel."""
+
+    channel: str
+    town: _Town
+
+    async def send(self, dispatch: Dispatch) -> Outcome:
+        event = self.town.react(dispatch)
+        if isinstance(dispatch.body, ProtocolDelivery):
+            self.town.later(self.town.receipt(dispatch.recipient, dispatch.body))
+        document = None
+        if isinstance(event, protocols.Sealed):
+            document = Document(id=event.document_id, media_type="application/zip", content=_DOCUMENT)
+        kept = hashlib.sha256(dispatch.id.encode()).digest()
+        exhibits = tuple(
+            Exhibit(direction=direction, media_type="text/xml", content=direction.encode() + kept + _EVIDENCE)
+            for direction in ("out", "in")
+        )
+        return Acknowledged(event=event, document=document, exhibits=exhibits if document is None else ())
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int) -> EngineResult:
+    """So many payments through the engine, in this process."""
+    config = load_config(config_path, {})
+    store, town = await open_store(blank_store_url(folder)), _Town()
+    engine = Engine(store, TABLES, build_rulebook(config), clock=_now, policies=policies(config))
+    town.engine = engine
+    dispatcher = _dispatcher(engine, town, config)
+    engine.wake = dispatcher.wake
+    running = asyncio.create_task(dispatcher.run())
+    began, cpu_began = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(_sell(town, numbers) for numbers in _shares(total, in_flight)))
+    while (await store.read(lambda reader: _delivered(reader.count_nouns()))) < total:
+        await asyncio.sleep(0.02)
+    wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+    await town.all_said()
+    await dispatcher.stop()
+    await running
+    await store.close()
+    return EngineResult(payments_s=total / wall, cpu_ms=cpu / total * 1000)
+
+
+def _delivered(counts: Any) -> int:
+    return sum(row.count for row in counts if (row.noun, row.state) == ("protocol", "delivered"))
+
+
+def _shares(total: int, parts: int) -> list[range]:
+    return [range(part, total, parts) for part in range(parts)]
+
+
+def _dispatcher(engine: Engine, town: _Town, config: Config) -> Dispatcher:
+    channels = (Channel.AOS, Channel.BANKS, Channel.PLATFORM, Channel.MINISTRIES, Channel.NOTARY)
+    adapters = {channel.value: _Adapter(channel.value, town) for channel in channels}
+    return Dispatcher(
+        engine,
+        adapters,
+        clock=_now,
+        worker="bench",
+        concurrency=config.dispatcher.concurrency_per_recipient,
+        poll_s=config.dispatcher.poll_s,
+    )
+
+
+async def _sell(town: _Town, numbers: range) -> None:
+    for number in numbers:
+        lot = f"BENCH-{number:06d}"
+        announced = lots.Announced(
+            regime=Regime.ENFORCEMENT,
+            title="Qeyri-yaşayış sahəsi (nümunə)",
+            address="Gəncə şəhəri, Nümunə prospekti 3",
+            claimant=_BANK,
+            starting_price=Money.parse("12000.00"),
+            auction_at=_now() + timedelta(seconds=1),
+            case_number=f"5-{number}/2026",
+        )
+        await town.tell("lot", lot, announced, source="EHERRAC")
+        unsold = lots.AuctionUnsold(held_at=_now(), reason="Heç kim iştirak etmədi")
+        await town.tell("lot", lot, unsold, source="EHERRAC")

@@ -1,0 +1,47 @@
+"""Which statements the store ran, and which of them were committed together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.recording import Recorder, Statement
+from gateway.store import sqlite
+
+
+def install(recorder: Recorder) -> None:
+    """Record what the writing thread does; the reading one commits nothing."""
+    open_statements: list[Statement] = []
+    recording = recorder.recording
+    select, change, run_group = sqlite.SqliteSession.select, sqlite.SqliteSession.change, sqlite._Writer._run_group
+
+    def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
+        columns, rows = select(session, query, values)
+        if _is_writing(session):
+            open_statements.append(Statement(session._queries[query], dict(values), len(rows)))
+        return columns, rows
+
+    def changed(session: Any, query: str, values: dict[str, Any]) -> int:
+        count = change(session, query, values)
+        if _is_writing(session):
+            open_statements.append(Statement(session._queries[query], dict(values), count))
+        return count
+
+    def grouped(writer: Any, group: list[Any]) -> None:
+        run_group(writer, group)
+        recording.commits.append(list(open_statements))
+        recording.works += len(group)
+        open_statements.clear()
+
+    sqlite.SqliteSession.select = selected  # type: ignore[method-assign]
+    sqlite.SqliteSession.change = changed  # type: ignore[method-assign]
+    sqlite._Writer._run_group = grouped  # type: ignore[method-assign]
+
+
+def _is_writing(session: Any) -> bool:
+    return bool(session._connection.in_transaction) and not _is_read_only(session)
+
+
+def _is_read_only(session: Any) -> bool:
+    if not hasattr(session, "bench_read_only"):
+        session.bench_read_only = bool(session._connection.execute("PRAGMA query_only").fetchone()[0])
+    return bool(session.bench_read_only)
