@@ -7,7 +7,7 @@ counterparty's rules are settings too, never constants in code (AOS-G5).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -107,12 +107,56 @@ class AosSettings(Section):
 class AsanPaySettings(Section):
     """Asan Pay, which collects deposits, fees and final amounts."""
 
+    budget_bics: tuple[Bic, ...] = Field(
+        ("CTREAZ22",), description="Payees' BICs whose payments are excepted from the maximum"
+    )
+    rules_version: str = Field(
+        "2026-04-01",
+        min_length=1,
+        max_length=40,
+        description="Edition of AÖS's operating rules, journalled with a route",
+    )
     url: Url = Field(description="Address of Asan Pay")
     participant: Participant = Field("ASANPAY", description="Its registration code")
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
 class PlatformSettings(Section):
+class AzipsSettings(Section):
+    """AZIPS, real-time gross settlement, for what is too great for AÖS; without this section a person decides."""
+
+    url: Url = Field(description="Address of AZIPS in the closed network")
+    participant: Participant = Field("AZIPS", description="Its registration code")
+    bic: Bic = Field("NABZAZ2CRTS", description="Its address in messages")
+    format: Literal["mt", "mx"] = Field("mt", description="MT103 and MT answers, or pacs.008 and pacs.002")
+    opens: time = Field(time(9, 20), description="When it begins to take documents on a business day, Baku time")
+    closes: time = Field(time(17, 0), description="When it ends to take documents, Baku time")
+    rules_version: str = Field("old page", min_length=1, max_length=40, description="Edition of its operating schedule")
+    transfer_business_days: int = Field(
+        5,
+        ge=1,
+        le=60,
+        description="Business days a bank has for a transfer above AÖS's maximum before a person is told",
+    )
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if self.opens >= self.closes:
+            raise ValueError("opens must be before closes")
+        return self
+
+
+class CustodySettings(Section):
+    """Release of great sums by persons (VLT-3.2)."""
+
+    limit: Amount = Field(Money(10_000_000), description="Amount above which persons approve a payment, AZN")
+    approvals: int = Field(2, ge=2, le=10, description="How many persons approve, none of them the maker (VLT-4.4)")
+    approvers: tuple[Participant, ...] = Field(
+        (), description="Codes of the approvers, as their certificates name them"
+    )
+
+
     """The auction platform."""
 
     participant: Participant = Field("EHERRAC", description="Its registration code")
@@ -280,3 +324,5 @@ class Config(Section):
     calendar: CalendarSettings = CalendarSettings()
     protocol: ProtocolSettings = ProtocolSettings()
     log: LogSettings = LogSettings()
+    azips: AzipsSettings | None = None
+    custody: CustodySettings = CustodySettings()

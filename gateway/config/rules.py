@@ -8,7 +8,7 @@ import holidays
 
 from gateway.config.model import AccountSettings, CalendarSettings, Config, RegimeSettings
 from gateway.domain.clock import IsBusinessDay
-from gateway.domain.rulebook import RailRule, RegimeRule, Rulebook
+from gateway.domain.rulebook import AzipsRule, CustodyRule, RailRule, RegimeRule, Rulebook
 from gateway.domain.values import Account
 
 
@@ -22,6 +22,8 @@ def build_rulebook(config: Config) -> Rulebook:
         banks={bank.code: bank.bic for bank in config.banks},
         authorities=tuple(ministry.code for ministry in config.ministries),
         receipt_days=config.protocol.receipt_business_days,
+        azips=_azips(config),
+        custody=_custody(config),
     )
 
 
@@ -70,5 +72,24 @@ def _rail(config: Config) -> RailRule:
         enquiry_delay=timedelta(seconds=aos.enquiry_delay_s),
         enquiry_ids=aos.enquiry_ids,
         resends_max=aos.resends_max,
+        budget_bics=frozenset(aos.budget_bics),
+        version=aos.rules_version,
         unknown_order_codes=frozenset(aos.unknown_order_codes),
     )
+
+
+def _azips(config: Config) -> AzipsRule | None:
+    azips = config.azips
+    if azips is None:
+        return None
+    return AzipsRule(
+        opens=azips.opens,
+        closes=azips.closes,
+        version=azips.rules_version,
+        transfer_days=azips.transfer_business_days,
+    )
+
+
+def _custody(config: Config) -> CustodyRule:
+    custody = config.custody
+    return CustodyRule(limit=custody.limit, approvals=custody.approvals, approvers=frozenset(custody.approvers))

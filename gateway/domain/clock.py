@@ -56,6 +56,11 @@ def add_calendar_days(start: datetime, days: int) -> datetime:
     return end_of_day(local_date(start) + timedelta(days=days))
 
 
+def at_local_time(day: date, at: time) -> datetime:
+    """A time of a day in Baku, as a UTC instant."""
+    return datetime.combine(day, at, BAKU).astimezone(UTC)
+
+
 def end_of_day(day: date) -> datetime:
     """Midnight that ends `day` in Baku, as a UTC instant."""
     return datetime.combine(day + timedelta(days=1), time(), BAKU).astimezone(UTC)

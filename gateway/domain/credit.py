@@ -10,7 +10,7 @@ from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, CreditAnswer
 from gateway.domain.events import payment as payments
-from gateway.domain.events.credit import Matched, Mismatched, Offered, Released, Settled
+from gateway.domain.events.credit import Arrived, Matched, Mismatched, Offered, Released, Settled, Unmatched
 from gateway.domain.money import Money
 from gateway.domain.table import Alarm, Alias, ByAlias, Change, Context, Send, StateTable, Tell
 
@@ -23,6 +23,8 @@ class CreditState(StrEnum):
     DECLINED = "declined"  # pacs.002/NAUT sent
     SETTLED = "settled"  # pacs.002/STAT came (AOS-P4)
     RELEASED = "released"  # pacs.002/RJCT came (AOS-P5)
+    ARRIVED = "arrived"  # money that came without our being asked (AZIPS)
+    UNMATCHED = "unmatched"  # money that nothing of ours awaits: a person decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,13 @@ class Credit:
 
 
 _S = CreditState
-TABLE = StateTable("credit", Credit, CreditState, final=(_S.SETTLED, _S.RELEASED))
+TABLE = StateTable(
+    "credit",
+    Credit,
+    CreditState,
+    final=(_S.SETTLED, _S.RELEASED),
+    waiting_for_person=(_S.UNMATCHED,),
+)
 MESSAGE_ALIAS = "aos.credit"  # the incoming pacs.008's message id
 
 
@@ -54,10 +62,9 @@ def credit_id(message_id: str) -> str:
     return f"credit.{message_id}"
 
 
-@TABLE.on(None, event=Offered, to=_S.OFFERED)
-def _offer(_: None, event: Offered, context: Context) -> Change[Credit]:
-    credit = Credit(
-        state=_S.OFFERED,
+def _credit(event: Offered, state: CreditState) -> Credit:
+    return Credit(
+        state=state,
         lot_id="",
         owner="",
         message_id=event.message_id,
@@ -69,6 +76,39 @@ def _offer(_: None, event: Offered, context: Context) -> Change[Credit]:
         creditor_iban=event.creditor_iban,
         case_number=event.case_number,
     )
+
+
+@TABLE.on(None, event=Arrived, to=_S.ARRIVED)
+def _arrive(_: None, event: Arrived, context: Context) -> Change[Credit]:
+    """Final when it comes: nothing to confirm, only to match (AZIPS)."""
+    told = payments.CreditArrived(
+        credit_id=context.id,
+        amount=event.amount,
+        creditor_iban=event.creditor_iban,
+        case_number=event.case_number,
+        reference=event.transaction_id,
+        settled_at=event.arrived_at,
+    )
+    nobody = Unmatched(code=ErrorCode.REFERENCE_UNKNOWN)
+    awaited = ByAlias(payments.END_TO_END_ALIAS, event.end_to_end_id)
+    return Change(_credit(event, _S.ARRIVED), (Tell("payment", awaited, told, otherwise=nobody),))
+
+
+@TABLE.on(_S.ARRIVED, event=Matched, to=_S.SETTLED)
+def _arrived_as_awaited(credit: Credit, event: Matched, _: Context) -> Change[Credit]:
+    return Change(replace(credit, payment_id=event.payment_id, lot_id=event.lot_id, owner=event.owner))
+
+
+@TABLE.on(_S.ARRIVED, event=Unmatched, to=_S.UNMATCHED)
+def _arrived_unawaited(credit: Credit, event: Unmatched, context: Context) -> Change[Credit]:
+    """Money that cannot be refused any more and must not stay: a person decides."""
+    facts = {"credit": context.id, "code": event.code, "amount": str(credit.amount)}
+    return Change(replace(credit, code=event.code), (Alarm("CREDIT_UNMATCHED", facts),))
+
+
+@TABLE.on(None, event=Offered, to=_S.OFFERED)
+def _offer(_: None, event: Offered, context: Context) -> Change[Credit]:
+    credit = _credit(event, _S.OFFERED)
     told = payments.CreditOffered(
         credit_id=context.id,
         amount=event.amount,
@@ -81,7 +121,7 @@ def _offer(_: None, event: Offered, context: Context) -> Change[Credit]:
             Alias(MESSAGE_ALIAS, event.message_id),
             Tell(
                 "payment",
-                ByAlias("aos.e2e", event.end_to_end_id),
+                ByAlias(payments.END_TO_END_ALIAS, event.end_to_end_id),
                 told,
                 otherwise=Mismatched(code=ErrorCode.REFERENCE_UNKNOWN),
             ),

@@ -19,6 +19,7 @@ class Channel(StrEnum):
 
     AOS = "aos"
     ASAN_PAY = "asan_pay"
+    AZIPS = "azips"
     BANKS = "banks"
     MINISTRIES = "ministries"
     NOTARY = "notary"  # our own office that draws up and seals protocols

@@ -7,91 +7,46 @@ never seen goes again as the same message; should the first copy turn up after a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain import ids
-from gateway.domain.clock import local_date
-from gateway.domain.dispatches import (
-    Channel,
-    Notice,
-    NoticeKind,
-    PaymentEnquiry,
-    PaymentKind,
-    PaymentOrder,
-)
-from gateway.domain.events import collection as collections
+from gateway.domain.clock import add_business_days, local_date
+from gateway.domain.dispatches import Channel, PaymentEnquiry, PaymentKind
 from gateway.domain.events import credit as credits
-from gateway.domain.events import lot as lots
 from gateway.domain.events.payment import (
+    END_TO_END_ALIAS,
+    ApprovalNeeded,
+    Approved,
     Consented,
+    CreditArrived,
     CreditAuthorised,
     CreditOffered,
+    Declined,
     EnquiriesExhausted,
     EnquiryDue,
     EnquiryRefused,
     NotKnownToRail,
     Ordered,
     OutcomeUnknown,
-    Reason,
+    Rail,
     Rejected,
+    Released,
     RouteChosen,
     RouteMissing,
+    RouteQueued,
     Sent,
     Settled,
     SilenceElapsed,
+    TransferAwaited,
+    TransferOverdue,
+    WindowOpened,
 )
-from gateway.domain.money import Money
+from gateway.domain.payment_data import Payment, PaymentState
+from gateway.domain.payment_effects import notices, tell_failed, tell_settled, wire_order
+from gateway.domain.routing import Route, choose, closes_at
 from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.table import Alarm, Alias, CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
-from gateway.domain.values import Account
-
-
-class PaymentState(StrEnum):
-    """What is known of a payment."""
-
-    ORDERED = "ordered"  # ids fixed, route not chosen yet
-    ROUTED = "routed"  # on its way to the rail
-    SENT = "sent"  # the rail has the message
-    CONSENTED = "consented"  # ACSP: agreed, not money
-    AUTHORISED = "authorised"  # we, the creditor agent, confirmed its credit
-    UNKNOWN = "unknown"  # nobody knows; we ask
-    UNRESOLVED = "unresolved"  # asked in vain: a person goes on, we keep listening
-    HELD = "held"  # no rail carries it: a person decides
-    SETTLED = "settled"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
-    """One payment and its fixed ids."""
-
-    state: PaymentState
-    lot_id: str
-    owner: str
-    kind: PaymentKind
-    reason: Reason
-    origin: str
-    amount: Money
-    debtor: Account
-    creditor: Account
-    case_number: str | None
-    purpose: str
-    message_id: str
-    end_to_end_id: str
-    created_at: datetime
-    rail: str | None = None
-    msid: str | None = None
-    credit_id: str | None = None
-    reference: str | None = None
-    settled_at: datetime | None = None
-    refusal_code: str | None = None
-    refusal_reason: str | None = None
-    enquiry_id: str | None = None  # of the last enquiry
-    resends: int = 0  # how often it went again because the rail had never seen it
-
 
 _S = PaymentState
 _OPEN = (_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED)
@@ -100,32 +55,18 @@ TABLE = StateTable(
     Payment,
     PaymentState,
     final=(_S.SETTLED, _S.REFUSED),
-    waiting_for_person=(_S.UNRESOLVED, _S.HELD),
-    scheduled=(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN),
+    waiting_for_person=(_S.AWAITING_APPROVAL, _S.UNRESOLVED, _S.HELD),
+    scheduled=(_S.QUEUED, _S.AWAITING_TRANSFER, _S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN),
     unknown=ErrorCode.PAYMENT_UNKNOWN,
 )
 MESSAGE_ALIAS = "aos.msg"
-END_TO_END_ALIAS = "aos.e2e"
 ENQUIRY_ALIAS = "aos.enquiry"
+AZIPS_ALIAS = "azips.reference"
 
 
-def _notices(payment: Payment, context: Context, state: PaymentState, reason: str | None = None) -> tuple[Effect, ...]:
-    """The platform hears of every payment, the claimant bank of its own (EHR-4)."""
-    notice = Notice(
-        kind=NoticeKind.PAYMENT_STATE,
-        lot_id=payment.lot_id,
-        subject_id=context.id,
-        state=state,
-        occurred_at=context.now,
-        amount=payment.amount,
-        case_number=payment.case_number,
-        reference=payment.msid or payment.reference,
-        reason=reason,
-    )
-    told: tuple[Effect, ...] = (Send(Channel.PLATFORM, context.rules.platform, notice),)
-    if payment.reason is Reason.PURCHASE and payment.owner in context.rules.banks:
-        told = (Send(Channel.BANKS, payment.owner, notice), *told)
-    return told
+def azips_reference(message_id: str) -> str:
+    """The 16 characters AZIPS allows: `P` and the digits of the message id."""
+    return f"P{message_id[-15:]}"
 
 
 @TABLE.on(None, event=Ordered, to=_S.ORDERED)
@@ -146,45 +87,134 @@ def _order(_: None, event: Ordered, context: Context) -> Change[Payment] | Refus
         creditor=event.creditor,
         case_number=event.case_number,
         purpose=event.purpose,
+        maker=event.maker or event.owner,
         message_id=ids.message_id(rail.own_address, local_date(context.now), context.id),
         end_to_end_id=ids.end_to_end_id(context.id),
         created_at=context.now,
     )
-    rule = f"aos.max_amount={rail.max_amount}"
-    chosen: RouteChosen | RouteMissing = RouteChosen(rail="AOS", rule=rule)
-    if event.amount > rail.max_amount:
-        chosen = RouteMissing(reason=rule)
     return Change(
         payment,
         (
             Alias(MESSAGE_ALIAS, payment.message_id),
             Alias(END_TO_END_ALIAS, payment.end_to_end_id),
-            Tell("payment", context.id, chosen),
+            Tell("payment", context.id, _first_step(payment, context)),
         ),
     )
 
 
-def _wire_order(payment: Payment, payment_id: str) -> PaymentOrder:
-    return PaymentOrder(
-        kind=payment.kind,
-        payment_id=payment_id,
-        message_id=payment.message_id,
-        end_to_end_id=payment.end_to_end_id,
-        transaction_id=payment.end_to_end_id,
-        amount=payment.amount,
-        debtor=payment.debtor,
-        creditor=payment.creditor,
-        lot_id=payment.lot_id,
-        case_number=payment.case_number,
-        purpose=payment.purpose,
-        created_at=payment.created_at,
-    )
+def _first_step(payment: Payment, context: Context) -> ApprovalNeeded | Route:
+    custody = context.rules.custody
+    if custody is not None and payment.amount > custody.limit:
+        return ApprovalNeeded(limit=custody.limit, approvals=custody.approvals)
+    return choose(payment, context.rules, context.now)
+
+
+@TABLE.on(_S.ORDERED, event=ApprovalNeeded, to=_S.AWAITING_APPROVAL)
+def _await_approval(payment: Payment, event: ApprovalNeeded, context: Context) -> Change[Payment]:
+    """VLT-3.2: nothing is sent before as many persons as the rule wants have said so."""
+    facts = {"payment": context.id, "amount": str(payment.amount), "limit": str(event.limit)}
+    return Change(payment, (Alarm("APPROVAL_NEEDED", facts), *notices(payment, context, _S.AWAITING_APPROVAL)))
+
+
+def _not_an_approver(payment: Payment, person: str, context: Context) -> Refusal | None:
+    """VLT-4.4: not the maker; and only who is on the list."""
+    custody = context.rules.custody
+    if custody is None or person not in custody.approvers or person == payment.maker:
+        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"operation": "approval", "participant": person})
+    return None
+
+
+@TABLE.on(_S.AWAITING_APPROVAL, event=Approved)
+def _approve(payment: Payment, event: Approved, context: Context) -> Change[Payment] | Refusal:
+    """VLT-3.2, VLT-4.1: what is approved is the amount and the account that the person has seen, once a person."""
+    refusal = _not_an_approver(payment, event.person, context)
+    if refusal is not None:
+        return refusal
+    if event.person in payment.approvals:
+        return Refusal(code=ErrorCode.ALREADY_EXISTS, facts={"noun": "approval", "id": event.person})
+    if (event.amount, event.creditor_iban) != (payment.amount, payment.creditor.iban):
+        facts = {"expected": str(payment.amount), "received": str(event.amount)}
+        return Refusal(code=ErrorCode.AMOUNT_MISMATCH, facts=facts)
+    payment = replace(payment, approvals=(*payment.approvals, event.person))
+    enough = context.rules.custody is not None and len(payment.approvals) >= context.rules.custody.approvals
+    released = (Tell("payment", context.id, Released(approvals=payment.approvals)),) if enough else ()
+    return Change(payment, released)
+
+
+@TABLE.on(_S.AWAITING_APPROVAL, event=Released, to=_S.ORDERED)
+def _release(payment: Payment, _: Released, context: Context) -> Change[Payment]:
+    """The order is of the day of its release (AOS-C2)."""
+    payment = replace(payment, created_at=context.now)
+    return Change(payment, (Tell("payment", context.id, choose(payment, context.rules, context.now)),))
+
+
+@TABLE.on(_S.AWAITING_APPROVAL, event=Declined, to=_S.REFUSED)
+def _decline(payment: Payment, event: Declined, context: Context) -> Change[Payment] | Refusal:
+    refusal = _not_an_approver(payment, event.person, context)
+    if refusal is not None:
+        return refusal
+    payment = replace(payment, refusal_code="DECLINED", refusal_reason=event.reason)
+    told = tell_failed(payment, context, "DECLINED", event.reason)
+    return Change(payment, (*told, *notices(payment, context, _S.REFUSED, f"DECLINED {event.reason}")))
 
 
 @TABLE.on(_S.ORDERED, event=RouteChosen, to=_S.ROUTED)
 def _route(payment: Payment, event: RouteChosen, context: Context) -> Change[Payment]:
     payment = replace(payment, rail=event.rail)
-    return Change(payment, (Send(Channel.AOS, "AOS", _wire_order(payment, context.id)),))
+    if event.rail is Rail.AZIPS:
+        reference = Alias(AZIPS_ALIAS, azips_reference(payment.message_id))
+        return Change(payment, (reference, Send(Channel.AZIPS, "AZIPS", wire_order(payment, context.id))))
+    return Change(payment, (Send(Channel.AOS, "AOS", wire_order(payment, context.id)),))
+
+
+@TABLE.on(_S.ORDERED, event=RouteQueued, to=_S.QUEUED)
+def _queue(payment: Payment, event: RouteQueued, context: Context) -> Change[Payment]:
+    told = notices(payment, context, _S.QUEUED, event.rule)
+    return Change(payment, (Timer("window", event.until, WindowOpened()), *told))
+
+
+@TABLE.on(_S.QUEUED, event=WindowOpened, to=_S.ORDERED)
+def _window_opened(payment: Payment, _: WindowOpened, context: Context) -> Change[Payment]:
+    """The rule in force now decides; the order is of this day (AOS-C2)."""
+    payment = replace(payment, created_at=context.now)
+    return Change(payment, (Tell("payment", context.id, choose(payment, context.rules, context.now)),))
+
+
+@TABLE.on(_S.ORDERED, event=TransferAwaited, to=_S.AWAITING_TRANSFER)
+def _await_transfer(payment: Payment, event: TransferAwaited, context: Context) -> Change[Payment]:
+    """The payer's bank is told what to name in its own transfer; its credit is matched, nothing is sent by us."""
+    told = notices(payment, context, _S.AWAITING_TRANSFER, event.rule)
+    return Change(replace(payment, rail=Rail.AZIPS), (_transfer_timer(context), *told))
+
+
+def _transfer_timer(context: Context) -> Timer:
+    days = context.rules.azips.transfer_days if context.rules.azips is not None else 1
+    return Timer("transfer", add_business_days(context.now, days, context.rules.is_business_day), TransferOverdue())
+
+
+@TABLE.on(_S.AWAITING_TRANSFER, event=TransferOverdue)
+def _transfer_overdue(payment: Payment, _: TransferOverdue, context: Context) -> Change[Payment]:
+    """A person is told, as often as the time passes; the credit is awaited as before."""
+    facts = {"payment": context.id, "bank": payment.debtor.bic}
+    return Change(payment, (Alarm("TRANSFER_OVERDUE", facts), _transfer_timer(context)))
+
+
+@TABLE.on(_S.AWAITING_TRANSFER, event=CreditArrived)
+def _credit_arrived(payment: Payment, event: CreditArrived, context: Context) -> Change[Payment]:
+    """Consent is not money, and money is not this payment unless amount, account and case number are (EHR-12)."""
+    found = (event.amount, event.creditor_iban, event.case_number)
+    if found != (payment.amount, payment.creditor.iban, payment.case_number):
+        return Change(payment, (Tell("credit", event.credit_id, credits.Unmatched(code=ErrorCode.AMOUNT_MISMATCH)),))
+    settled = Settled(reference=event.reference, settled_at=event.settled_at)
+    matched = credits.Matched(payment_id=context.id, lot_id=payment.lot_id, owner=payment.owner)
+    return Change(payment, (Tell("credit", event.credit_id, matched), Tell("payment", context.id, settled)))
+
+
+@TABLE.on(
+    _S.ORDERED, _S.AWAITING_APPROVAL, _S.QUEUED, _S.HELD, _S.REFUSED, _S.SETTLED, *_OPEN, event=CreditArrived
+)  # fmt: skip
+def _credit_not_awaited(payment: Payment, event: CreditArrived, _: Context) -> Change[Payment]:
+    return Change(payment, (Tell("credit", event.credit_id, credits.Unmatched(code=ErrorCode.STATE_CONFLICT)),))
 
 
 @TABLE.on(_S.ORDERED, event=RouteMissing, to=_S.HELD)
@@ -193,24 +223,28 @@ def _hold(payment: Payment, event: RouteMissing, context: Context) -> Change[Pay
         payment,
         (
             Alarm("ROUTE_MISSING", {"payment": context.id, "amount": str(payment.amount), "rule": event.reason}),
-            *_tell_failed(payment, context, "ROUTE_MISSING", event.reason),
-            *_notices(payment, context, _S.HELD, event.reason),
+            *tell_failed(payment, context, "ROUTE_MISSING", event.reason),
+            *notices(payment, context, _S.HELD, event.reason),
         ),
     )
 
 
-def _answer_timer(context: Context) -> Timer:
-    return Timer("answer", context.now + context.rules.rail.answer_timeout, SilenceElapsed())
+def _answer_timer(payment: Payment, context: Context) -> Timer:
+    """AZIPS may keep an order in its queue until it closes; silence is silence only after that (facts.md)."""
+    rules, since = context.rules, context.now
+    if payment.rail is Rail.AZIPS and rules.azips is not None:
+        since = closes_at(rules.azips, context.now, rules.is_business_day)
+    return Timer("answer", since + rules.rail.answer_timeout, SilenceElapsed())
 
 
 @TABLE.on(_S.ROUTED, event=Sent, to=_S.SENT)
 def _sent(payment: Payment, _: Sent, context: Context) -> Change[Payment]:
-    return Change(payment, (_answer_timer(context), *_notices(payment, context, _S.SENT)))
+    return Change(payment, (_answer_timer(payment, context), *notices(payment, context, _S.SENT)))
 
 
 @TABLE.on(_S.ROUTED, event=OutcomeUnknown, to=_S.UNKNOWN)
 def _lost_sight(payment: Payment, event: OutcomeUnknown, context: Context) -> Change[Payment]:
-    return Change(payment, (_first_enquiry(context), *_notices(payment, context, _S.UNKNOWN, event.reason)))
+    return Change(payment, (_first_enquiry(context), *notices(payment, context, _S.UNKNOWN, event.reason)))
 
 
 def _first_enquiry(context: Context) -> Timer:
@@ -221,7 +255,7 @@ def _first_enquiry(context: Context) -> Timer:
 def _consent(payment: Payment, event: Consented, context: Context) -> Change[Payment]:
     """ACSP is consent, not money: the answer timer goes on until STAT (facts.md)."""
     payment = replace(payment, msid=event.msid)
-    return Change(payment, (_answer_timer(context), *_notices(payment, context, _S.CONSENTED)))
+    return Change(payment, (_answer_timer(payment, context), *notices(payment, context, _S.CONSENTED)))
 
 
 @TABLE.on(_S.AUTHORISED, _S.SETTLED, event=Consented)
@@ -265,15 +299,21 @@ def _credit_unexpected(payment: Payment, event: CreditOffered, _: Context) -> Ch
 
 @TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.UNKNOWN, _S.UNRESOLVED, event=CreditAuthorised, to=_S.AUTHORISED)
 def _authorise(payment: Payment, event: CreditAuthorised, context: Context) -> Change[Payment]:
-    return Change(replace(payment, credit_id=event.credit_id), (_answer_timer(context),))
+    payment = replace(payment, credit_id=event.credit_id)
+    return Change(payment, (_answer_timer(payment, context),))
 
 
-@TABLE.on(*_OPEN, event=Settled, to=_S.SETTLED)
+@TABLE.on(*_OPEN, _S.AWAITING_TRANSFER, event=Settled, to=_S.SETTLED)
 def _settle(payment: Payment, event: Settled, context: Context) -> Change[Payment]:
     payment = replace(payment, reference=event.reference, settled_at=event.settled_at)
     return Change(
         payment,
-        (CancelTimer("answer"), *_tell_settled(payment, context), *_notices(payment, context, _S.SETTLED)),
+        (
+            CancelTimer("answer"),
+            CancelTimer("transfer"),
+            *tell_settled(payment, context),
+            *notices(payment, context, _S.SETTLED),
+        ),
     )
 
 
@@ -290,8 +330,8 @@ def _reject(payment: Payment, event: Rejected, context: Context) -> Change[Payme
         payment,
         (
             CancelTimer("answer"),
-            *_tell_failed(payment, context, event.code, event.reason),
-            *_notices(payment, context, _S.REFUSED, f"{event.code} {event.reason}".strip()),
+            *tell_failed(payment, context, event.code, event.reason),
+            *notices(payment, context, _S.REFUSED, f"{event.code} {event.reason}".strip()),
         ),
     )
 
@@ -312,14 +352,14 @@ def _regression(payment: Payment, event: Settled | Rejected | Consented, context
 
 @TABLE.on(_S.SENT, _S.CONSENTED, _S.AUTHORISED, event=SilenceElapsed, to=_S.UNKNOWN)
 def _silence(payment: Payment, _: SilenceElapsed, context: Context) -> Change[Payment]:
-    return Change(payment, (_first_enquiry(context), *_notices(payment, context, _S.UNKNOWN)))
+    return Change(payment, (_first_enquiry(context), *notices(payment, context, _S.UNKNOWN)))
 
 
 @TABLE.on(_S.UNKNOWN, event=EnquiryDue)
 def _enquire(payment: Payment, event: EnquiryDue, context: Context) -> Change[Payment]:
     """Ask by the profile's schedule; after the last question a person goes on, and we keep listening."""
     rail = context.rules.rail
-    if event.number > rail.enquiries_max:
+    if event.number > rail.enquiries_max or payment.rail is Rail.AZIPS:  # AZIPS has no enquiry that we know of
         return Change(payment, (Tell("payment", context.id, EnquiriesExhausted()),))
     payment = replace(payment, enquiry_id=_enquiry_id(payment, event.number, context))
     enquiry = PaymentEnquiry(
@@ -372,29 +412,11 @@ def _enquiry_overtaken(payment: Payment, _: EnquiryRefused, __: Context) -> Chan
 def _send_again(payment: Payment, _: NotKnownToRail, context: Context) -> Change[Payment]:
     """The very same order, ids and day included: should the first copy arrive too, AOS-C3 refuses one of them."""
     payment = replace(payment, resends=payment.resends + 1, enquiry_id=None)
-    return Change(payment, (CancelTimer("answer"), Send(Channel.AOS, "AOS", _wire_order(payment, context.id))))
+    return Change(payment, (CancelTimer("answer"), Send(Channel.AOS, "AOS", wire_order(payment, context.id))))
 
 
 @TABLE.on(_S.UNKNOWN, event=EnquiriesExhausted, to=_S.UNRESOLVED)
 def _give_to_a_person(payment: Payment, _: EnquiriesExhausted, context: Context) -> Change[Payment]:
     facts = {"payment": context.id, "message_id": payment.message_id}
-    told = _notices(payment, context, _S.UNRESOLVED)
+    told = notices(payment, context, _S.UNRESOLVED)
     return Change(payment, (CancelTimer("answer"), Alarm("PAYMENT_UNRESOLVED", facts), *told))
-
-
-def _tell_settled(payment: Payment, context: Context) -> tuple[Effect, ...]:
-    if payment.reason is Reason.REFUND:
-        return (Tell("collection", payment.origin, collections.Refunded(payment_id=context.id)),)
-    settled = lots.PaymentSettled(
-        payment_id=context.id,
-        reference=payment.msid or payment.reference or payment.end_to_end_id,
-        paid_on=local_date(payment.settled_at or context.now),
-    )
-    return (Tell("lot", payment.origin, settled),)
-
-
-def _tell_failed(payment: Payment, context: Context, code: str, reason: str) -> tuple[Effect, ...]:
-    if payment.reason is Reason.REFUND:
-        failed = collections.RefundFailed(payment_id=context.id, reason=f"{code} {reason}".strip())
-        return (Tell("collection", payment.origin, failed),)
-    return (Tell("lot", payment.origin, lots.PaymentFailed(payment_id=context.id, code=code, reason=reason)),)

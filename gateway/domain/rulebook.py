@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from enum import StrEnum
 
 from gateway.domain.clock import IsBusinessDay
@@ -59,6 +59,27 @@ class RailRule:
     enquiry_ids: EnquiryIds = EnquiryIds.NEW
     resends_max: int = 3  # how often an order the rail has never seen goes again, before a person is asked
     unknown_order_codes: frozenset[str] = frozenset({"NOOR"})  # the rail's words for "no such order"
+    budget_bics: frozenset[str] = frozenset()  # payments to these are excepted from the maximum
+    version: str = ""  # which edition of the rail's operating rules the figures are of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzipsRule:
+    """When AZIPS takes documents (facts.md: told). Times are Baku's, on business days."""
+
+    opens: time
+    closes: time
+    version: str
+    transfer_days: int = 5  # business days a payer's bank has for a transfer we wait for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustodyRule:
+    """VLT-3.2: above `limit` this many persons approve, none of them the maker (VLT-4.4)."""
+
+    limit: Money
+    approvals: int
+    approvers: frozenset[str]  # registration codes in their certificates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +93,8 @@ class Rulebook:
     banks: Mapping[str, str]  # bank code -> BIC of the banks we call back
     authorities: tuple[str, ...]  # recipients of every protocol (EHR-7)
     receipt_days: int  # business days an authority has to send its receipt
+    azips: AzipsRule | None = None
+    custody: CustodyRule | None = None
 
     def regime(self, regime: Regime, on: date) -> RegimeRule | None:
         """The row in force on a day, or None where the regime has none yet."""

@@ -23,6 +23,20 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived(Offered):
+    """The money is on our account already; nobody asks us."""
+
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmatched:
+    """It is on our account and not what is awaited."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """It is what a payment of ours awaits."""
 

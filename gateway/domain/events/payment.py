@@ -18,6 +18,16 @@ class Reason(StrEnum):
     REFUND = "refund"  # a deposit going back; told to its collection
 
 
+END_TO_END_ALIAS = "aos.e2e"  # how a credit finds the payment that awaits it
+
+
+class Rail(StrEnum):
+    """What carries a payment."""
+
+    AOS = "AOS"  # the instant payment system
+    AZIPS = "AZIPS"  # real-time gross settlement, in its operating window
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
     """Somebody in the house wants this paid. `origin` is the lot's or collection's id."""
@@ -33,14 +43,85 @@ class Ordered:
     case_number: str | None
     case_number_required: bool
     purpose: str
+    maker: str = ""  # the person who caused it, where one did; never its approver (VLT-4.4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalNeeded:
+    """Above the custody limit: persons must approve before anything is sent (VLT-3.2)."""
+
+    limit: Money
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A person, by a sealed statement, releases exactly this amount to exactly this account."""
+
+    person: str
+    amount: Money
+    creditor_iban: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """As many persons as the rule wants have approved."""
+
+    approvals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """A person will not have it paid."""
+
+    person: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteChosen:
-    """The instant rail can carry it; `rule` names the limit that decided."""
+    """This rail carries it; `rule` names what decided, with its version."""
 
-    rail: str
+    rail: Rail
     rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteQueued:
+    """This rail carries it, once its window opens."""
+
+    rail: Rail
+    rule: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOpened:
+    """The rail takes documents again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAwaited:
+    """Too great to be asked for over AÖS: the payer's bank transfers by itself, naming our end-to-end id."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOverdue:
+    """It has not come in the time it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditArrived:
+    """Money is on our account that names this payment; final, nobody asks us to confirm it."""
+
+    credit_id: str
+    amount: Money
+    creditor_iban: str
+    case_number: str | None
+    reference: str
+    settled_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
