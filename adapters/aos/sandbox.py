@@ -22,8 +22,9 @@ from typing import Any
 from aiohttp import web
 
 from adapters.aos.central.checks import OperatingRules
+from adapters.aos.central.core import Outgoings
 from adapters.aos.central.participants import Participant
-from adapters.aos.central.system import InstantPaymentSystem, Outgoings
+from adapters.aos.central.system import InstantPaymentSystem
 from adapters.aos.delivery import Deliveries, DeliverySettings
 from adapters.aos.faults import Fault, FaultPlan
 from contracts.errors import ErrorCode
@@ -130,6 +131,6 @@ class AosSandbox:
         while True:
             await asyncio.sleep(_IDLE_S)
             try:
-                self._send(self.system.expire(self._clock()))
+                self._send(self.system.tick(self._clock()))
             except Exception:
                 _log.exception("the intervals could not be watched")

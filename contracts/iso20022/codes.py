@@ -48,7 +48,7 @@ class ReceiptCode(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why AÖS or an agent refuses. The last four are known from real samples (facts.md), the others are ISO's words."""
+    """Why AÖS or an agent refuses. The last three are known from real samples (facts.md), the others are ISO's."""
 
     FF01 = "FF01"  # not of the AÖS format, or a mandatory field is missing (AOS-C1, AOS-C4)
     DT01 = "DT01"  # value date is not the operating day (AOS-C2)
@@ -61,6 +61,8 @@ class ReasonCode(StrEnum):
     AM02 = "AM02"  # above the maximum of one order (AOS-C9)
     AM09 = "AM09"  # not the amount asked for
     NOOR = "NOOR"  # no such order
+    ARDT = "ARDT"  # returned already
+    AM03 = "AM03"  # a limit not above the net debit position (AOS-L2, AOS-L3)
     DS02 = "DS02"  # signed by another than the header says (AOS-S1)
     AM04 = "AM04"  # too little money
     EA178 = "EA178"  # request rejected by authoriser

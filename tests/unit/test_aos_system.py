@@ -239,7 +239,7 @@ def test_an_order_without_fault_names_its_correspondent_accounts():
 def test_a_closed_clearing_account_is_refused():
     """AOS-C6."""
     system = _system()
-    del system.ledger._limits["C-XZR"]
+    system.ledger.close_account("C-XZR")
     out = system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     assert [reason.code for reason in out[0].message.reasons] == ["AC01"]
 

@@ -1,47 +1,54 @@
-"""The flow of messages through AÖS: one message in, the messages that follow out. Pure; time is an argument.
+"""AÖS as a whole: one message in, the messages that follow out. Pure; time is an argument.
 
-pacs.008: block, pass on, AUTH posts and STAT goes to both, NAUT or silence releases and RJCT goes to both
-(AOS-P1 to AOS-P5). pain.001: pass on, the debtor agent's pacs.008 is its consent (ACSP with MSID to the initiator) and
-runs as any, the initiator hears STAT or RJCT as pain.002 (AOS-P7). Enquiries are answered from what is held (AOS-I1,
-AOS-I2). What breaks a rule is refused in the rule's own message (AOS-R1, AOS-R2, AOS-R5).
+Each kind of message goes to the part that keeps its rules: `execution` (orders, returns), `requests`, `recalls`,
+`limits`, `information`. What breaks a rule is refused in the rule's own message (AOS-R1 to AOS-R5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from adapters.aos.central.checks import OperatingRules, Order, Scene, faults, malformed
+from adapters.aos.central.checks import OperatingRules, malformed
+from adapters.aos.central.core import Core, Outgoings
+from adapters.aos.central.execution import Execution
+from adapters.aos.central.information import Information
 from adapters.aos.central.ledger import Ledger
-from adapters.aos.central.orders import HeldOrder, HeldRequest, OrderState, RequestState
+from adapters.aos.central.limits import Limits
+from adapters.aos.central.orders import HeldOrder, HeldRecall, HeldRequest
 from adapters.aos.central.participants import Participant, Participants
-from adapters.aos.central.reasons import reason
-from adapters.aos.central.words import ORDER_NAME, Outgoing, Words
+from adapters.aos.central.recalls import Recalls
+from adapters.aos.central.requests import Requests
+from adapters.aos.central.words import Words
 from contracts.errors import Refusal
 from contracts.iso20022 import (
     BusinessHeader,
+    CopyRequest,
     CreditTransfer,
+    DayQuery,
+    LimitChange,
+    LimitQuery,
+    MessageName,
     OrderEnquiry,
     OrderStatus,
     PaymentRequest,
-    Reason,
-    ReasonCode,
+    PaymentReturn,
     ReceiptCode,
     RequestEnquiry,
     RequestStatus,
-    StatusKind,
+    ReturnRefusal,
+    ReturnRequest,
+    StatementRequest,
+    TextMessage,
 )
-from contracts.iso20022.pain import REQUEST_NAME
-from contracts.iso20022.registry import type_of
-from gateway.domain.clock import local_date
+from gateway.domain.clock import BAKU, local_date
 
-Outgoings = tuple[Outgoing, ...]
-_ANSWERS = (StatusKind.AUTH, StatusKind.NAUT)
+AZIPS_BIC = "NABZAZ2CRTS"  # a guess (facts.md); a setting
 
 
 class InstantPaymentSystem:
-    """AÖS. `orders` and `requests` are by the id of the message that brought them."""
+    """AÖS. `orders`, `requests` and `recalls` are by the id of the message that brought them."""
 
     def __init__(
         self,
@@ -49,227 +56,120 @@ class InstantPaymentSystem:
         participants: Iterable[Participant],
         rules: OperatingRules,
         next_id: Callable[[datetime], str],
+        *,
+        azips_bic: str = AZIPS_BIC,
     ) -> None:
-        self.participants, self.rules, self.ledger = Participants(participants), rules, Ledger()
-        for row in self.participants:
-            self.ledger.open_account(row.clearing_account, balance=row.opening_balance, debit_limit=row.debit_limit)
-        self.orders: dict[str, HeldOrder] = {}
-        self.requests: dict[str, HeldRequest] = {}
-        self._numbers: dict[str, str] = {}  # document number -> sender
-        self._words = Words(bic, next_id)
+        core = Core(participants=Participants(participants), rules=rules, words=Words(bic, next_id))
+        _open_accounts(core)
+        self._core = core
+        self._seen_at: datetime | None = None
+        self._requests, recalls = Requests(core), Recalls(core)
+        self.limits, self._information = Limits(core), Information(core, azips_bic)
+        self._execution = Execution(core, self._requests, recalls, self.limits)
         self._handlers: dict[type[Any], Callable[[Any, str, datetime], Outgoings]] = {
-            CreditTransfer: self._order,
-            PaymentRequest: self._request,
-            OrderStatus: self._answered,
-            RequestStatus: self._declined,
-            OrderEnquiry: self._order_asked,
-            RequestEnquiry: self._request_asked,
+            CreditTransfer: self._execution.ordered,
+            PaymentReturn: self._execution.returned,
+            OrderStatus: self._execution.answered,
+            OrderEnquiry: self._execution.asked,
+            PaymentRequest: self._requests.requested,
+            RequestStatus: self._requests.declined,
+            RequestEnquiry: self._requests.asked,
+            ReturnRequest: recalls.requested,
+            ReturnRefusal: recalls.refused,
+            LimitQuery: self.limits.asked,
+            LimitChange: self.limits.changed,
+            CopyRequest: self._information.copy,
+            StatementRequest: self._information.statement,
+            DayQuery: self._information.day,
+            TextMessage: self._information.text,
         }
+
+    @property
+    def participants(self) -> Participants:
+        """Who takes part."""
+        return self._core.participants
+
+    @property
+    def rules(self) -> OperatingRules:
+        """The operating schedule in force."""
+        return self._core.rules
+
+    @rules.setter
+    def rules(self, rules: OperatingRules) -> None:
+        """A new schedule, from now on (AOS-G5)."""
+        self._core.rules = rules
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books."""
+        return self._core.ledger
+
+    @property
+    def orders(self) -> dict[str, HeldOrder]:
+        """Accepted orders and returns."""
+        return self._core.orders
+
+    @property
+    def requests(self) -> dict[str, HeldRequest]:
+        """Accepted payment requests."""
+        return self._core.requests
+
+    @property
+    def recalls(self) -> dict[str, HeldRecall]:
+        """Accepted return requests."""
+        return self._core.recalls
 
     def handle(self, message: Any, sender_bic: str, now: datetime) -> Outgoings:
         """What follows from one message of a participant."""
         handler = self._handlers.get(type(message))
-        return (self._error(message, sender_bic, now),) if handler is None else handler(message, sender_bic, now)
+        return self._core.error(message, sender_bic, now) if handler is None else handler(message, sender_bic, now)
 
     def refuse_malformed(self, header: BusinessHeader, refusal: Refusal, now: datetime) -> Outgoings:
         """Signed and addressed well, but not by the profile (AOS-C1, AOS-C4): each message has its own refusal."""
-        reasons = (malformed(refusal),)
-        if header.message_name == ORDER_NAME:
-            return (self._words.order_refusal(header.from_bic, header.message_id, reasons, now),)
-        code = ReceiptCode.RJCT if header.message_name == REQUEST_NAME else ReceiptCode.ERRC
-        receipt = self._words.receipt(
-            header.from_bic, header.message_id, header.message_name, now, code=code, reasons=reasons
-        )
-        return (receipt,)
+        to_bic, original, reasons, words = header.from_bic, header.message_id, (malformed(refusal),), self._core.words
+        match header.message_name:
+            case MessageName.ORDER | MessageName.RETURN:
+                return (words.order_refusal(to_bic, original, reasons, now, name=header.message_name),)
+            case MessageName.RETURN_REQUEST:
+                return (words.return_refusal(to_bic, original, reasons, now),)
+            case name:
+                code = ReceiptCode.RJCT if name == MessageName.REQUEST else ReceiptCode.ERRC
+                return (words.receipt(to_bic, original, name, now, code=code, reasons=reasons),)
 
     def next_due(self) -> datetime | None:
         """When the next silence ends an order or request."""
-        held = [order.due for order in self.orders.values() if order.state is OrderState.BLOCKED]
-        held += [request.due for request in self.requests.values() if request.state is RequestState.PASSED]
-        return min(held, default=None)
+        return min([*self._execution.next_due(), *self._requests.next_due()], default=None)
 
     def expire(self, now: datetime) -> Outgoings:
-        """End what was not answered within its interval (AOS-P5, AOS-P7)."""
-        out: list[Outgoing] = []
-        for order in list(self.orders.values()):
-            if order.state is OrderState.BLOCKED and order.due <= now:
-                out += self._reject(order, (reason(ReasonCode.EL202),), now)
-        for held in list(self.requests.values()):
-            if held.state is RequestState.PASSED and held.due <= now:
-                out += self._reject_request(held, (reason(ReasonCode.EP252),), now)
-        return tuple(out)
+        """End what was not answered within its interval (AOS-P5, AOS-T5, AOS-P7)."""
+        return (*self._execution.expire(now), *self._requests.expire(now))
 
-    def _scene(self, sender_bic: str, now: datetime) -> Scene:
-        return Scene(
-            sender_bic=sender_bic,
-            today=local_date(now),
-            participants=self.participants,
-            ledger=self.ledger,
-            rules=self.rules,
-            numbers=self._numbers,
-        )
+    def tick(self, now: datetime) -> Outgoings:
+        """Everything that time brings: silence, adjustments (AOS-L4), the end of a day (AOS-I8). Call it often."""
+        before, self._seen_at = self._seen_at or now, now
+        if any(before < moment <= now for moment in self._adjustments(local_date(before), local_date(now))):
+            self.limits.adjust(now)
+        ended = [day for day in _days(local_date(before), local_date(now)) if day < local_date(now)]
+        statements = tuple(out for day in ended for out in self._information.end_of_day(day, now))
+        return (*self.expire(now), *statements)
 
-    def _faults(self, order: Order, sender_bic: str, now: datetime) -> tuple[Reason, ...]:
-        found = faults(order, self._scene(sender_bic, now))
-        self._numbers.setdefault(order.message_id, sender_bic)
-        return found
-
-    # -- payment orders -------------------------------------------------------------------------------------------
-
-    def _order(self, transfer: CreditTransfer, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-P1, AOS-P2."""
-        found = self._faults(transfer, sender_bic, now)
-        held = self._request_answered_by(transfer)
-        if not found and held is not None and not _answers(transfer, held):
-            found = (reason(ReasonCode.AM09),)
-        if not found and not self._block(transfer):
-            found = (reason(ReasonCode.AM04),)
-        if found:
-            return (self._refused(transfer, sender_bic, found, now),)
-        due = now + timedelta(seconds=self.rules.confirmation_interval_s)
-        self.orders[transfer.message_id] = HeldOrder(transfer=transfer, state=OrderState.BLOCKED, due=due, request=held)
-        consent = () if held is None else (self._consent(held, transfer, now),)
-        passed = Outgoing(to_bic=transfer.creditor.bic, message=transfer, end_to_end_id=transfer.end_to_end_id)
-        return (*consent, passed)
-
-    def _refused(
-        self, transfer: CreditTransfer, sender_bic: str, reasons: tuple[Reason, ...], now: datetime
-    ) -> Outgoing:
-        """AOS-R1."""
-        return self._words.order_refusal(
-            sender_bic,
-            transfer.message_id,
-            reasons,
-            now,
-            end_to_end_id=transfer.end_to_end_id,
-            transaction_id=transfer.transaction_id,
-        )
-
-    def _block(self, transfer: CreditTransfer) -> bool:
-        return self.ledger.block(transfer.message_id, self._clearing(transfer.debtor.bic), transfer.amount_minor)
-
-    def _clearing(self, bic: str) -> str:
-        participant = self.participants.of(bic)
-        if participant is None:
-            raise LookupError(f"{bic} takes no part")  # the checks have let nothing else through
-        return participant.clearing_account
-
-    def _answered(self, status: OrderStatus, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-P3 to AOS-P5. An answer that comes again, or late, hears the outcome again and changes nothing."""
-        order = self.orders.get(status.original_message_id)
-        if order is None or order.transfer.creditor.bic != sender_bic or status.kind not in _ANSWERS:
-            return (self._error(status, sender_bic, now),)
-        if order.state is not OrderState.BLOCKED:
-            return (self._words.order_status(sender_bic, order, _final_kind(order), now),)
-        if status.kind is StatusKind.NAUT:
-            return self._reject(order, status.reasons or (reason(ReasonCode.EA178),), now)
-        return self._settle(order, now)
-
-    def _settle(self, order: HeldOrder, now: datetime) -> Outgoings:
-        """AOS-P4, and AOS-P7 for the initiator."""
-        transfer = order.transfer
-        self.ledger.execute(transfer.message_id, self._clearing(transfer.creditor.bic))
-        order.state = OrderState.SETTLED
-        told = self._tell_agents(order, StatusKind.STAT, now)
-        if order.request is None:
-            return told
-        order.request.state = RequestState.SETTLED
-        return (*told, self._words.request_status(order.request, StatusKind.STAT, now))
-
-    def _reject(self, order: HeldOrder, reasons: tuple[Reason, ...], now: datetime) -> Outgoings:
-        """AOS-P5, and AOS-P7 for the initiator."""
-        self.ledger.release(order.transfer.message_id)
-        order.state, order.reasons = OrderState.REJECTED, reasons
-        told = self._tell_agents(order, StatusKind.RJCT, now)
-        return told if order.request is None else (*told, *self._reject_request(order.request, reasons, now))
-
-    def _tell_agents(self, order: HeldOrder, kind: StatusKind, now: datetime) -> Outgoings:
-        agents = (order.transfer.debtor.bic, order.transfer.creditor.bic)
-        return tuple(self._words.order_status(bic, order, kind, now) for bic in agents)
-
-    # -- payment requests -----------------------------------------------------------------------------------------
-
-    def _request(self, request: PaymentRequest, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-P7: to the debtor agent, or AOS-R2."""
-        found = self._faults(request, sender_bic, now)
-        if found:
-            receipt = self._words.receipt(
-                sender_bic, request.message_id, REQUEST_NAME, now, code=ReceiptCode.RJCT, reasons=found
-            )
-            return (receipt,)
-        self.requests[request.message_id] = HeldRequest(
-            request=request,
-            initiator_bic=sender_bic,
-            state=RequestState.PASSED,
-            due=now + timedelta(seconds=self.rules.request_interval_s),
-        )
-        return (Outgoing(to_bic=request.debtor.bic, message=request, end_to_end_id=request.end_to_end_id),)
-
-    def _request_answered_by(self, transfer: CreditTransfer) -> HeldRequest | None:
-        """The request of this debtor agent with the order's end-to-end id, in whatever state it is."""
-        for held in self.requests.values():
-            request = held.request
-            if request.end_to_end_id == transfer.end_to_end_id and request.debtor.bic == transfer.debtor.bic:
-                return held
-        return None
-
-    def _consent(self, held: HeldRequest, transfer: CreditTransfer, now: datetime) -> Outgoing:
-        held.state, held.msid = RequestState.CONSENTED, transfer.message_id
-        return self._words.request_status(held, StatusKind.ACSP, now)
-
-    def _declined(self, status: RequestStatus, sender_bic: str, now: datetime) -> Outgoings:
-        """The debtor agent's pain.002/NAUT: EA178 and its own reasons to the initiator."""
-        held = self.requests.get(status.original_message_id)
-        if held is None or held.request.debtor.bic != sender_bic or status.kind is not StatusKind.NAUT:
-            return (self._error(status, sender_bic, now),)
-        if held.state is not RequestState.PASSED:
-            return ()
-        return self._reject_request(held, (reason(ReasonCode.EA178), *status.reasons), now)
-
-    def _reject_request(self, held: HeldRequest, reasons: tuple[Reason, ...], now: datetime) -> Outgoings:
-        held.state, held.reasons = RequestState.REJECTED, reasons
-        return (self._words.request_status(held, StatusKind.RJCT, now),)
-
-    # -- enquiries ------------------------------------------------------------------------------------------------
-
-    def _order_asked(self, enquiry: OrderEnquiry, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-I1: only the order's own agents are told."""
-        order = self.orders.get(enquiry.original_message_id)
-        if order is None or sender_bic not in (order.transfer.debtor.bic, order.transfer.creditor.bic):
-            return (self._error(enquiry, sender_bic, now),)
-        return (self._words.order_status(sender_bic, order, StatusKind.STAT, now, asked=True),)
-
-    def _request_asked(self, enquiry: RequestEnquiry, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-I2: only the initiator is told."""
-        held = self.requests.get(enquiry.original_message_id)
-        if held is None or held.initiator_bic != sender_bic:
-            return (self._error(enquiry, sender_bic, now),)
-        return (self._words.request_status(held, StatusKind.STAT, now, asked=True),)
-
-    def _error(self, message: Any, sender_bic: str, now: datetime) -> Outgoing:
-        """AOS-R5: it speaks of what is not there, or not of the sender's."""
-        return self._words.receipt(
-            sender_bic,
-            message.message_id,
-            type_of(message).name,
-            now,
-            code=ReceiptCode.ERRC,
-            reasons=(reason(ReasonCode.NOOR),),
-            asked=True,
-        )
+    def _adjustments(self, first: date, last: date) -> list[datetime]:
+        times = self._core.rules.adjustments
+        return [datetime.combine(day, time, BAKU) for day in _days(first, last) for time in times]
 
 
-def _answers(transfer: CreditTransfer, held: HeldRequest) -> bool:
-    """It is what was asked, the case number (EHR-12) included, and the request still waits."""
-    request = held.request
-    return (
-        held.state is RequestState.PASSED
-        and transfer.amount_minor == request.amount_minor
-        and transfer.debtor.iban == request.debtor.iban
-        and transfer.creditor.iban == request.creditor.iban
-        and transfer.case_number == request.case_number
-    )
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _final_kind(order: HeldOrder) -> StatusKind:
-    return StatusKind.STAT if order.state is OrderState.SETTLED else StatusKind.RJCT
+def _open_accounts(core: Core) -> None:
+    """Settlement accounts first: clearing accounts hang on them (AOS-G3)."""
+    ledger = core.ledger
+    for row in core.participants:
+        if row.settlement_account is not None:
+            ledger.open_account(row.settlement_account, debit_limit=row.settlement_limit)
+        if row.correspondent_account is not None:
+            ledger.open_account(row.correspondent_account, balance=row.azips_funds)
+    for row in core.participants:
+        under = core.participants.direct_of(row).settlement_account
+        ledger.open_account(row.clearing_account, balance=row.opening_balance, debit_limit=row.debit_limit, under=under)
