@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.algorithms import PrivateKey, PublicKey
@@ -26,6 +27,7 @@ ROOT_DAYS = 3650
 ISSUING_DAYS = 1825
 BACKDATED = timedelta(minutes=10)  # peers' clocks differ; a certificate is not to be "not yet valid" next door
 LIST_HOURS = 24
+OCSP_HOURS = 1
 DEFAULT_LIST_URI = "http://crl.bsxm.example/issuing.crl"
 CERTIFICATE_AUTHORITY = "BSXM (nümunə)"
 
@@ -117,6 +119,29 @@ class Authority:
         entries = [line for line in self._register.values() if line.revoked_at is not None]
         lists = [self._list(self._issuing, entries, now), self._list(self._root, (), now)]
         return b"".join(entry.public_bytes(Encoding.PEM) for entry in lists)
+
+    def ocsp_answer(self, request: bytes, now: datetime) -> bytes:
+        """The DER answer to a DER OCSP request, good for an hour. Raises ValueError for what is not a request."""
+        asked = ocsp.load_der_ocsp_request(request)
+        line = self._register.get(format(asked.serial_number, "x"))
+        status, revoked_at = ocsp.OCSPCertStatus.UNKNOWN, None
+        if line is not None:
+            revoked_at = line.revoked_at
+            status = ocsp.OCSPCertStatus.GOOD if revoked_at is None else ocsp.OCSPCertStatus.REVOKED
+        issuer = self._issuing
+        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+            asked.issuer_name_hash,
+            asked.issuer_key_hash,
+            asked.serial_number,
+            asked.hash_algorithm,
+            status,
+            _second(now),
+            _second(now) + timedelta(hours=OCSP_HOURS),
+            revoked_at,
+            None,
+        )
+        answer = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
+        return answer.sign(issuer.private_key, SHA256()).public_bytes(Encoding.DER)
 
     @property
     def register(self) -> tuple[Issued, ...]:

@@ -29,6 +29,7 @@ from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from certs.freshness import IssuerStanding, RevocationState
 from certs.http_signature import HttpSignaturePolicy
 from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
@@ -53,6 +54,8 @@ from gateway.ports import Adapter
 from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
+from gateway.wire.revocation import RevocationFetcher, RevocationSources
+from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
 
@@ -72,7 +75,7 @@ def policies(config: Config) -> dict[str, RetryPolicy]:
 
 def key_folder(config: Config) -> KeyFolder:
     """Where our keys and the lists of whom we trust are."""
-    keys = config.keys
+    keys, revocation = config.keys, config.revocation
     return KeyFolder(
         directory=keys.directory,
         key=keys.key,
@@ -80,7 +83,7 @@ def key_folder(config: Config) -> KeyFolder:
         anchors=keys.anchors,
         intermediates=keys.intermediates,
         crls=keys.crls,
-        policy=TrustPolicy(revocation_grace_s=config.keys.crl_grace_s),
+        policy=TrustPolicy(revocation_max_age_s=revocation.max_age_s, revocation_grace_s=revocation.grace_s),
     )
 
 
@@ -136,6 +139,7 @@ class _Assembly:
         store = await open_store(config.store.url, pool_size=config.store.connections_max)
         self.stack.push_async_callback(store.close)
         engine = Engine(store, TABLES, build_rulebook(config), clock=self.clock, policies=policies(config))
+        await self.revocation()
         kafka = self.broker()
         deficiencies = Deficiencies(engine, participant=config.aos.participant)
         adapters = self.adapters(kafka, deficiencies)
@@ -148,6 +152,28 @@ class _Assembly:
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
         self.stack.push_async_callback(running.close)
         return System(config, store, engine, dispatcher, watchdog, running, kafka.bootstrap_servers, self.stack)
+
+    async def revocation(self) -> None:
+        """Start fetching lists and OCSP answers, the first round before any door opens."""
+        settings = self.config.revocation
+        self.metrics.watch_revocation(self.standings)
+        if not settings.lists and settings.ocsp_url is None:
+            return
+        sources = RevocationSources(
+            lists=settings.lists,
+            ocsp_url=settings.ocsp_url,
+            refresh_s=settings.refresh_s,
+            timeout_s=settings.timeout_s,
+            list_max_bytes=settings.list_max_bytes,
+        )
+        fetcher = RevocationFetcher(sources, self.keys, clock=self.clock)
+        await fetcher.refresh()
+        task = asyncio.create_task(fetcher.run(), name="revocation")
+        self.stack.push_async_callback(stop_fetching, task)
+
+    def standings(self) -> tuple[IssuerStanding, ...]:
+        """How the issuers of those we trust stand now."""
+        return self.keys().trust.standings(self.clock())
 
     def broker(self) -> KafkaSettings:
         """How to reach the broker; the embedded one is started."""
@@ -321,7 +347,7 @@ class _Assembly:
         rails = AosDoor(engine, self.rail(), self.keys, clock=self.clock).routes()
         rails += AsanPayDoor(engine, participant=config.asan_pay.participant).routes()
         root.add_routes(rails)
-        root.add_routes(health_routes(self.readiness(store, receipts), self.metrics))
+        root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings))
         return root
 
     def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies) -> Middleware:
@@ -374,8 +400,7 @@ class _Assembly:
         """A client that signs as we."""
         return SignedClient(self.keys, timeout_s=timeout_s, clock=self.clock)
 
-    @staticmethod
-    def readiness(store: Store, receipts: ReceiptsConsumer) -> Readiness:
+    def readiness(self, store: Store, receipts: ReceiptsConsumer) -> Readiness:
         """What must work before traffic is sent here."""
 
         async def database() -> bool:
@@ -385,7 +410,11 @@ class _Assembly:
         async def broker() -> bool:
             return receipts.reader.reading.is_set()
 
-        return {"store": database, "broker": broker}
+        async def revocation() -> bool:
+            standings = self.standings()
+            return not standings or any(one.state is not RevocationState.CLOSED for one in standings)
+
+        return {"store": database, "broker": broker, "revocation": revocation}
 
 
 def noting(note: NoteRefusal) -> OnRefusal:

@@ -6,12 +6,14 @@ Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from cryptography import x509
+from cryptography.x509.ocsp import OCSPResponse
 
 from certs.keystore import Credential
 from certs.trust import TrustPolicy, TrustStore
@@ -76,7 +78,10 @@ class WatchedKeys:
 
     def __init__(self, folder: KeyFolder, *, reload_s: float) -> None:
         self._folder, self._reload_s = folder, reload_s
-        self._identity = folder.identity()
+        self._own = folder.identity()
+        self._lists: tuple[x509.CertificateRevocationList, ...] = ()
+        self._answers: tuple[OCSPResponse, ...] = ()
+        self._identity = self._own
         self._changed = folder.newest_change()
         self._look_at = time.monotonic() + reload_s
 
@@ -86,10 +91,20 @@ class WatchedKeys:
             self._reload()
         return self._identity
 
+    def know(self, lists: Sequence[x509.CertificateRevocationList], answers: Sequence[OCSPResponse]) -> None:
+        """Judge by these lists and answers too, besides those of the folder; they replace what was told before."""
+        self._lists, self._answers = tuple(lists), tuple(answers)
+        self._renew()
+
+    def _renew(self) -> None:
+        trust = self._own.trust.with_revocation(self._lists, self._answers)
+        self._identity = Identity(self._own.credential, trust)
+
     def _reload(self) -> None:
         try:
             changed = self._folder.newest_change()
             if changed != self._changed:
-                self._identity, self._changed = self._folder.identity(), changed
+                self._own, self._changed = self._folder.identity(), changed
+                self._renew()
         except (OSError, OurFaultError) as error:
             _log.error("keys not reloaded", reason=str(error))

@@ -69,10 +69,19 @@ class KeysSettings(Section):
     anchors: str = Field("anchors.pem", description="Root certificates that we trust")
     intermediates: str = Field("intermediates.pem", description="Issuing authorities' certificates")
     crls: tuple[str, ...] = Field(("crl.pem",), min_length=1, description="Revocation lists")
-    crl_grace_s: int = Field(
-        0, ge=0, le=86_400, description="How long after its next update is due a revocation list is still believed"
-    )
     reload_s: int = Field(60, ge=1, description="How often the folder is looked at for new lists and keys")
+
+
+class RevocationSettings(Section):
+    """How we learn of revoked certificates; national rules renew lists at least every three hours."""
+
+    lists: tuple[Url, ...] = Field((), description="Addresses of lists, complete or delta, fetched in the background")
+    ocsp_url: Url | None = Field(None, description="Address of the OCSP responder, asked in the background")
+    refresh_s: int = Field(3600, ge=10, le=10_800, description="How often every source is asked")
+    timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for one source")
+    list_max_bytes: int = Field(16_777_216, ge=1024, le=268_435_456, description="Longest list taken")
+    max_age_s: int = Field(10_800, ge=60, description="Age after which a list or an answer is stale")
+    grace_s: int = Field(0, ge=0, le=86_400, description="How long what is stale is still believed, visibly")
 
 
 class SignatureSettings(Section):
@@ -98,15 +107,6 @@ class AosSettings(Section):
     resends_max: int = Field(
         3, ge=0, le=100, description="How often an order that AÖS has never seen goes again, under the same ids"
     )
-    unknown_order_codes: tuple[str, ...] = Field(
-        ("NOOR",), min_length=1, description="Reason codes by which AÖS says that it has no such order"
-    )
-    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
-
-
-class AsanPaySettings(Section):
-    """Asan Pay, which collects deposits, fees and final amounts."""
-
     budget_bics: tuple[Bic, ...] = Field(
         ("CTREAZ22",), description="Payees' BICs whose payments are excepted from the maximum"
     )
@@ -116,12 +116,12 @@ class AsanPaySettings(Section):
         max_length=40,
         description="Edition of AÖS's operating rules, journalled with a route",
     )
-    url: Url = Field(description="Address of Asan Pay")
-    participant: Participant = Field("ASANPAY", description="Its registration code")
+    unknown_order_codes: tuple[str, ...] = Field(
+        ("NOOR",), min_length=1, description="Reason codes by which AÖS says that it has no such order"
+    )
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
-class PlatformSettings(Section):
 class AzipsSettings(Section):
     """AZIPS, real-time gross settlement, for what is too great for AÖS; without this section a person decides."""
 
@@ -157,6 +157,15 @@ class CustodySettings(Section):
     )
 
 
+class AsanPaySettings(Section):
+    """Asan Pay, which collects deposits, fees and final amounts."""
+
+    url: Url = Field(description="Address of Asan Pay")
+    participant: Participant = Field("ASANPAY", description="Its registration code")
+    request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
+
+
+class PlatformSettings(Section):
     """The auction platform."""
 
     participant: Participant = Field("EHERRAC", description="Its registration code")
@@ -218,6 +227,13 @@ class DispatcherSettings(Section):
 
     concurrency_per_recipient: int = Field(8, ge=1, le=256, description="Messages under way to one recipient at once")
     lease_s: float = Field(60.0, ge=1, le=3600, description="Time one process keeps a row before another may take it")
+    breaker_failures: int = Field(
+        5, ge=1, le=1000, description="Attempts without an answer in a row after which a recipient is left alone"
+    )
+    breaker_pause_s: float = Field(
+        30.0, gt=0, le=3600, description="Time until one attempt probes it; doubles with every probe in vain"
+    )
+    breaker_pause_max_s: float = Field(300.0, gt=0, le=3600, description="Longest time between probes")
     poll_s: float = Field(0.5, gt=0, le=60, description="How often due rows are looked for when nothing announces them")
     retry_s: tuple[float, ...] = Field(
         (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, 28_800, 43_200),
@@ -309,8 +325,11 @@ class Config(Section):
     store: StoreSettings = StoreSettings()
     http: HttpSettings = HttpSettings()
     keys: KeysSettings
+    revocation: RevocationSettings = RevocationSettings()
     signature: SignatureSettings = SignatureSettings()
     aos: AosSettings
+    azips: AzipsSettings | None = None
+    custody: CustodySettings = CustodySettings()
     asan_pay: AsanPaySettings
     platform: PlatformSettings
     banks: tuple[BankSettings, ...] = Field(min_length=1)
@@ -324,5 +343,3 @@ class Config(Section):
     calendar: CalendarSettings = CalendarSettings()
     protocol: ProtocolSettings = ProtocolSettings()
     log: LogSettings = LogSettings()
-    azips: AzipsSettings | None = None
-    custody: CustodySettings = CustodySettings()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.doors.metrics import Metrics
+from gateway.doors.metrics import Metrics, Standings
 
 UNSIGNED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 CHECK_TIMEOUT_S = 2.0  # a check that takes longer has failed
@@ -25,7 +25,7 @@ Readiness = Mapping[str, Check]
 """Named checks: the store answers, the keys are loaded, the broker is reached."""
 
 
-def health_routes(readiness: Readiness, metrics: Metrics) -> list[web.RouteDef]:
+def health_routes(readiness: Readiness, metrics: Metrics, standings: Standings = tuple) -> list[web.RouteDef]:
     """The three routes, for an application that serves them."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -37,6 +37,10 @@ def health_routes(readiness: Readiness, metrics: Metrics) -> list[web.RouteDef]:
         body = {
             "status": "ready" if ready else "not ready",
             "checks": {name: "ok" if passed else "failed" for name, passed in results.items()},
+            "revocation": [
+                {"issuer": standing.issuer, "state": standing.state, "graceLeftSeconds": standing.grace_left_s}
+                for standing in standings()
+            ],
         }
         return web.json_response(body, status=200 if ready else 503)
 

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from certs.freshness import IssuerStanding, RevocationState
+
 NounCounts = Callable[[], Mapping[tuple[str, str], int]]
 """How many nouns are in each state now: `(noun, state) -> count`. Called at every scrape, so it must be quick."""
+
+Standings = Callable[[], Sequence[IssuerStanding]]
+"""How every issuer stands now."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # the promise is 2 s (DESIGN)
 
@@ -55,6 +60,10 @@ class Metrics:
         """Show how many nouns are in each state, asked at every scrape. Once per process."""
         self.registry.register(_Nouns(counts))
 
+    def watch_revocation(self, standings: Standings) -> None:
+        """Show how each issuer's revocation data stands, asked at every scrape. Once per process."""
+        self.registry.register(_Revocation(standings))
+
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)
@@ -72,6 +81,35 @@ class _Nouns(Collector):
         for (noun, state), count in sorted(self._counts().items()):
             family.add_metric((noun, state), count)
         yield family
+
+
+class _Revocation(Collector):
+    """Fresh, stale or closed, and the grace left before an issuer's certificates are refused."""
+
+    def __init__(self, standings: Standings) -> None:
+        self._standings = standings
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(self._families())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        state, grace = self._families()
+        for standing in self._standings():
+            for possible in RevocationState:
+                state.add_metric((standing.issuer, possible), float(standing.state is possible))
+            grace.add_metric((standing.issuer,), standing.grace_left_s)
+        yield from (state, grace)
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "eherrac_revocation_state", "1 for the state an issuer's data is in", labels=("issuer", "state")
+            ),
+            GaugeMetricFamily(
+                "eherrac_revocation_grace_left_seconds", "Before an issuer is closed, once stale", labels=("issuer",)
+            ),
+        )
 
 
 def _family() -> GaugeMetricFamily:
