@@ -20,7 +20,7 @@ from cyclopts import Parameter
 
 from gateway.cli.console import fail, say
 from gateway.cli.outcome import EXPECTED, LOTS, Picture, broken_chains, picture, write_documents
-from gateway.cli.serve import told_to_stop
+from gateway.cli.serve import stop_signals
 from gateway.cli.stage import PARTICIPANTS, Stage, StageError, Troupe, build_stage
 from gateway.config import load_config
 from gateway.keys import KeyFolder
@@ -131,7 +131,7 @@ class _Demo:
             for name, address in addresses.items():
                 say(f"  {name:<20} {address}")
             say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
-            await told_to_stop()
+            await stop_signals().wait()
         return status
 
     async def _until_complete(self, store: Store) -> Picture:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 from cyclopts import App, Parameter
 
 from gateway.cli.console import fail, say
-from gateway.cli.serve import told_to_stop
+from gateway.cli.serve import stop_signals
 from gateway.cli.world import World, read_world
 from gateway.errors import OurFaultError
 from gateway.keys import KeyFolder
@@ -195,16 +195,26 @@ def run(name: str, make: Callable[[], Any], afterwards: Callable[[], Awaitable[N
     set_up("WARNING", json_lines=True)
 
     async def program() -> None:
-        sandbox = make()
+        stop, sandbox = stop_signals(), make()
         try:
             await sandbox.start()
         except OSError as error:
             fail(f"sandbox {name} cannot start: {error}", 1)
         say(json.dumps({"ready": True, "sandbox": name, "address": getattr(sandbox, "address", None)}))
-        playing = asyncio.ensure_future(afterwards()) if afterwards else None
-        await told_to_stop()
-        if playing is not None:
-            playing.cancel()
-        await sandbox.close()
+        try:
+            await _until(stop, afterwards)
+        finally:
+            await sandbox.close()
 
     asyncio.run(program())
+
+
+async def _until(stop: asyncio.Event, afterwards: Callable[[], Awaitable[None]] | None) -> None:
+    """Wait to be stopped; what is done meanwhile may end, but if it fails the program ends with it."""
+    stopping = asyncio.ensure_future(stop.wait())
+    playing = asyncio.ensure_future(afterwards()) if afterwards else stopping
+    await asyncio.wait({stopping, playing}, return_when=asyncio.FIRST_COMPLETED)
+    if playing.done():
+        await playing
+        await stopping
+    playing.cancel()

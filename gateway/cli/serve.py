@@ -29,6 +29,7 @@ async def _serve(config: Config) -> None:
     from gateway.store import StoreError
 
     set_up(config.log.level, json_lines=config.log.json_lines)
+    stop = stop_signals()
     try:
         system = await start(config)
     except (OurFaultError, StoreError, OSError) as error:
@@ -36,13 +37,13 @@ async def _serve(config: Config) -> None:
     gc.collect()
     gc.freeze()  # what stands by now stays: walking it again stopped everything for 50 ms at a time
     say(json.dumps({"ready": True, "http": system.address, "kafka": system.kafka}))
-    await told_to_stop()
+    await stop.wait()
     await system.close()
 
 
-async def told_to_stop() -> None:
-    """Return at SIGTERM or SIGINT."""
+def stop_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set from now on. Ask for it before saying that you are ready."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
