@@ -12,11 +12,14 @@ from datetime import datetime
 
 import structlog
 
+from gateway.domain import recipient as recipients
 from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine import codec
-from gateway.engine.engine import Engine, outcome_result
-from gateway.ports import Adapter, Dispatch, Outcome, Unknown
+from gateway.engine.engine import Engine, outcome_reason, outcome_result
+from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
 from gateway.store.errors import StoreUnavailableError
+from gateway.store.interface import Lane
 from gateway.store.rows import OutboxRow
 
 _log = structlog.get_logger(__name__)
@@ -24,11 +27,12 @@ _STORE_PAUSE_S = 0.5
 
 
 class Dispatcher:
-    """One worker over all channels it has adapters for, and the timers.
+    """One worker over all channels it has adapters for, and the timers. One recipient's trouble delays no other.
 
     Args:
         worker: names the lease; unique among replicas.
-        concurrency: attempts under way at once, per channel.
+        concurrency: attempts under way at once, per recipient of a channel.
+        breaker: when a recipient that does not answer is left alone.
         lease_s: longer than any adapter may take.
         poll_s: how long to sleep at most, so that rows put in by other replicas are found.
         observe: told of every finished attempt (channel, result), for metrics.
@@ -44,13 +48,16 @@ class Dispatcher:
         concurrency: int = 16,
         lease_s: float = 60.0,
         poll_s: float = 0.5,
+        breaker: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
         observe: Callable[[str, str], None] = lambda channel, result: None,
     ) -> None:
         self._engine, self._adapters, self._clock = engine, dict(adapters), clock
         self._worker, self._concurrency, self._lease_s, self._poll_s = worker, concurrency, lease_s, poll_s
         self._observe = observe
         self._channels = (*self._adapters, Channel.TIMER)
-        self._busy: Counter[str] = Counter()
+        self._breaker_policy = breaker
+        self._breakers: dict[Lane, Breaker] = {}
+        self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -65,6 +72,7 @@ class Dispatcher:
         """Work until `stop`; a store that is away or at fault is asked again, nothing else ends it."""
         self._idle.clear()
         try:
+            await self._recall()
             while not self._stopping:
                 self._wake.clear()
                 await self._sleep(await self._look())
@@ -92,32 +100,41 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _free(self) -> dict[str, int]:
-        """How many more attempts each channel may begin; channels that are full are left out."""
-        free = {channel: self._concurrency - self._busy[channel] for channel in self._channels}
-        return {channel: places for channel, places in free.items() if places > 0}
+    async def _recall(self) -> None:
+        """Who was silent when the last process ended is probed first, not tried at full width."""
+        try:
+            silent = await self._engine.silent_recipients()
+        except Exception as error:  # not worth not starting for
+            _log.warning("silent recipients not recalled", reason=repr(error))
+            return
+        breaker = recipients.silent_since_before(self._breaker_policy, self._clock())
+        self._breakers |= dict.fromkeys(silent, breaker)
+
+    def _room(self, lane: Lane, now: datetime) -> int:
+        """How many more attempts may begin."""
+        return self._breakers.get(lane, CLOSED).places(self._concurrency, now) - self._busy[lane]
 
     async def _claim(self) -> int:
-        limits = self._free()
-        if not limits:
-            return 0
-        now = self._clock()
+        now, limits = self._clock(), dict.fromkeys(self._channels, self._concurrency)
+        known = {*self._breakers, *(lane for lane, busy in self._busy.items() if busy)}
+        taken = {lane: self._concurrency - self._room(lane, now) for lane in known}
         rows = await self._engine.store.transact(
-            lambda tx: tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits)
+            lambda tx: tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits, taken=taken)
         )
         for row in rows:
             self._start(row)
         return len(rows)
 
     def _start(self, row: OutboxRow) -> None:
-        self._busy[row.channel] += 1
+        lane = (row.channel, row.recipient)
+        self._busy[lane] += 1
         task = asyncio.create_task(self._handle(row), name=f"deliver {row.id}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._finished(done, row.channel))
+        task.add_done_callback(lambda done: self._finished(done, lane))
 
-    def _finished(self, task: asyncio.Task[None], channel: str) -> None:
+    def _finished(self, task: asyncio.Task[None], lane: Lane) -> None:
         self._tasks.discard(task)
-        self._busy[channel] -= 1
+        self._busy[lane] -= 1
         self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
@@ -129,6 +146,24 @@ class Dispatcher:
         outcome = await self._attempt(row)
         self._observe(row.channel, outcome_result(outcome))
         await self._engine.conclude(row, outcome)
+        await self._judge((row.channel, row.recipient), outcome)
+
+    async def _judge(self, lane: Lane, outcome: Outcome) -> None:
+        """Move the recipient's breaker, and have it written down when it opens or closes."""
+        before = self._breakers.get(lane, CLOSED)
+        wished_s = outcome.retry_after_s if isinstance(outcome, NotSent) else None
+        policy, result = self._breaker_policy, outcome_result(outcome)
+        after = recipients.after_result(before, result, policy, self._clock(), retry_after_s=wished_s)
+        if after == CLOSED:
+            self._breakers.pop(lane, None)
+        else:
+            self._breakers[lane] = after
+        if (before.probe_at is None) == (after.probe_at is None):
+            return
+        event: recipients.AnsweredAgain | recipients.FellSilent = recipients.AnsweredAgain()
+        if after.probe_at is not None:
+            event = recipients.FellSilent(failures=after.failures, reason=outcome_reason(outcome))
+        await self._engine.note_recipient(lane, event)
 
     async def _attempt(self, row: OutboxRow) -> Outcome:
         """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
@@ -157,12 +192,14 @@ class Dispatcher:
         )
 
     async def _pause_s(self) -> float:
-        """Until the next row of a channel with a free place; an attempt that ends wakes us by itself."""
-        channels = tuple(self._free())
-        due = await self._engine.store.read(lambda reader: reader.next_due_at(channels))
-        if due is None:
-            return self._poll_s
-        return min(self._poll_s, max(0.0, (due - self._clock()).total_seconds()))
+        """Until the next row of a lane with room; an attempt that ends wakes us by itself."""
+        heads, now = await self._engine.store.read(lambda reader: reader.lanes()), self._clock()
+        waits = [
+            (head.visible_at - now).total_seconds()
+            for head in heads
+            if head.channel in self._channels and self._room((head.channel, head.recipient), now) > 0
+        ]
+        return min(self._poll_s, max(0.0, min(waits, default=self._poll_s)))
 
     async def _sleep(self, pause_s: float) -> None:
         if pause_s <= 0:

@@ -19,13 +19,14 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
 from gateway.domain.delivery import Attempt, Delivery, DeliveryState, Result, RetryPolicy
 from gateway.domain.door import RequestRefused
+from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
-from gateway.store.interface import Store, Transaction
+from gateway.store.interface import Lane, Store, Transaction
 from gateway.store.rows import InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
@@ -127,6 +128,28 @@ class Engine:
         done = await self.store.transact(lambda tx: tx.requeue(delivery_id, now=now, state=DeliveryState.DUE))
         self.wake()
         return done
+
+    async def note_recipient(self, lane: Lane, event: FellSilent | AnsweredAgain) -> None:
+        """Write down that a recipient fell silent or answers again; nothing if another replica has done so."""
+        now, id = self._clock(), "/".join(lane)
+
+        def work(tx: Transaction) -> list[Alarm]:
+            step = self._step(tx, Cause(source="dispatcher", id=id), now)
+            held = step.hold("recipient", id)
+            if held.table.handles(held.data, event):
+                step.tell(held, event)
+            step.finish()
+            return step.alarms
+
+        try:
+            self._after(await self.store.transact(work))
+        except StoreError as error:
+            _log.warning("not written down", recipient=id, event=type(event).__name__, reason=str(error))
+
+    async def silent_recipients(self) -> list[Lane]:
+        """Who did not answer when last tried."""
+        rows = await self.store.read(lambda reader: reader.list_nouns("recipient", state=RecipientState.SILENT))
+        return [(channel, recipient) for channel, _, recipient in (row.id.partition("/") for row in rows)]
 
     def _after(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:

@@ -7,8 +7,9 @@ whatever it raises undoes its own writes and nobody else's, and reaches its call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from gateway.store.rows import (
@@ -20,6 +21,7 @@ from gateway.store.rows import (
     InboxRow,
     JournalEntry,
     JournalRow,
+    LaneRow,
     NounCount,
     NounRow,
     OutboxCount,
@@ -28,6 +30,8 @@ from gateway.store.rows import (
 )
 
 T = TypeVar("T")
+Lane = tuple[str, str]  # channel and recipient
+NONE_TAKEN: Mapping[Lane, int] = MappingProxyType({})
 
 
 class Reader(Protocol):
@@ -75,8 +79,8 @@ class Reader(Protocol):
     def count_outbox(self) -> list[OutboxCount]:
         """Unconcluded rows only."""
 
-    def next_due_at(self, channels: Iterable[str]) -> datetime | None:
-        """When the next row of these channels may be claimed (perhaps already past); None if there is none."""
+    def lanes(self) -> list[LaneRow]:
+        """Every lane in which a row may be claimed now or later, with the time of its first one."""
 
     def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]: ...
     def feed_head(self, recipient: str) -> int:
@@ -130,9 +134,18 @@ class Transaction(Reader, Protocol):
     def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
         """Conclude the timer, even under a worker's hands; False if there is none."""
 
-    def claim(self, *, now: datetime, worker: str, lease_s: float, limits: Mapping[str, int]) -> list[OutboxRow]:
-        """Lease rows that are due: per channel at most as many as `limits` says, the longest due first.
+    def claim(
+        self,
+        *,
+        now: datetime,
+        worker: str,
+        lease_s: float,
+        limits: Mapping[str, int],
+        taken: Mapping[Lane, int] = NONE_TAKEN,
+    ) -> list[OutboxRow]:
+        """Lease rows that are due, the longest due first.
 
+        Each lane of a channel gives at most as many as `limits` says for the channel, less its places in `taken`.
         The row returned is the lease: hand it to `conclude`, `reschedule` or `park`.
         """
 

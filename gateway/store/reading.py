@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-
-from gateway.store.mapping import from_micros
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
@@ -13,6 +9,7 @@ from gateway.store.rows import (
     FeedRow,
     InboxRow,
     JournalRow,
+    LaneRow,
     NounCount,
     NounRow,
     OutboxCount,
@@ -90,9 +87,8 @@ class SqlReader:
     def count_outbox(self) -> list[OutboxCount]:
         return self._session.rows(OutboxCount, "count_outbox")
 
-    def next_due_at(self, channels: Iterable[str]) -> datetime | None:
-        found = [self._session.scalar("next_due_at", channel=channel) for channel in channels]
-        return from_micros(min(due)) if (due := [micros for micros in found if micros is not None]) else None
+    def lanes(self) -> list[LaneRow]:
+        return self._session.rows(LaneRow, "lanes")
 
     def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]:
         return self._session.rows(FeedRow, "read_feed", recipient=recipient, after=after, limit=limit)

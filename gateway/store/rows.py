@@ -118,6 +118,15 @@ class OutboxRow(OutboxItem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneRow:
+    """A lane (what goes to one recipient over one channel) and when its first row may be taken."""
+
+    channel: str
+    recipient: str
+    visible_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRow:
     """One line of the gap-free feed a recipient may pull."""
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.store.errors import DuplicateError, VersionConflictError
+from gateway.store.interface import NONE_TAKEN, Lane
 from gateway.store.mapping import to_micros, to_values
 from gateway.store.reading import SqlReader
 from gateway.store.rows import (
@@ -71,12 +72,22 @@ class SqlTransaction(SqlReader):
         values = {"noun": noun, "noun_id": noun_id, "name": name, "now": to_micros(now)}
         return self._session.change("cancel_timer", values) > 0
 
-    def claim(self, *, now: datetime, worker: str, lease_s: float, limits: Mapping[str, int]) -> list[OutboxRow]:
+    def claim(
+        self,
+        *,
+        now: datetime,
+        worker: str,
+        lease_s: float,
+        limits: Mapping[str, int],
+        taken: Mapping[Lane, int] = NONE_TAKEN,
+    ) -> list[OutboxRow]:
         values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
         claimed: list[OutboxRow] = []
-        for channel, limit in limits.items():
-            if limit > 0:
-                claimed += self._session.rows(OutboxRow, "claim", channel=channel, limit=limit, **values)
+        for lane in self.lanes():
+            places = limits.get(lane.channel, 0) - taken.get((lane.channel, lane.recipient), 0)
+            if places > 0 and lane.visible_at <= now:
+                whose = {"channel": lane.channel, "recipient": lane.recipient}
+                claimed += self._session.rows(OutboxRow, "claim", limit=places, **whose, **values)
         return sorted(claimed, key=lambda row: (row.due_at, row.seq))
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:

@@ -24,6 +24,7 @@ from puppet import (
 )
 
 from gateway.domain.delivery import RetryPolicy
+from gateway.domain.recipient import BreakerPolicy, RecipientState
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
@@ -336,7 +337,7 @@ async def are_waiting(hand: Hand, *ids: str) -> bool:
     return [row.id for row in await hand.waiting()] == list(ids)
 
 
-async def test_a_channel_has_no_more_under_way_than_it_may(hand: Hand) -> None:
+async def test_a_recipient_has_no_more_under_way_than_it_may(hand: Hand) -> None:
     gate = asyncio.Event()
 
     async def script(_: Dispatch) -> Outcome:
@@ -355,7 +356,64 @@ async def test_a_channel_has_no_more_under_way_than_it_may(hand: Hand) -> None:
     assert slow.most_at_once == 3
 
 
-async def test_a_full_channel_is_waited_for_without_asking_the_store_over_and_over(hand: Hand) -> None:
+async def test_a_bank_that_hangs_with_five_hundred_notices_delays_no_other_bank(hand: Hand) -> None:
+    """While every place of the hanging bank is taken, all of the other bank's notices arrive."""
+    gate = asyncio.Event()
+
+    async def script(dispatch: Dispatch) -> Outcome:
+        if dispatch.recipient == "HANGS":
+            await gate.wait()
+        return Acknowledged()
+
+    adapter = TestAdapter("alpha", script)
+    await hand.say(Opened())
+    for n in range(500):  # all of the hanging bank's are due before the first of the other's
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(("alpha", "HANGS"),)), to=f"P{n}")
+    for _ in range(20):
+        await hand.say(Wished(sends=(("alpha", "WELL"),)))
+    async with working(hand.engine, adapter, concurrency=4) as dispatcher:
+        await until(lambda: len(adapter.done) == 20)
+        assert {sent.recipient for sent in adapter.done} == {"WELL"}
+        assert [sent.recipient for sent in adapter.begun].count("HANGS") == 4
+        await dispatcher.stop(grace_s=0)
+
+
+async def test_a_silent_recipient_is_probed_by_one_attempt_and_keeps_the_others_schedules(
+    hand: Hand, clock: Clock
+) -> None:
+    back = False
+    adapter = TestAdapter("alpha", lambda d: Acknowledged() if back or d.recipient == "S" else NotSent(reason="away"))
+    for n in range(20):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R, TO_S)), to=f"P{n}")
+    options = {"concurrency": 2, "breaker": BreakerPolicy(failures_max=4, pause_s=30)}
+    async with working(hand.engine, adapter, **options):
+        await until(lambda: sum(sent.recipient == "S" for sent in adapter.done) == 20)
+        await until(lambda: is_in(hand, RecipientState.SILENT))
+        assert sum(sent.recipient == "R" for sent in adapter.done) <= 5  # four, and one begun beside the fourth
+        tried = len(adapter.begun)
+        clock.pass_s(30)
+        await until(lambda: len(adapter.done) == tried + 1)
+        await asyncio.sleep(0.05)
+        assert len(adapter.begun) == tried + 1
+        assert max(row.attempt for row in await hand.waiting()) <= 2
+        assert sum(row.attempt == 0 for row in await hand.waiting()) >= 14
+    back = True
+    clock.pass_s(10)  # the pause of the row that probed
+    async with working(hand.engine, adapter, **options):  # a new process: it knows who was silent
+        await until(empty(hand))
+        await until(lambda: is_in(hand, RecipientState.ANSWERING))
+    journal = await hand.engine.store.read(lambda r: r.journal_of("recipient", "alpha/R"))
+    assert [entry.event for entry in journal] == ["FellSilent", "Alarm:RECIPIENT_SILENT", "AnsweredAgain"]
+
+
+async def is_in(hand: Hand, state: RecipientState) -> bool:
+    row = await hand.engine.store.read(lambda r: r.noun("recipient", "alpha/R"))
+    return row is not None and row.state == state
+
+
+async def test_a_full_lane_is_waited_for_without_asking_the_store_over_and_over(hand: Hand) -> None:
     gate, asked = asyncio.Event(), 0
 
     async def script(_: Dispatch) -> Outcome:

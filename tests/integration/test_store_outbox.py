@@ -32,6 +32,10 @@ async def enqueue(store: Store, *ids: str, order_key: str | None = None) -> None
         await store.transact(lambda tx, id=id: tx.enqueue(item(id, order_key=order_key)))
 
 
+async def lanes(store: Store) -> dict[tuple[str, str], datetime]:
+    return {(lane.channel, lane.recipient): lane.visible_at for lane in await store.read(lambda r: r.lanes())}
+
+
 def ids(rows: list[OutboxRow]) -> list[str]:
     return [row.id for row in rows]
 
@@ -71,7 +75,7 @@ async def test_a_row_waiting_for_its_next_attempt_still_holds_its_followers(stor
     later = NOW + 60 * SECOND
     assert await store.transact(lambda tx: tx.reschedule(head, due_at=later, error="no connection"))
     assert await claim(store) == []
-    assert await store.read(lambda r: r.next_due_at(["banks"])) == later
+    assert await lanes(store) == {("banks", "999101"): later}
     [again] = await claim(store, now=later)
     assert (again.id, again.attempt, again.last_error) == ("a1", 2, "no connection")
 
@@ -156,11 +160,41 @@ async def test_each_channel_gives_as_many_as_there_is_room_for(store: Store) -> 
     assert ids(await claim(store, aos=0, banks=9, platform=5)) == ["banks1", "banks2", "banks3"]
 
 
+async def test_each_recipient_of_a_channel_has_places_of_its_own(store: Store) -> None:
+    await store.transact(
+        lambda tx: [tx.enqueue(item(f"{r}.{n}", recipient=r)) for r in ("A", "B", "C") for n in range(4)]
+    )
+    taken = {("banks", "A"): 2, ("banks", "C"): 1, ("platform", "B"): 2}
+    claimed = await store.transact(
+        lambda tx: tx.claim(now=NOW, worker="w", lease_s=30, limits={"banks": 2, "platform": 2}, taken=taken)
+    )
+    assert sorted(ids(claimed)) == ["B.0", "B.1", "C.0"]
+
+
+async def test_the_lanes_are_those_with_something_to_claim_now_or_later(store: Store) -> None:
+    rows = [("aos", "AOS", 5), ("banks", "999101", 0), ("banks", "999202", 9), ("banks", "999202", 3), ("timer", "", 1)]
+    for n, (channel, recipient, seconds) in enumerate(rows):
+        later = NOW + seconds * SECOND
+        await store.transact(
+            lambda tx, n=n, c=channel, r=recipient, due=later: tx.enqueue(
+                item(f"o{n}", channel=c, recipient=r, due_at=due)
+            )
+        )
+    assert {lane: (at - NOW).seconds for lane, at in (await lanes(store)).items()} == {
+        ("aos", "AOS"): 5,
+        ("banks", "999101"): 0,
+        ("banks", "999202"): 3,
+        ("timer", ""): 1,
+    }
+    for row in await claim(store, banks=9):
+        await conclude(store, row)
+    assert set(await lanes(store)) == {("aos", "AOS"), ("banks", "999202"), ("timer", "")}
+
+
 async def test_what_is_not_yet_due_is_not_claimed_and_the_longest_due_goes_first(store: Store) -> None:
     for id, seconds in (("late", 5), ("now", 0), ("past", -5)):
         await store.transact(lambda tx, i=id, s=seconds: tx.enqueue(item(i, due_at=NOW + s * SECOND)))
-    assert await store.read(lambda r: r.next_due_at(["banks", "aos"])) == NOW - 5 * SECOND
-    assert await store.read(lambda r: r.next_due_at(["aos"])) is None
+    assert await lanes(store) == {("banks", "999101"): NOW - 5 * SECOND}
     assert ids(await claim(store, banks=1)) == ["past"]
     assert ids(await claim(store)) == ["now"]
     assert await claim(store) == []

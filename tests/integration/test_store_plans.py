@@ -20,6 +20,7 @@ from gateway.store.transaction import SqlTransaction
 
 COUNTS = {"count_nouns", "count_outbox"}  # for the watchdog, in the reading thread, every few seconds at most
 FEW = {"outbox_of"}  # sorts what one noun has open: a handful
+NO_TABLE = ("CONSTANT ROW", " heads")  # the second is the queue of a recursion, a row per lane
 WAITING = {
     "due": "NULL, :now, :now, NULL, NULL",
     "due tomorrow": "NULL, :now, :now + 86400000000, NULL, NULL",
@@ -41,7 +42,7 @@ def test_no_query_walks_a_table(connection: sqlite3.Connection, query: str) -> N
     sql = named_queries("sqlite")[query]
     values = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-    assert not [line for line in plan if line.startswith("SCAN") and "CONSTANT ROW" not in line], plan
+    assert not [line for line in plan if line.startswith("SCAN") and not line.endswith(NO_TABLE)], plan
     assert query in FEW or not [line for line in plan if "TEMP B-TREE" in line], plan
 
 
@@ -92,7 +93,7 @@ def test_claiming_costs_the_same_beside_a_hundred_rows_and_fifty_thousand(tmp_pa
             def round_trip(tx=tx) -> None:
                 for row in tx.claim(now=NOW, worker="w", lease_s=30, limits={"banks": 10, "aos": 10}):
                     tx.conclude(row, now=NOW, state="acknowledged")
-                tx.next_due_at(["banks", "aos"])
+                tx.lanes()
 
             costs.append(steps(connection, round_trip))
     assert costs[1] <= costs[0] + 2, costs
@@ -115,8 +116,9 @@ async def test_postgresql_claims_along_the_partial_index(store_url: str) -> None
         )
         connection.execute("ANALYZE outbox")
         queries = named_queries("postgresql")
-        claim = {"channel": "banks", "now": 30_000, "limit": 16, "worker": "w", "lease_end": 40_000}
-        for query, values in (("claim", claim), ("next_due_at", {"channel": "banks"})):
+        times = {"now": 30_000, "lease_end": 40_000}
+        claim = {"channel": "banks", "recipient": "r", "limit": 16, "worker": "w"} | times
+        for query, values in (("claim", claim), ("lanes", {})):
             plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {queries[query]}", values))
             assert "outbox_claimable" in plan, plan
             assert "Seq Scan" not in plan, plan

@@ -1,6 +1,7 @@
 -- The outbox and the feeds. `visible_at` alone says what a worker may take: it is NULL while a row is parked, concluded,
 -- or behind another of its order key, and the end of the lease while a worker has it. So a claim is one walk along one
--- partial index however many rows wait, are blocked or are done.
+-- partial index however many rows wait, are blocked or are done. A lane is what goes to one recipient over one channel:
+-- each is walked for itself, so that a lane nobody takes from delays no other.
 
 -- name: insert_outbox
 INSERT INTO outbox (
@@ -14,11 +15,35 @@ INSERT INTO outbox (
 )
 RETURNING seq;
 
+-- name: lanes
+-- The first row of every lane, one seek for each: to the next recipient of the channel, or else to the next channel.
+WITH RECURSIVE heads(seq) AS (
+  SELECT (
+    SELECT seq FROM outbox WHERE visible_at IS NOT NULL AND channel > ''
+    ORDER BY channel, recipient, visible_at, seq LIMIT 1
+  )
+  UNION ALL
+  SELECT coalesce(
+    (
+      SELECT later.seq FROM outbox AS later
+      WHERE later.visible_at IS NOT NULL AND later.channel = head.channel AND later.recipient > head.recipient
+      ORDER BY later.recipient, later.visible_at, later.seq LIMIT 1
+    ),
+    (
+      SELECT later.seq FROM outbox AS later WHERE later.visible_at IS NOT NULL AND later.channel > head.channel
+      ORDER BY later.channel, later.recipient, later.visible_at, later.seq LIMIT 1
+    )
+  )
+  FROM heads JOIN outbox AS head ON head.seq = heads.seq
+)
+SELECT head.channel, head.recipient, head.visible_at FROM heads JOIN outbox AS head ON head.seq = heads.seq;
+
 -- name: claim
 UPDATE outbox
 SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
 WHERE seq IN (
-  SELECT seq FROM outbox WHERE channel = :channel AND visible_at <= :now ORDER BY visible_at, seq LIMIT :limit
+  SELECT seq FROM outbox WHERE channel = :channel AND recipient = :recipient AND visible_at <= :now
+  ORDER BY visible_at, seq LIMIT :limit
 )
 RETURNING *;
 
@@ -55,9 +80,6 @@ WHERE id = :id AND parked_at IS NOT NULL AND concluded_at IS NULL;
 -- name: cancel_timer!
 UPDATE outbox SET concluded_at = :now, state = 'cancelled', visible_at = NULL, parked_at = NULL, lease_owner = NULL
 WHERE noun = :noun AND noun_id = :noun_id AND name = :name AND concluded_at IS NULL;
-
--- name: next_due_at$
-SELECT min(visible_at) FROM outbox WHERE channel = :channel AND visible_at IS NOT NULL;
 
 -- name: find_outbox^
 SELECT * FROM outbox WHERE id = :id;

@@ -13,7 +13,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(:order_key, 0));
 
 -- name: claim
 WITH picked AS MATERIALIZED (
-  SELECT seq FROM outbox WHERE channel = :channel AND visible_at <= :now
+  SELECT seq FROM outbox WHERE channel = :channel AND recipient = :recipient AND visible_at <= :now
   ORDER BY visible_at, seq LIMIT :limit
   FOR UPDATE SKIP LOCKED
 )
