@@ -56,7 +56,7 @@ def _run(folder: Path, lots: int, in_flight: int) -> None:
     asyncio.run(end_to_end.measure(folder / "recorded", lots=counted, in_flight=in_flight, recorded=True))
     recording = Recording.load(folder / "recorded" / "recording.pickle")
     identity = KeyFolder(directory=folder / "recorded" / "keys" / "GATEWAY").identity()
-    rows = floor.rows(recording, identity, counted)
+    rows = asyncio.run(floor.rows(recording, identity, counted))
     _print_floor(rows, recording, counted, result.cpu_ms)
     _print_above(bare_http(), rows, recording, counted)
     config = folder / "town" / "gateway.toml"
@@ -93,7 +93,9 @@ def _print_floor(rows: list[Row], recording: Recording, lots: int, cpu_ms: float
     total_ms = sum(row.floor_ms for row in rows)
     print(f"  {'floor':<42}{'':>30}{total_ms:>10.2f}")
     print(f"  {'gateway':<42}{'':>30}{cpu_ms:>10.2f}   = {cpu_ms / total_ms:.2f} x floor")
-    print(f"  in those commits: {recording.works / lots:.1f} transactions, {_statements(recording) / lots:.0f} statements")
+    print(
+        f"  in those commits: {recording.works / lots:.1f} transactions, {_statements(recording) / lots:.0f} statements"
+    )
 
 
 def _statements(recording: Recording) -> int:

@@ -32,9 +32,9 @@ def install(recorder: Recorder) -> None:
         recording.works += len(group)
         open_statements.clear()
 
-    sqlite.SqliteSession.select = selected  # type: ignore[method-assign]
-    sqlite.SqliteSession.change = changed  # type: ignore[method-assign]
-    sqlite._Writer._run_group = grouped  # type: ignore[method-assign]
+    sqlite.SqliteSession.select = selected  # type: ignore[method-assign, assignment]
+    sqlite.SqliteSession.change = changed  # type: ignore[method-assign, assignment]
+    sqlite._Writer._run_group = grouped  # type: ignore[method-assign, assignment]
 
 
 def _is_writing(session: Any) -> bool:

@@ -45,9 +45,7 @@ def _documents(recorder: Recorder) -> None:
     """XML messages and containers."""
     recorder.wrap(wss.sign_envelope, lambda root, _, **named: (xml_of(root), named), "sign_envelope")
     recorder.wrap(wss.verify_envelope, lambda root, _, **named: (xml_of(root), named), "verify_envelope")
-    recorder.wrap(
-        xmldsig.sign_enveloped, lambda root, _, *, into: (xml_of(root), _path(root, into)), "sign_enveloped"
-    )
+    recorder.wrap(xmldsig.sign_enveloped, lambda root, _, *, into: (xml_of(root), _path(root, into)), "sign_enveloped")
     recorder.wrap(xmldsig.verify_enveloped, lambda root, _, **named: (xml_of(root), named), "verify_enveloped")
     recorder.wrap(asice.seal, lambda files, _, *, now: (dict(files), {"now": now}), "seal")
 
@@ -63,9 +61,7 @@ def _primitives(recorder: Recorder) -> None:
     recorder.wrap(
         signed_xml.canonical, lambda element, prefixes=(): (xml_of(element), tuple(prefixes), True), "canonical"
     )
-    recorder.wrap(
-        xades._canonical, lambda element, _: (xml_of(element), (), False), "canonical"
-    )
+    recorder.wrap(xades._canonical, lambda element, _: (xml_of(element), (), False), "canonical")
     recorder.wrap(xml.parse_xml, lambda data, **_: (data,), "parse_xml")
     recorder.wrap(json.parse_json, lambda data, *_: (data,), "parse_json")
     recorder.wrap(fields.validated, lambda model, value: (model, value), "validate_json")
@@ -75,7 +71,7 @@ def _primitives(recorder: Recorder) -> None:
         recorder.note("validate_xml", schema.name, xml_of(element))
         validate(schema, element)
 
-    xml.CompiledSchema.validate = validated  # type: ignore[method-assign]
+    xml.CompiledSchema.validate = validated  # type: ignore[method-assign, assignment]
 
 
 def _spki(key: Any) -> bytes:

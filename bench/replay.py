@@ -1,7 +1,7 @@
 """Playing recorded calls again: bare, by the library alone, and as our own function, with the same inputs.
 
-Whatever can be made ready before is made ready before: keys loaded, trees parsed, schemas compiled. So the bare figure is
-what the primitive itself costs, and nothing of how the house calls it.
+Whatever can be made ready before is made ready before: keys loaded, trees parsed, schemas compiled. So the bare figure
+is what the primitive itself costs, and nothing of how the house calls it.
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ class Ours:
 
     identity: Identity
 
-    def of(self, call: Call) -> Play:
+    def of(self, call: Call) -> list[Play]:
         """The call, ready to run; a tree that it changes is made anew, and that time is not taken off."""
         make: Callable[..., Play] = getattr(self, f"_{call.kind}")
-        return make(*call.inputs)
+        return [make(*call.inputs)]
 
     def _sign_request(self, parts: Any, named: dict[str, Any]) -> Play:
         return partial(signing.sign_request, parts, self.identity.credential, **named)

@@ -1,0 +1,50 @@
+"""The bench runs, and counts only what happened. Nothing here is timed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import floor
+from bench.books import Counts
+from bench.end_to_end import measure
+from bench.recording import HTTP_IN, HTTP_OUT, Recording
+from gateway.keys import KeyFolder
+
+LOTS = 4
+BALANCED = Counts(accepted=LOTS, settled=LOTS, called_back=LOTS, delivered=LOTS, open=0, tried_again=0)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"accepted": 3}, {"settled": 3}, {"called_back": 3}, {"delivered": 3}, {"open": 1}, {"settled": 5}]
+)
+def test_a_run_is_void_unless_everything_asked_for_happened(fault: dict[str, int]) -> None:
+    assert BALANCED.is_balanced(LOTS)
+    assert not replace(BALANCED, **fault).is_balanced(LOTS)
+
+
+async def test_the_floor_is_played_from_what_the_gateway_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")  # the town sets it for its programs; put back afterwards
+    result = await measure(tmp_path / "town", lots=LOTS, in_flight=2, recorded=True)
+    assert result.counts.is_balanced(LOTS)
+    assert result.gateway.cpu_s > 0
+
+    recording = Recording.load(tmp_path / "town" / "recording.pickle")
+    calls = Counter(call.kind for call in recording.calls)
+    assert calls["print"] == calls["seal"] == LOTS
+    assert calls["produce"] == 3 * LOTS  # a record for every authority
+    assert calls["sign_enveloped"] == 2 * LOTS  # the payment request, and our confirmation of its credit
+    assert calls["sign_request"] + calls["sign_response"] >= calls["verify_request"]
+    assert calls["verify_response"] <= recording.counts[HTTP_OUT]
+    assert calls["sign_response"] <= recording.counts[HTTP_IN]
+
+    identity = KeyFolder(directory=tmp_path / "town" / "keys" / "GATEWAY").identity()
+    rows = await floor.rows(recording, identity, LOTS)
+    assert {row.kind for row in rows} == {*floor.LABELS, "commit", "produce"}
+    assert all(row.bare_us > 0 for row in rows)
