@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,15 @@ STRANGER = "999303"  # certified, and not registered with the gateway
 PAYER = {"holder": "Xəzər Nümunə Bankı", "iban": "AZ85XZRN38010000000000090001", "bic": "XZRNAZ22"}
 
 
+@cache
+def world_keys() -> Path:
+    """Everybody's keys, made once per process; a town works on a copy."""
+    folder = tempfile.TemporaryDirectory(prefix="eherrac-keys-")
+    atexit.register(folder.cleanup)
+    create_world(Path(folder.name) / "keys", PARTICIPANTS | {STRANGER: ("Yad Bank (nümunə)", "p256")})
+    return Path(folder.name) / "keys"
+
+
 class Town:
     """A gateway and its neighbours' keys. `offset` moves everybody's clock."""
 
@@ -47,7 +60,8 @@ class Town:
         return datetime.now(UTC) + self.offset
 
     async def open(self, **overrides: str) -> Town:
-        create_world(self.folder / "keys", PARTICIPANTS | {STRANGER: ("Yad Bank (nümunə)", "p256")})
+        if not (self.folder / "keys").exists():
+            shutil.copytree(world_keys(), self.folder / "keys")
         text = packaged("demo.toml").replace('directory = "keys"', 'directory = "keys/GATEWAY"')
         (self.folder / "gateway.toml").write_text(text)
         environ = {
