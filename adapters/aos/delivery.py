@@ -8,19 +8,22 @@ import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from adapters.aos.central.participants import Participant
 from adapters.aos.central.words import Outgoing
-from adapters.aos.faults import Fault, FaultKind
+from adapters.aos.faults import Fault, FaultKind, about_nothing, contrary
+from certs.keystore import Credential
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
 _log = logging.getLogger(__name__)
+_HELD_BACK_S = 1.0  # the longest wait for a next message where the fault names none
 _SIGNATURE_VALUE = re.compile(rb"(<(?:\w+:)?SignatureValue[^>]*>\s*)(.)")
 _TRY_LATER = 500  # and above
 
@@ -43,6 +46,14 @@ class Delivered:
     status: int | None
 
 
+class _Signing(Enum):
+    """How a message is signed."""
+
+    SOUND = auto()
+    BROKEN = auto()  # the value is changed afterwards
+    REVOKED = auto()  # by the signer whose certificate is revoked
+
+
 class _TryAgainError(Exception):
     """The participant could not take it now."""
 
@@ -57,14 +68,17 @@ class Deliveries:
         participants: Iterable[Participant],
         settings: DeliverySettings,
         clock: Callable[[], datetime],
+        *,
+        revoked: Credential | None = None,
     ) -> None:
-        self._bic, self._identity, self._settings = bic, identity, settings
+        self._bic, self._identity, self._settings, self._revoked = bic, identity, settings, revoked
         rows = tuple(participants)
         self._codes = {row.bic: row.code for row in rows}
         self._urls = {row.bic: row.url for row in rows}
-        self._queues: dict[str, asyncio.Queue[tuple[Outgoing, bool]]] = {row.bic: asyncio.Queue() for row in rows}
+        self._queues: dict[str, asyncio.Queue[tuple[Outgoing, _Signing]]] = {row.bic: asyncio.Queue() for row in rows}
         self._client = SignedClient(lambda: identity, timeout_s=settings.timeout_s, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held: dict[tuple[str, str], tuple[Outgoing, Mapping[FaultKind, Fault]]] = {}
         self.done: list[Delivered] = []
 
     def connect(self, bic: str, url: str) -> None:
@@ -87,18 +101,41 @@ class Deliveries:
         """Queue one message, with the faults that befall it."""
         if FaultKind.SILENCE in faults:
             return
-        late = faults.get(FaultKind.LATE)
-        if late is None:
-            self._queue(outgoing, faults)
-        else:
+        about = (outgoing.to_bic, outgoing.end_to_end_id)
+        late, swapped = faults.get(FaultKind.LATE), faults.get(FaultKind.OUT_OF_ORDER)
+        if late is not None:
             self._spawn(self._queue_later(outgoing, faults, late.delay_s))
+        elif swapped is not None and about not in self._held:
+            self._held[about] = (outgoing, faults)
+            self._spawn(self._release_later(about, swapped.delay_s or _HELD_BACK_S))
+        else:
+            self._queue(outgoing, faults)
+            self._release(about)
 
     def _queue(self, outgoing: Outgoing, faults: Mapping[FaultKind, Fault]) -> None:
-        queue = self._queues[outgoing.to_bic]
+        put = self._queues[outgoing.to_bic].put_nowait
+        stray = about_nothing(outgoing) if FaultKind.UNKNOWN_MESSAGE in faults else None
+        opposite = contrary(outgoing) if FaultKind.CONFLICTING in faults else None
+        if stray is not None:
+            put((stray, _Signing.SOUND))
         if FaultKind.BADLY_SIGNED in faults:
-            queue.put_nowait((outgoing, True))
+            put((outgoing, _Signing.BROKEN))
+        if FaultKind.REVOKED_SIGNER in faults and self._revoked is not None:
+            put((outgoing, _Signing.REVOKED))
         for _ in range(2 if FaultKind.TWICE in faults else 1):
-            queue.put_nowait((outgoing, False))
+            put((outgoing, _Signing.SOUND))
+        if opposite is not None:
+            put((opposite, _Signing.SOUND))
+
+    def _release(self, about: tuple[str, str]) -> None:
+        """What was held back for a swap, if anything."""
+        held = self._held.pop(about, None)
+        if held is not None:
+            self._queue(*held)
+
+    async def _release_later(self, about: tuple[str, str], delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        self._release(about)
 
     async def _queue_later(self, outgoing: Outgoing, faults: Mapping[FaultKind, Fault], delay_s: float) -> None:
         await asyncio.sleep(delay_s)
@@ -111,20 +148,26 @@ class Deliveries:
 
     async def _work(self, bic: str) -> None:
         while True:
-            outgoing, broken = await self._queues[bic].get()
+            outgoing, signing = await self._queues[bic].get()
             status: int | None = None
             try:
-                status = await self._deliver(outgoing, broken=broken)
+                status = await self._deliver(outgoing, signing)
             except (NotSentError, OutcomeUnknownError, _TryAgainError) as error:
                 _log.error("given up: %s to %s: %s", type(outgoing.message).__name__, bic, error)
             except Exception:
                 _log.exception("cannot deliver %s to %s", type(outgoing.message).__name__, bic)
             self.done.append(Delivered(outgoing=outgoing, status=status))
 
-    async def _deliver(self, outgoing: Outgoing, *, broken: bool) -> int:
+    async def _deliver(self, outgoing: Outgoing, signing: _Signing) -> int:
+        revoked = self._revoked if signing is _Signing.REVOKED else None
         data = await seal(
-            outgoing.message, from_bic=self._bic, to_bic=outgoing.to_bic, credential=self._identity.credential
+            outgoing.message,
+            from_bic=self._bic,
+            to_bic=outgoing.to_bic,
+            credential=revoked or self._identity.credential,
+            copy=outgoing.copy,
         )
+        broken = signing is _Signing.BROKEN
         settings = self._settings
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((NotSentError, OutcomeUnknownError, _TryAgainError)),

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from adapters.aos.central.orders import end_to_end_id
 from adapters.aos.central.words import Outgoing
-from contracts.iso20022 import CreditTransfer, OrderStatus, PaymentRequest, Receipt, RequestStatus
+from contracts.iso20022 import (
+    CreditTransfer,
+    OrderStatus,
+    PaymentRequest,
+    PaymentReturn,
+    Reason,
+    ReasonCode,
+    Receipt,
+    RequestStatus,
+    StatusKind,
+    TransactionState,
+)
 
 
 class FaultKind(StrEnum):
-    """What goes wrong with the messages AÖS sends about a payment."""
+    """What goes wrong with a payment. The first five befall only statuses that nobody asked for."""
 
-    SILENCE = "silence"  # statuses nobody asked for are never sent; enquiries are answered
-    LATE = "late"  # statuses are sent after `delay_s`
+    SILENCE = "silence"  # never sent; enquiries are answered
+    LATE = "late"  # sent after `delay_s`
+    OUT_OF_ORDER = "out_of_order"  # sent after the next one about the same payment, or after `delay_s`
+    CONFLICTING = "conflicting"  # followed by its contrary
+    UNKNOWN_MESSAGE = "unknown_message"  # preceded by one about an order nobody sent
     TWICE = "twice"  # every message is sent a second time
     BADLY_SIGNED = "badly_signed"  # first with a broken signature, then as it should be
+    REVOKED_SIGNER = "revoked_signer"  # first by a signer whose certificate is revoked, then as it should be
+    SLOW = "slow"  # the answer to the order itself, the 202, takes `delay_s`
+    BROKEN = "broken"  # the order is taken, and the connection breaks instead of the 202
+
+
+AFTER_SENDING = frozenset({FaultKind.SLOW, FaultKind.BROKEN})  # befall what comes in
+_ANY_MESSAGE = frozenset({FaultKind.TWICE, FaultKind.BADLY_SIGNED, FaultKind.REVOKED_SIGNER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +59,52 @@ class FaultPlan:
     faults: list[Fault]
     _seen: dict[str, tuple[frozenset[str], int]] = field(default_factory=dict)
 
-    def note(self, message: Any) -> None:
-        """Remember accounts and amount of an order or request that came in."""
-        if isinstance(message, CreditTransfer | PaymentRequest):
-            ibans = frozenset({message.debtor.iban, message.creditor.iban})
-            self._seen[message.end_to_end_id] = (ibans, message.amount_minor)
+    def note(self, message: Any) -> dict[FaultKind, Fault]:
+        """Remember accounts and amount of an order or request that came in; the faults of taking it."""
+        if not isinstance(message, CreditTransfer | PaymentRequest | PaymentReturn):
+            return {}
+        about = message.end_to_end_id if isinstance(message, PaymentRequest) else end_to_end_id(message)
+        self._seen[about] = (frozenset({message.debtor.iban, message.creditor.iban}), message.amount_minor)
+        return {kind: fault for kind, fault in self._about(about).items() if kind in AFTER_SENDING}
 
     def befalling(self, outgoing: Outgoing) -> dict[FaultKind, Fault]:
-        """The faults of one outgoing message; silence and lateness befall only statuses that nobody asked for."""
-        ibans, amount = self._seen.get(outgoing.end_to_end_id, (frozenset(), 0))
+        """The faults of one outgoing message."""
         unasked = isinstance(outgoing.message, OrderStatus | RequestStatus | Receipt) and not outgoing.asked
+        return {
+            kind: fault
+            for kind, fault in self._about(outgoing.end_to_end_id).items()
+            if kind not in AFTER_SENDING and (unasked or kind in _ANY_MESSAGE)
+        }
+
+    def _about(self, about: str) -> dict[FaultKind, Fault]:
+        ibans, amount = self._seen.get(about, (frozenset(), 0))
         return {
             fault.kind: fault
             for fault in self.faults
-            if (outgoing.end_to_end_id in fault.end_to_end_ids or fault.ibans & ibans or amount in fault.amounts)
-            and (unasked or fault.kind in (FaultKind.TWICE, FaultKind.BADLY_SIGNED))
+            if about in fault.end_to_end_ids or fault.ibans & ibans or amount in fault.amounts
         }
+
+
+def contrary(outgoing: Outgoing) -> Outgoing | None:
+    """The opposite of a final status, under an id of its own; None where it is not final."""
+    status = outgoing.message
+    if not isinstance(status, OrderStatus | RequestStatus) or status.kind not in (StatusKind.STAT, StatusKind.RJCT):
+        return None
+    rejects = status.state is TransactionState.ACSC
+    turned = replace(
+        status,
+        message_id=f"{status.message_id}-C",
+        kind=StatusKind.RJCT if rejects else StatusKind.STAT,
+        state=TransactionState.RJCT if rejects else TransactionState.ACSC,
+        reasons=(Reason(code=ReasonCode.EL202),) if rejects else (),
+    )
+    return replace(outgoing, message=turned)
+
+
+def about_nothing(outgoing: Outgoing) -> Outgoing | None:
+    """The same status about a message that nobody sent; None where it is no status."""
+    status = outgoing.message
+    if not isinstance(status, OrderStatus | RequestStatus):
+        return None
+    stray = f"{status.original_message_id[:18]}{'9' * 15}"
+    return replace(outgoing, message=replace(status, message_id=f"{status.message_id}-U", original_message_id=stray))

@@ -24,9 +24,10 @@ from aiohttp import web
 from adapters.aos.central.checks import OperatingRules
 from adapters.aos.central.core import Outgoings
 from adapters.aos.central.participants import Participant
-from adapters.aos.central.system import InstantPaymentSystem
+from adapters.aos.central.system import AZIPS_BIC, InstantPaymentSystem
 from adapters.aos.delivery import Deliveries, DeliverySettings
-from adapters.aos.faults import Fault, FaultPlan
+from adapters.aos.faults import Fault, FaultKind, FaultPlan
+from certs.keystore import Credential
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.iso20022 import BusinessHeader
@@ -34,7 +35,7 @@ from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import MESSAGE_MAX_BYTES, MESSAGES_PATH, MessageIds, Opened, open_signed
 from gateway.wire.server import RAW_BODY, VERIFIED, Running, serve_app, signed_http
 
-__all__ = ["AosSandbox", "AosSandboxSettings", "Fault", "OperatingRules", "Participant"]
+__all__ = ["AosSandbox", "AosSandboxSettings", "Fault", "FaultKind", "OperatingRules", "Participant"]
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.2  # how often silence is looked for
@@ -53,6 +54,8 @@ class AosSandboxSettings:
     rules: OperatingRules = field(default_factory=OperatingRules)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     faults: tuple[Fault, ...] = ()
+    revoked: Credential | None = None  # a revoked key pair of its own, for the fault of that name
+    azips_bic: str = AZIPS_BIC
 
 
 class AosSandbox:
@@ -61,12 +64,26 @@ class AosSandbox:
     def __init__(
         self, settings: AosSandboxSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
+        if settings.revoked is None and any(fault.kind is FaultKind.REVOKED_SIGNER for fault in settings.faults):
+            raise ValueError("the fault revoked_signer wants a revoked key pair")
         self._settings, self._clock = settings, clock
         self.system = InstantPaymentSystem(
-            settings.bic, settings.participants, settings.rules, MessageIds(settings.address).next
+            settings.bic,
+            settings.participants,
+            settings.rules,
+            MessageIds(settings.address).next,
+            azips_bic=settings.azips_bic,
         )
         self.plan = FaultPlan(list(settings.faults))
-        self.deliveries = Deliveries(settings.bic, settings.identity, settings.participants, settings.delivery, clock)
+        self.deliveries = Deliveries(
+            settings.bic,
+            settings.identity,
+            settings.participants,
+            settings.delivery,
+            clock,
+            revoked=settings.revoked,
+        )
+        self._port = settings.port
         self._running: Running | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -83,12 +100,23 @@ class AosSandbox:
 
     async def start(self) -> None:
         """Listen, deliver, watch the intervals."""
+        await self.listen()
+        self.deliveries.start()
+        self._watch = asyncio.create_task(self._watch_intervals())
+
+    async def listen(self) -> None:
+        """Take messages, on the same port as before where there was one."""
         middleware = signed_http(lambda: self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
         app = web.Application(middlewares=[middleware], client_max_size=MESSAGE_MAX_BYTES)
         app.router.add_post(MESSAGES_PATH, self._receive)
-        self._running = await serve_app(app, self._settings.host, self._settings.port)
-        self.deliveries.start()
-        self._watch = asyncio.create_task(self._watch_intervals())
+        self._running = await serve_app(app, self._settings.host, self._port)
+        self._port = self._running.port
+
+    async def go_away(self) -> None:
+        """Refuse connections until `listen`; what is held goes on and is delivered."""
+        if self._running is not None:
+            await self._running.close()
+        self._running = None
 
     async def close(self) -> None:
         """Stop; nothing is kept."""
@@ -96,9 +124,12 @@ class AosSandbox:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
-        if self._running is not None:
-            await self._running.close()
+        await self.go_away()
         await self.deliveries.close()
+
+    def raise_limit(self, bic: str, amount: int) -> None:
+        """AOS-L1: AZIPS tells in real time that it accepted an MT205 of this participant, in qəpik."""
+        self._send(self.system.limits.raised(bic, amount, self._clock()))
 
     async def _receive(self, request: web.Request) -> web.Response:
         """AOS-S1: the same participant signs the request, the message, and stands in its header."""
@@ -106,16 +137,20 @@ class AosSandbox:
         opened = open_signed(request[RAW_BODY], trust, at=now, participant_of=self._participant_of)
         if request[VERIFIED].signer.participant != opened.verified.signer.participant:
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=opened.verified.signer.participant)
-        self._send(self._follow(opened, now))
+        outgoings, faults = self._follow(opened, now)
+        self._send(outgoings)
+        if FaultKind.SLOW in faults:
+            await asyncio.sleep(faults[FaultKind.SLOW].delay_s)
+        if FaultKind.BROKEN in faults and request.transport is not None:
+            request.transport.abort()
         return web.json_response({"messageId": opened.header.message_id}, status=202)
 
-    def _follow(self, opened: Opened, now: datetime) -> Outgoings:
+    def _follow(self, opened: Opened, now: datetime) -> tuple[Outgoings, dict[FaultKind, Fault]]:
         try:
             message: Any = opened.read()
         except RefusedError as error:
-            return self.system.refuse_malformed(opened.header, error.refusal, now)
-        self.plan.note(message)
-        return self.system.handle(message, opened.header.from_bic, now)
+            return self.system.refuse_malformed(opened.header, error.refusal, now), {}
+        return self.system.handle(message, opened.header.from_bic, now), self.plan.note(message)
 
     def _participant_of(self, header: BusinessHeader) -> str:
         sender = self.system.participants.of(header.from_bic)

@@ -40,7 +40,8 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementEntry:
-    """One posting. `message_id` and `message_name` are of the order or return that caused it."""
+    """One posting. `message_id` and `message_name` are of the order or return that caused it; an adjustment with AZIPS
+    has a reference of its own and the name AZIPS."""
 
     message_id: str
     message_name: str

@@ -24,7 +24,7 @@ _HEAD_URN = f"urn:iso:std:iso:20022:tech:xsd:{HEAD_NAME}"
 _HEAD = f"{{{_HEAD_URN}}}"
 
 
-def wrap(message: Any, *, from_bic: str, to_bic: str) -> Element:
+def wrap(message: Any, *, from_bic: str, to_bic: str, copy: bool = False) -> Element:
     """Header and document in their wrapper, validated and read as its receiver will, `Sgntr` still empty.
 
     Raises:
@@ -40,6 +40,7 @@ def wrap(message: Any, *, from_bic: str, to_bic: str) -> Element:
         message_id=message.message_id,
         message_name=kind.name,
         created_at=message.created_at,
+        copy=copy,
     )
     HEADER.write(head, header, _HEAD)
     etree.SubElement(head, _HEAD + "Sgntr")

@@ -68,7 +68,8 @@ class AosDoor:
             raise refuse(ErrorCode.CONTENT_TYPE, received=request.content_type, expected=CONTENT_TYPE)
         trust = self._identity().trust
         opened = open_signed(request[RAW_BODY], trust, at=self._clock(), participant_of=self._participant_of)
-        heard = hear(opened.read(), self._settings.own_address)
+        message = opened.read()
+        heard = None if opened.header.copy else hear(message, self._settings.own_address)
         if heard is None:
             _log.info("AÖS message %s changes nothing", opened.header.message_id)
             return _acknowledged(opened, None)

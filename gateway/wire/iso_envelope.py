@@ -49,13 +49,13 @@ class Opened:
         return envelope.read_document(self.root, self.header)
 
 
-async def seal(message: Any, *, from_bic: str, to_bic: str, credential: Credential) -> bytes:
+async def seal(message: Any, *, from_bic: str, to_bic: str, credential: Credential, copy: bool = False) -> bytes:
     """Wrap, validate, sign (off the loop) and write one message.
 
     Raises:
         RefusedError: what we were about to say is not by the profile.
     """
-    root = envelope.wrap(message, from_bic=from_bic, to_bic=to_bic)
+    root = envelope.wrap(message, from_bic=from_bic, to_bic=to_bic, copy=copy)
     return await asyncio.to_thread(_signed, root, credential)
 
 

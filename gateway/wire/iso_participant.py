@@ -143,7 +143,7 @@ class IsoParticipant:
             request[RAW_BODY], self._identity().trust, at=self._clock(), participant_of=self._participant_of
         )
         message = opened.read()
-        if opened.header.message_id not in self._seen:
+        if opened.header.message_id not in self._seen and not opened.header.copy:
             self._seen.add(opened.header.message_id)
             self._inbox.put_nowait(message)
         return web.json_response({"messageId": opened.header.message_id}, status=202)
