@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from adapters.aos.adapter import AosAdapter, AosSettings
 from adapters.asan_pay.adapter import AsanPayAdapter, AsanPaySettings
+from adapters.azips.adapter import AzipsAdapter, AzipsSettings, Format
 from adapters.banks.adapter import BankEndpoint, BanksAdapter, Transport
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings
@@ -41,6 +42,7 @@ from gateway.domain.recipient import BreakerPolicy
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
+from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
 from gateway.doors.health import Readiness, health_routes
 from gateway.doors.metrics import Metrics
 from gateway.doors.reading import StoreQueries
@@ -55,6 +57,7 @@ from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.revocation import RevocationFetcher, RevocationSources
+from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -258,10 +261,25 @@ class _Assembly:
             clock=self.clock,
             worker=f"{socket.gethostname()}.{os.getpid()}",
             concurrency=settings.concurrency_per_recipient,
+            *self.azips(),
             lease_s=settings.lease_s,
             poll_s=settings.poll_s,
             breaker=BreakerPolicy(
                 failures_max=settings.breaker_failures,
+    def azips(self) -> list[Adapter]:
+        """The adapter of AZIPS, where it is configured."""
+        azips = self.config.azips
+        if azips is None:
+            return []
+        settings = AzipsSettings(
+            url=azips.url,
+            own_bic=self.config.gateway.bic,
+            azips_bic=azips.bic,
+            participant=azips.participant,
+            format=Format(azips.format),
+        )
+        return [AzipsAdapter(self.client(azips.request_timeout_s), settings, self.keys)]
+
                 pause_s=settings.breaker_pause_s,
                 pause_max_s=settings.breaker_pause_max_s,
             ),
@@ -344,14 +362,25 @@ class _Assembly:
                 **common,
             ),
         )
-        rails = AosDoor(engine, self.rail(), self.keys, clock=self.clock).routes()
-        rails += AsanPayDoor(engine, participant=config.asan_pay.participant).routes()
+        rails = AosDoor(answers, self.rail(), self.keys, clock=self.clock).routes()
+        rails += self.azips_door(engine)
+        rails += AsanPayDoor(answers, participant=config.asan_pay.participant).routes()
         root.add_routes(rails)
         root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings))
         return root
 
-    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies) -> Middleware:
-        """The signature middleware for the doors of AÖS and Asan Pay; the other doors bring their own."""
+    def azips_door(self, engine: Engine) -> list[web.RouteDef]:
+        """The door of AZIPS, where it is configured."""
+        azips = self.config.azips
+        if azips is None:
+            return []
+        settings = AzipsDoorSettings(
+            own_bic=self.config.gateway.bic, azips_bic=azips.bic, participant=azips.participant
+        )
+        return AzipsDoor(engine, settings, self.keys, clock=self.clock).routes()
+
+    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies, answers: AnswerBook) -> Middleware:
+        """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
 
         async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
             if request.path == MESSAGES_PATH:
@@ -368,7 +397,7 @@ class _Assembly:
 
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path in (MESSAGES_PATH, NOTIFICATIONS_PATH):
+            if request.path in (MESSAGES_PATH, AZIPS_PATH, NOTIFICATIONS_PATH):
                 return await signed(request, handler)
             return await handler(request)
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from contracts.mt import answers, limit_order
+from contracts.mt import answers, limit_order, transfer
 from contracts.mt.answers import Accepted, Refused, StatusNotice
 from contracts.mt.fin import Frame, read_frame, write_frame
 from contracts.mt.limit_order import LimitOrder
+from contracts.mt.transfer import CustomerTransfer
 
-MtMessage = LimitOrder | Accepted | Refused | StatusNotice
+MtMessage = CustomerTransfer | LimitOrder | Accepted | Refused | StatusNotice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class MtType:
 MESSAGES: Mapping[str, MtType] = {
     row.number: row
     for row in (
+        MtType("103", CustomerTransfer, transfer.to_frame, transfer.from_frame, "customer's transfer above AOS-C9"),
         MtType("205", LimitOrder, limit_order.to_frame, limit_order.from_frame, "debit limit set or raised (AOS-L1)"),
         MtType("196", Accepted, answers.accepted_to_frame, answers.accepted_from_frame, "AZIPS accepts"),
         MtType("158", Refused, answers.refused_to_frame, answers.refused_from_frame, "AZIPS refuses, with its reason"),

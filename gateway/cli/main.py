@@ -9,7 +9,7 @@ from cyclopts import App
 COMMANDS = (
     ("serve", "gateway.cli.serve:serve", "Run the gateway until it is told to stop."),
     ("demo", "gateway.cli.demo:demo", "Play four auctions from the hammer to the ministries."),
-    ("sandbox", "gateway.cli.sandbox:app", "Run a counterparty alone: aos, asan-pay, bank, ministry, platform."),
+    ("sandbox", "gateway.cli.sandbox:app", "Run a counterparty alone: aos, azips, asan-pay, bank, ministry, platform."),
     ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
     ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it."),
     ("outbox", "gateway.cli.show:outbox_app", "List what waits to be sent; send a parked row again."),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -21,7 +23,7 @@ from gateway.keys import KeyFolder
 from gateway.logs import set_up
 from gateway.wire.identity import Identity
 
-app = App(name="sandbox", help="Run a counterparty: aos, asan-pay, bank, ministry, platform.")
+app = App(name="sandbox", help="Run a counterparty: aos, azips, asan-pay, bank, ministry, platform.")
 
 Keys = Annotated[Path, Parameter(name="--keys", help="Folder with a key folder per participant (see `pki`).")]
 WorldFile = Annotated[
@@ -66,6 +68,34 @@ def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
         faults=(silence,) if part.silent_ibans else (),
     )
     run("aos", lambda: AosSandbox(settings))
+
+
+@app.command
+def azips(*, keys: Keys = _KEYS, world: WorldFile = None, always: bool = False) -> None:
+    """AZIPS, real-time gross settlement: correspondent accounts, queue, operating window.
+
+    Parameters
+    ----------
+    always
+        Take documents day and night, for a try outside 09:20-17:00 of business days.
+    """
+    from adapters.azips.sandbox import AzipsSandbox, AzipsSandboxSettings, Correspondent
+
+    part, host = read_world(world).azips, read_world(world).host
+    settings = AzipsSandboxSettings(
+        identity=identity(keys, "AZIPS"),
+        correspondents=tuple(
+            Correspondent(bic=row.bic, code=row.code, url=row.url, opening_balance=row.opening_balance.minor)
+            for row in part.correspondents
+        ),
+        host=host,
+        port=part.port,
+    )
+    if always:
+        open_always = replace(settings, opens=time.min, closes=time.max)
+        run("azips", lambda: AzipsSandbox(open_always, is_business_day=lambda _: True))
+    else:
+        run("azips", lambda: AzipsSandbox(settings))
 
 
 @app.command(name="asan-pay")

@@ -48,6 +48,22 @@ class AosPart(_Part):
     silent_ibans: tuple[str, ...] = ()
 
 
+class CorrespondentPart(_Part):
+    """A participant of AZIPS."""
+
+    bic: str
+    code: str
+    url: str | None = None
+    opening_balance: Qepik
+
+
+class AzipsPart(_Part):
+    """AZIPS."""
+
+    port: int
+    correspondents: tuple[CorrespondentPart, ...]
+
+
 class AsanPayPart(_Part):
     """Asan Pay."""
 
@@ -97,6 +113,7 @@ class World(_Part):
     host: str = "127.0.0.1"
     gateway: GatewayPart
     aos: AosPart
+    azips: AzipsPart
     asan_pay: AsanPayPart
     platform: PlatformPart
     banks: tuple[BankPart, ...]

@@ -153,6 +153,8 @@ def _contradictions(config: Config) -> Iterator[Fault]:
         config.gateway.code,
         config.aos.participant,
         config.asan_pay.participant,
+        *([config.azips.participant] if config.azips else []),
+        *config.custody.approvers,
         config.platform.participant,
         *(bank.code for bank in config.banks),
         *(ministry.code for ministry in config.ministries),

@@ -1,0 +1,1 @@
+"""AZIPS: real-time gross settlement, for payments above what AÖS carries."""

@@ -1,0 +1,99 @@
+"""What AZIPS says to us, in MT or MX, to the noun it speaks to. Pure; the time it came is an argument.
+
+MT196 is the booking, MT158 the refusal, MT298 a word on the way, final only where it says that the order is cancelled
+(facts.md: told). A transfer to us is money that is on our account already: nobody asks us to confirm it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from contracts import mt
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from contracts.iso20022 import CreditTransfer, OrderStatus, TransactionState
+from gateway.domain import credit as credits
+from gateway.domain import payment as payments
+from gateway.domain.events.credit import Arrived
+from gateway.domain.events.payment import Rejected, Settled
+from gateway.domain.money import Money
+from gateway.domain.table import ByAlias
+from gateway.doors.aos_mapping import Heard
+from gateway.ports import Target
+
+_CANCELLED = "CANCELLED"
+
+
+def hear(message: Any, now: datetime) -> Heard | None:
+    """What an incoming message means; None where it changes nothing.
+
+    Raises:
+        RefusedError: NOT_PERMITTED, AZIPS does not send this to a participant.
+    """
+    match message:
+        case mt.Accepted(related_reference=reference, reference=booking):
+            return Heard(target=_by_reference(reference), event=Settled(reference=booking, settled_at=now))
+        case mt.Refused(related_reference=reference, code=code, text=text):
+            return Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
+        case mt.StatusNotice(related_reference=reference, code=code, text=text):
+            cancelled = Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
+            return cancelled if code == _CANCELLED else None
+        case mt.CustomerTransfer():
+            return _arrived_mt(message, now)
+        case OrderStatus():
+            return _status(message)
+        case CreditTransfer():
+            return _arrived_mx(message, now)
+    raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AZIPS")
+
+
+def _by_reference(reference: str) -> Target:
+    return Target(noun="payment", id=ByAlias(payments.AZIPS_ALIAS, reference))
+
+
+def _status(status: OrderStatus) -> Heard | None:
+    target = Target(noun="payment", id=ByAlias(payments.MESSAGE_ALIAS, status.original_message_id))
+    if status.state is TransactionState.ACSC:
+        reference = status.original_transaction_id or status.original_message_id
+        return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+    if status.state is TransactionState.RJCT:
+        code = status.reasons[0].code if status.reasons else status.state.value
+        text = status.reasons[0].text if status.reasons else ""
+        return Heard(target=target, event=Rejected(code=code, reason=text))
+    return None
+
+
+def _arrived_mt(transfer: mt.CustomerTransfer, now: datetime) -> Heard:
+    name = f"azips.{transfer.debtor.bic}.{transfer.value_date:%y%m%d}.{transfer.reference}"
+    return Heard(
+        target=Target(noun="credit", id=credits.credit_id(name)),
+        event=Arrived(
+            message_id=transfer.reference,
+            end_to_end_id=transfer.end_to_end_id,
+            transaction_id=transfer.reference,
+            amount=Money(transfer.amount_minor),
+            debtor_name=transfer.debtor.name,
+            debtor_iban=transfer.debtor.iban,
+            creditor_iban=transfer.creditor.iban,
+            case_number=transfer.case_number,
+            arrived_at=now,
+        ),
+    )
+
+
+def _arrived_mx(transfer: CreditTransfer, now: datetime) -> Heard:
+    return Heard(
+        target=Target(noun="credit", id=credits.credit_id(f"azips.{transfer.message_id}")),
+        event=Arrived(
+            message_id=transfer.message_id,
+            end_to_end_id=transfer.end_to_end_id,
+            transaction_id=transfer.transaction_id,
+            amount=Money(transfer.amount_minor),
+            debtor_name=transfer.debtor.name,
+            debtor_iban=transfer.debtor.iban,
+            creditor_iban=transfer.creditor.iban,
+            case_number=transfer.case_number,
+            arrived_at=now,
+        ),
+    )
