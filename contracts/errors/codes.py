@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     NOT_PERMITTED = "NOT_PERMITTED"  # this participant may not use this operation
 
     # How it is written
+    REQUEST_MALFORMED = "REQUEST_MALFORMED"  # not HTTP that can be read, or its body never came whole
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     CONTENT_TYPE = "CONTENT_TYPE"
     JSON_MALFORMED = "JSON_MALFORMED"

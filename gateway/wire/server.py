@@ -7,6 +7,7 @@ under the keys below and see no unverified request.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.ports import Exhibit
 from gateway.wire.identity import Identity
+from gateway.wire.listener import Runner, name_ourselves
 from gateway.wire.octets import exhibit, request_octets
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
 
@@ -31,6 +33,7 @@ EXHIBIT = web.RequestKey("exhibit", Exhibit)
 
 BODY_MAX_BYTES = 1_048_576
 FIELD_MAX_BYTES = 16_384  # Signature-Certificate carries a whole certificate path
+BODY_MAX_S = 15.0  # from a request's head to the end of its body: a slow sender holds no place for longer
 _CHUNK_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 5.0
 
@@ -49,12 +52,25 @@ async def read_body(request: web.Request, body_max_bytes: int) -> bytes:
     """Read the raw body, stopping at the limit.
 
     Raises:
-        RefusedError: BODY_TOO_LARGE; CONTENT_TYPE for an encoded (compressed) body.
+        RefusedError: BODY_TOO_LARGE; CONTENT_TYPE for an encoded (compressed) body; REQUEST_MALFORMED for one that is
+            transferred in another way than whole or in chunks, or does not come to its end in `BODY_MAX_S`.
     """
+    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise refuse(ErrorCode.REQUEST_MALFORMED, what="Transfer-Encoding")
     if "Content-Encoding" in request.headers:
         raise refuse(ErrorCode.CONTENT_TYPE, received=f"Content-Encoding: {request.headers['Content-Encoding']}")
     if (request.content_length or 0) > body_max_bytes:
         raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=body_max_bytes)
+    try:
+        async with asyncio.timeout(BODY_MAX_S):
+            return await _read(request, body_max_bytes)
+    except TimeoutError:
+        raise refuse(ErrorCode.REQUEST_MALFORMED, what=f"no end of the body within {BODY_MAX_S:.0f} s") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise refuse(ErrorCode.REQUEST_MALFORMED, what="body") from None
+
+
+async def _read(request: web.Request, body_max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
         body += chunk
@@ -108,7 +124,6 @@ def signed_http(
         signed = request.path not in unsigned_paths
         exchange = _Exchange(request, identity(), clock, on_refusal, signed=signed, policy=expected)
         response = await exchange.answer(handler, body_max_bytes)
-        response.headers["Server"] = "eherrac"  # and not which version of which library
         return exchange.sign(response) if exchange.signed else response
 
     return middleware
@@ -144,7 +159,11 @@ class _Exchange:
             return await self._refused(Refusal(code=ErrorCode.INTERNAL))
 
     def sign(self, response: web.StreamResponse) -> web.StreamResponse:
-        """Sign a complete response."""
+        """Sign a complete response.
+
+        The answer to a request that is not ASCII where the signature would bind to it stays unsigned: no signature
+        base can be written (RFC 9421, 2.5), and nobody could have signed such a request.
+        """
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes | bytearray | None):
             raise TypeError("only a response with its whole body in memory can be signed")
         if response.body:
@@ -153,7 +172,8 @@ class _Exchange:
             status=response.status, headers=tuple(response.headers.items()), body=bytes(response.body or b"")
         )
         request = request_parts(self.request, self.body or b"")
-        response.headers.update(sign_response(parts, request, self.identity.credential, now=self.clock()))
+        if _can_be_bound_to(request):
+            response.headers.update(sign_response(parts, request, self.identity.credential, now=self.clock()))
         return response
 
     def _admit(self, body: bytes) -> None:
@@ -179,6 +199,11 @@ class _Exchange:
             except Exception:
                 _log.exception("a refusal could not be noted: %s", refusal.code)
         return problem_response(refusal, self.request.headers.get("Accept-Language", ""))
+
+
+def _can_be_bound_to(request: HttpRequestParts) -> bool:
+    signatures = [value for name, value in request.headers if name.lower() == "signature"]
+    return all(value.isascii() for value in (request.path, *signatures))
 
 
 def _framework_refusal(request: web.Request, error: web.HTTPException) -> Refusal:
@@ -210,7 +235,8 @@ class Running:
 
 async def serve_app(app: web.Application, host: str, port: int, ssl: tls.SSLContext | None = None) -> Running:
     """Listen on host and port (0: any free one). Bodies stay as they came: nothing is decompressed."""
-    runner = web.AppRunner(
+    app.on_response_prepare.append(name_ourselves)
+    runner = Runner(
         app,
         access_log=None,
         auto_decompress=False,

@@ -8,15 +8,15 @@ is compared with the honest content by a reading of its own, independent of cano
 import random
 from collections import Counter
 from collections.abc import Callable
-from copy import deepcopy
 from datetime import UTC, datetime
 
 import pytest
 from lxml import etree
+from xml_changes import CHANGES, SIGNATURE, mutants
 
 from certs.authority import Authority
 from certs.trust import TrustStore
-from certs.wss import SOAP_11, SOAP_12, WSU_ID, sign_envelope, verify_envelope
+from certs.wss import SOAP_11, SOAP_12, sign_envelope, verify_envelope
 from certs.xmldsig import sign_enveloped, verify_enveloped
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
@@ -26,161 +26,6 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 MUTANTS = 6_000
 SEED = 20261122
 COMMENTS_TOO = XmlLimits(comments_allowed=True)  # verification does not rely on the parser for them
-SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
-ID_NAMES = ("Id", "ID", "id", WSU_ID, "{http://www.w3.org/XML/1998/namespace}id")
-
-Change = Callable[[random.Random, etree._Element, list[etree._Element]], None]
-
-
-# --- The kinds of changes ---------------------------------------------------------------------------------------------
-
-
-def pick(rng: random.Random, root: etree._Element, *, below_root: bool = True) -> etree._Element:
-    nodes = list(root.iter("*"))
-    return rng.choice(nodes[1:] or nodes) if below_root else rng.choice(nodes)
-
-
-def is_inside(node: etree._Element, other: etree._Element) -> bool:
-    return other is node or other in list(node.iterancestors())
-
-
-def move(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node, target = pick(rng, root), pick(rng, root, below_root=False)
-    if not is_inside(target, node) and node is not root:
-        target.insert(rng.randint(0, len(target)), node)
-
-
-def duplicate(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    target = pick(rng, root, below_root=False)
-    target.insert(rng.randint(0, len(target)), deepcopy(pick(rng, root)))
-
-
-def wrap(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root)
-    parent = node.getparent()
-    if parent is None:
-        return
-    wrapper = etree.Element(rng.choice(["wrapper", parent.tag, node.tag, SIGNATURE]))
-    parent.replace(node, wrapper)
-    wrapper.append(node)
-
-
-def wrap_beside_forgery(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    """The classic: the signed element goes into a wrapper, a forged copy takes its place."""
-    node = pick(rng, root)
-    parent = node.getparent()
-    if parent is None:
-        return
-    forged = deepcopy(node)
-    for part in forged.iter("*"):
-        if len(part) == 0:
-            part.text = "forged"
-    if rng.random() < 0.5:
-        for name in ID_NAMES:
-            forged.attrib.pop(name, None)
-    parent.replace(node, forged)
-    shelter = etree.SubElement(pick(rng, root, below_root=False), rng.choice(["wrapper", "{urn:x}Object"]))
-    shelter.append(node)
-
-
-def rename(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root, below_root=False)
-    node.tag = rng.choice(["x", "{urn:x}y", pick(rng, root, below_root=False).tag])
-
-
-def delete(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root)
-    if node.getparent() is not None:
-        node.getparent().remove(node)
-
-
-def swap(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root)
-    if node.getnext() is not None:
-        node.addprevious(node.getnext())
-
-
-def change_id(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root, below_root=False)
-    known = [value for part in root.iter("*") for name, value in part.attrib.items() if name.lower().endswith("id")]
-    node.set(rng.choice(ID_NAMES), rng.choice([*known, "x", ""]))
-
-
-def change_id_spelling(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    carriers = [(part, name) for part in root.iter("*") for name in ID_NAMES if name in part.attrib]
-    if carriers:
-        part, name = rng.choice(carriers)
-        part.set(rng.choice(ID_NAMES), part.attrib.pop(name))
-
-
-def change_text(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root, below_root=False)
-    if rng.random() < 0.5:
-        node.text = rng.choice(["forged", "", " ", (node.text or "") + "0"])
-    else:
-        node.tail = rng.choice(["forged", "", " \n"])
-
-
-def change_attribute(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root, below_root=False)
-    if node.attrib and rng.random() < 0.6:
-        name = rng.choice(list(node.attrib))
-        node.set(name, rng.choice(["", "#x", node.get(name) + "x", pick(rng, root).get("URI", "")]))
-    else:
-        node.set(rng.choice(["URI", "Type", "Algorithm", "Ccy", "{urn:x}a"]), "x")
-
-
-def change_uri(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    references = [part for part in root.iter("*") if "URI" in part.attrib]
-    known = [value for part in root.iter("*") for name, value in part.attrib.items() if name.lower().endswith("id")]
-    if references:
-        rng.choice(references).set("URI", rng.choice(["", "#x", "#xpointer(/)", *[f"#{value}" for value in known]]))
-
-
-def comment(rng: random.Random, root: etree._Element, _: list[etree._Element]) -> None:
-    node = pick(rng, root, below_root=False)
-    node.insert(0, rng.choice([etree.Comment("x"), etree.ProcessingInstruction("x", "y")]))
-
-
-def graft(rng: random.Random, root: etree._Element, others: list[etree._Element]) -> None:
-    """A part of another honest message, signed by another participant, in place of one of ours."""
-    node = pick(rng, root)
-    same = list(rng.choice(others).iter(node.tag))
-    if same and node.getparent() is not None:
-        node.getparent().replace(node, deepcopy(rng.choice(same)))
-
-
-CHANGES: list[Change] = [
-    move,
-    duplicate,
-    wrap,
-    wrap_beside_forgery,
-    wrap_beside_forgery,
-    rename,
-    delete,
-    swap,
-    change_id,
-    change_id_spelling,
-    change_text,
-    change_attribute,
-    change_uri,
-    comment,
-    graft,
-    graft,
-]
-
-
-def mutants(data: bytes, others: list[bytes]) -> list[bytes]:
-    rng = random.Random(SEED)
-    donors = [parse_xml(other) for other in others]
-    made = []
-    for _ in range(MUTANTS):
-        root = parse_xml(data)
-        for change in rng.choices(CHANGES, k=rng.choice([1, 1, 2, 3, 4])):
-            change(rng, root, donors)
-        made.append(etree.tostring(root))
-    return made
-
 
 # --- What a reader reads ----------------------------------------------------------------------------------------------
 
@@ -274,7 +119,7 @@ def run(messages: list[bytes], check: Callable[[bytes], None]) -> None:
     for message in messages:
         check(message)
     verdicts: Counter[ErrorCode | str] = Counter()
-    for mutant in mutants(messages[0], messages[1:]):
+    for mutant in mutants(SEED, MUTANTS, messages[0], messages[1:], CHANGES):
         try:
             check(mutant)
             verdicts["accepted"] += 1
