@@ -12,7 +12,7 @@ COMMANDS = (
     ("sandbox", "gateway.cli.sandbox:app", "Run a counterparty alone: aos, azips, asan-pay, bank, ministry, platform."),
     ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
     ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it."),
-    ("outbox", "gateway.cli.show:outbox_app", "List what waits to be sent; send a parked row again."),
+    ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
     ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),

@@ -1,17 +1,15 @@
-"""`lot show`, `payment show`, `outbox list|retry`: look into the store, and a person's retry."""
+"""`lot show`, `payment show`: look into the store."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
 from cyclopts import App, Parameter
 
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
-from gateway.domain.delivery import DeliveryState
 from gateway.domain.nouns import TABLES
 from gateway.engine import codec
 from gateway.store import Store, open_store
@@ -22,10 +20,10 @@ Language = Annotated[Literal["az", "en"], Parameter(help="Language of the senten
 
 lot_app = App(name="lot", help="Look at lots.")
 payment_app = App(name="payment", help="Look at payments.")
-outbox_app = App(name="outbox", help="What waits to be sent, and sending it again.")
 
 
-def _with_store(config: ConfigPath, work: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(config: ConfigPath, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Do something with the configured store; it is closed afterwards."""
     settings = load(config)
 
     async def run() -> T:
@@ -52,7 +50,7 @@ def lot_show(id: str, *, config: ConfigPath = None, language: Language = "az") -
             waiting = noun.state in {str(state) for state in TABLES[noun.noun].waiting_for_person}
             say(f"  {noun.noun:<12} {noun.id:<30} {noun.state}{'  ← waiting for a person' if waiting else ''}")
 
-    _with_store(config, work)
+    with_store(config, work)
 
 
 @payment_app.command(name="show")
@@ -69,34 +67,4 @@ def payment_show(id: str, *, config: ConfigPath = None, language: Language = "az
         for entry in await store.read(lambda reader: reader.journal_of("payment", id)):
             say(line(entry, language))
 
-    _with_store(config, work)
-
-
-@outbox_app.command(name="list")
-def outbox_list(*, config: ConfigPath = None, parked: bool = False, limit: int = 100) -> None:
-    """What is not yet delivered, oldest first; `--parked` only what waits for a person."""
-
-    async def work(store: Store) -> None:
-        rows = await store.read(lambda reader: reader.list_outbox(parked=True if parked else None, limit=limit))
-        for row in rows:
-            name = row.name or row.body_type
-            say(
-                f"{row.state:<8} {row.channel:<10} {row.recipient:<10} {name:<18} {row.id:<50} "
-                f"attempts {row.attempt} due {row.due_at:%Y-%m-%d %H:%M:%S} {row.last_error or ''}"
-            )
-        say(f"{len(rows)} rows")
-
-    _with_store(config, work)
-
-
-@outbox_app.command(name="retry")
-def outbox_retry(id: str, *, config: ConfigPath = None) -> None:
-    """Send a parked row again now, under the same id."""
-
-    async def work(store: Store) -> None:
-        now = datetime.now(UTC)
-        if not await store.transact(lambda tx: tx.requeue(id, now=now, state=DeliveryState.DUE)):
-            fail(f"{id} is not parked", 1)
-        say(f"{id} is due again")
-
-    _with_store(config, work)
+    with_store(config, work)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, time
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.config.types import Amount, BankCode, BesidePath, Bic, Iban, Participant, Section, Topic, Url
+from gateway.config.types import Amount, BankCode, BesidePath, Bic, Iban, Participant, Section, Topic, Url, Waits
 from gateway.domain.money import Money
 from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.values import Regime
@@ -235,24 +235,31 @@ class DispatcherSettings(Section):
     )
     breaker_pause_max_s: float = Field(300.0, gt=0, le=3600, description="Longest time between probes")
     poll_s: float = Field(0.5, gt=0, le=60, description="How often due rows are looked for when nothing announces them")
-    retry_s: tuple[float, ...] = Field(
-        (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, 28_800, 43_200),
+    retry_s: Waits = Field(
+        (1, 5, 15, 60, 300, 900, 3600, *(7200,) * 12),
         min_length=1,
         max_length=100,
         description="Waits between attempts, seconds; after the last a person is asked",
     )
     jitter_ratio: float = Field(0.1, ge=0, le=0.5, description="Share by which a wait is lengthened at random")
 
-    @model_validator(mode="after")
-    def _waits_grow(self) -> Self:
-        if any(wait <= 0 for wait in self.retry_s) or list(self.retry_s) != sorted(self.retry_s):
-            raise ValueError("retry_s: waits are positive and never get shorter")
-        return self
+
+class DeliverySettings(Section):
+    """A schedule of its own for a channel, or for one recipient of it."""
+
+    channel: Literal["aos", "asan_pay", "banks", "ministries", "notary", "platform"] = Field(
+        description="`aos`, `asan_pay`, `banks`, `ministries`, `notary` or `platform`"
+    )
+    recipient: str | None = Field(None, min_length=1, description="Code of the recipient; without, all of the channel")
+    retry_s: Waits = Field(min_length=1, max_length=100, description="Its waits between attempts, seconds")
 
 
 class WatchdogSettings(Section):
     """The watch over everything accepted: done, scheduled, or waiting for a person."""
 
+    warn_at_percent: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (50, 70, 90), max_length=10, description="Shares of the whole schedule after which a person is warned"
+    )
     interval_s: float = Field(10.0, gt=0, le=60, description="How often everything is counted")
     late_s: float = Field(60.0, gt=0, description="How long a due delivery may lie before it is an alarm")
 
@@ -343,3 +350,4 @@ class Config(Section):
     calendar: CalendarSettings = CalendarSettings()
     protocol: ProtocolSettings = ProtocolSettings()
     log: LogSettings = LogSettings()
+    deliveries: tuple[DeliverySettings, ...] = ()

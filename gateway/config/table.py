@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from gateway.config.model import Config
+from gateway.config.model import Config, DispatcherSettings
+from gateway.domain.delivery import RetryPolicy
 from gateway.domain.money import Money
 
 
@@ -21,6 +22,26 @@ def settings_table() -> str:
         if section is not None:
             lines += _rows(_prefix(name, field), section)
     return "\n".join(lines) + "\n"
+
+
+def schedule_table() -> str:
+    """The delivery schedule as Markdown: every attempt, its wait, the time since the first, and the warnings."""
+    settings = DispatcherSettings()
+    policy = RetryPolicy(pauses_s=settings.retry_s, warn_at_percent=settings.warn_at_percent)
+    lines = ["| attempt | after a wait of | after the first | what a person hears |", "|---|---|---|---|"]
+    for number, wait_s in enumerate((0.0, *policy.pauses_s), start=1):
+        last = number > len(policy.pauses_s)
+        mark = None if last else policy.warning_percent(number)
+        said = "`DELIVERY_PARKED`, should it fail" if last else f"`DELIVERY_DELAYED` {mark} %" if mark else ""
+        since_s = sum(policy.pauses_s[: number - 1])
+        lines.append(f"| {number} | {_duration(wait_s)} | {_duration(since_s)} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    parts = ((hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def description_of(path: tuple[int | str, ...]) -> str:

@@ -51,6 +51,12 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _growing(waits: tuple[float, ...]) -> tuple[float, ...]:
+    if any(wait <= 0 for wait in waits) or list(waits) != sorted(waits):
+        raise ValueError("waits are positive and never get shorter")
+    return waits
+
+
 def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
     base: Path = (info.context or {}).get("base", Path())
     return base / value
@@ -66,3 +72,5 @@ Participant = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,20}$")]
 """A registration code, as the certificate's organizationIdentifier names it (AOS-S1)."""
 BankCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+Waits = Annotated[tuple[float, ...], AfterValidator(_growing)]
+"""Pauses between attempts, seconds."""

@@ -72,7 +72,10 @@ class DeliveryTakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDeferred:
-    """Not arrived, or not known to have: the same id again at `until`."""
+    """Not arrived, or not known to have: the same id again at `until`.
+
+    `warning_percent`: the share of the schedule that is now behind it, where a person should know.
+    """
 
     delivery: str
     recipient: str
@@ -80,6 +83,7 @@ class DeliveryDeferred:
     attempt: int
     reason: str
     until: datetime
+    warning_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,11 @@ class DeliveryParked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeued:
-    """A person said: again."""
+    """A person said: again. One attempt more; in vain, it is parked again."""
 
+    delivery: str
+    recipient: str
+    body: str
     person: str
 
 
@@ -104,6 +111,9 @@ class Requeued:
 class Discarded:
     """A person said: never."""
 
+    delivery: str
+    recipient: str
+    body: str
     person: str
     reason: str
 
@@ -150,8 +160,12 @@ def _take_over(delivery: Delivery, event: DeliveryTakenOver, _: Context) -> Chan
 
 
 @TABLE.on(_S.DUE, event=DeliveryDeferred)
-def _defer(delivery: Delivery, event: DeliveryDeferred, _: Context) -> Change[Delivery]:
-    return Change(replace(delivery, attempt=event.attempt, due_at=event.until, note=event.reason))
+def _defer(delivery: Delivery, event: DeliveryDeferred, context: Context) -> Change[Delivery]:
+    deferred = replace(delivery, attempt=event.attempt, due_at=event.until, note=event.reason)
+    if event.warning_percent is None:
+        return Change(deferred)
+    facts = {"delivery": context.id, "recipient": event.recipient, "reason": event.reason}
+    return Change(deferred, (Alarm("DELIVERY_DELAYED", facts | {"percent": str(event.warning_percent)}),))
 
 
 @TABLE.on(_S.DUE, event=DeliveryParked, to=_S.PARKED)
@@ -189,12 +203,23 @@ class Result(StrEnum):
 class RetryPolicy:
     """When to try again: the n-th pause in seconds after the n-th attempt, stretched by up to `jitter` of itself.
 
-    A counterparty that asks for a longer pause gets it, up to `retry_after_max_s`.
+    A counterparty that asks for a longer pause gets it, up to `retry_after_max_s`. A person is warned when so many
+    percent of the whole time are over.
     """
 
     pauses_s: tuple[float, ...]
     jitter: float = 0.1
     retry_after_max_s: float = 3600.0
+    warn_at_percent: tuple[int, ...] = (50, 70, 90)
+
+    def spent_percent(self, number: int) -> float:
+        """The share of the schedule that is over when the attempt of this number begins."""
+        return 100 * sum(self.pauses_s[: number - 1]) / sum(self.pauses_s)
+
+    def warning_percent(self, number: int) -> int | None:
+        """The greatest mark that was passed between the attempt before and this one."""
+        before, now = self.spent_percent(max(number - 1, 1)), self.spent_percent(number)
+        return max((mark for mark in self.warn_at_percent if before < mark <= now), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,4 +270,5 @@ def after_attempt(attempt: Attempt, policy: RetryPolicy, now: datetime, chance: 
         attempt=attempt.number,
         reason=attempt.reason,
         until=now + timedelta(seconds=max(pause_s, wished_s)),
+        warning_percent=policy.warning_percent(attempt.number),
     )

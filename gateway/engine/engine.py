@@ -31,6 +31,7 @@ from gateway.store.rows import InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 _ANONYMOUS = "anonymous"
+ByPerson = deliveries.Requeued | deliveries.Discarded
 
 
 class Engine:
@@ -38,7 +39,7 @@ class Engine:
 
     Args:
         wake: called after every commit that may have put something into the outbox.
-        policies: retry schedule by channel; `default` for the others.
+        policies: retry schedule by `channel/recipient`, else by `channel`, else `default`.
     """
 
     def __init__(
@@ -122,12 +123,52 @@ class Engine:
         self._after(alarms)
         return kept
 
-    async def requeue(self, delivery_id: str) -> bool:
-        """A person's retry of a parked delivery; False if it is not parked."""
+    async def requeue(self, delivery_id: str, *, person: str) -> bool:
+        """A person's retry of a parked delivery, written down with the name; False if it is not parked."""
+
+        def decision(row: OutboxRow) -> deliveries.Requeued:
+            return deliveries.Requeued(delivery=row.id, recipient=row.recipient, body=row.body_type, person=person)
+
+        return await self._decided(delivery_id, decision)
+
+    async def discard(self, delivery_id: str, *, person: str, reason: str) -> bool:
+        """A person's end of a parked delivery: it is never sent, its followers go; False if it is not parked."""
+
+        def decision(row: OutboxRow) -> deliveries.Discarded:
+            return deliveries.Discarded(
+                delivery=row.id, recipient=row.recipient, body=row.body_type, person=person, reason=reason
+            )
+
+        return await self._decided(delivery_id, decision)
+
+    async def _decided(self, id: str, decision: Callable[[OutboxRow], ByPerson]) -> bool:
         now = self._clock()
-        done = await self.store.transact(lambda tx: tx.requeue(delivery_id, now=now, state=DeliveryState.DUE))
+
+        def work(tx: Transaction) -> bool:
+            row = tx.find_outbox(id)
+            if row is None:
+                return False
+            event = decision(row)
+            step = self._step(tx, Cause(source=event.person, id=row.id), now)
+            held = step.hold(row.noun, row.noun_id)  # locked before its delivery, as by everybody else
+            if not self._book_by_person(tx, row, event, now):
+                return False
+            step.note(held, event)
+            step.finish()
+            return True
+
+        done = await self.store.transact(work)
         self.wake()
         return done
+
+    def _book_by_person(self, tx: Transaction, row: OutboxRow, event: ByPerson, now: datetime) -> bool:
+        decision = deliveries.TABLE.decide(_delivery(row), event, Context(now=now, rules=self._rules, id=row.id))
+        if isinstance(decision, Refusal):
+            return False
+        state = str(decision.noun.state)
+        if isinstance(event, deliveries.Discarded):
+            return tx.discard(row.id, now=now, state=state, note=f"{event.person}: {event.reason}")
+        return tx.requeue(row.id, now=now, state=state)
 
     async def note_recipient(self, lane: Lane, event: FellSilent | AnsweredAgain) -> None:
         """Write down that a recipient fell silent or answers again; nothing if another replica has done so."""
@@ -208,9 +249,12 @@ class Engine:
         event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
         handled = event is not None and held.table.handles(held.data, event)
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
-        if not self._book(tx, row, after, now):
+        alarms = self._book(tx, row, after, now)
+        if alarms is None:
             return False, []
         step.note(held, after)
+        for alarm in alarms:
+            step.raise_alarm(held, alarm)
         if isinstance(outcome, Acknowledged) and outcome.document is not None:
             step.keep_document(outcome.document)
         if not isinstance(outcome, NotSent):
@@ -218,9 +262,7 @@ class Engine:
         if event is not None and handled:
             step.tell(held, event)
         step.finish()
-        parked = isinstance(after, deliveries.DeliveryParked)
-        alarm = [Alarm("DELIVERY_PARKED", {"delivery": row.id, "reason": outcome_reason(outcome)})] if parked else []
-        return True, [*step.alarms, *alarm]
+        return True, step.alarms
 
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
@@ -235,15 +277,22 @@ class Engine:
             taken_over=taken_over,
             retry_after_s=outcome.retry_after_s if isinstance(outcome, NotSent) else None,
         )
-        policy = self._policies.get(row.channel) or self._policies["default"]
+        names = (f"{row.channel}/{row.recipient}", row.channel, "default")
+        policy = next(self._policies[name] for name in names if name in self._policies)
         return deliveries.after_attempt(attempt, policy, now, chance)
 
-    def _book(self, tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime) -> bool:
-        """Write what the delivery's table says of this attempt; False if the lease was lost."""
+    def _book(
+        self, tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime
+    ) -> list[Alarm] | None:
+        """Write what the delivery's table says of this attempt; its alarms, or None if the lease was lost."""
         decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
         if isinstance(decision, Refusal):
-            return False  # concluded meanwhile by somebody else
-        state = str(decision.noun.state)
+            return None  # concluded meanwhile by somebody else
+        booked = self._write(tx, row, after, str(decision.noun.state), now)
+        return [effect for effect in decision.effects if isinstance(effect, Alarm)] if booked else None
+
+    @staticmethod
+    def _write(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime) -> bool:
         match after:
             case deliveries.DeliveryAcknowledged():
                 return tx.conclude(row, now=now, state=state)

@@ -137,6 +137,11 @@ class Step:
         """A journal line that changes no state (a delivery's fate)."""
         self._append(held, _state(held), type(event).__name__, codec.encode(event))
 
+    def raise_alarm(self, held: Held, alarm: Alarm) -> None:
+        """A journal line, and a person is told once it is durable."""
+        self.alarms.append(alarm)
+        self._append(held, _state(held), f"Alarm:{alarm.code}", codec.encode(alarm))
+
     def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
         """Keep the exact bytes that passed."""
         for exhibit in exhibits:
@@ -219,8 +224,7 @@ class Step:
             case Alias(scheme=scheme, value=value):
                 self._alias(held, scheme, value)
             case Alarm():
-                self.alarms.append(effect)
-                self._append(held, _state(held), f"Alarm:{effect.code}", codec.encode(effect))
+                self.raise_alarm(held, effect)
 
     def _pass_on(self, held: Held, tell: Tell) -> None:
         id = self.resolve(tell.noun, tell.id)

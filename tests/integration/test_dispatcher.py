@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,10 +28,12 @@ from gateway.domain.delivery import RetryPolicy
 from gateway.domain.recipient import BreakerPolicy, RecipientState
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
+from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.store import Store, StoreError, StoreUnavailableError, open_store
 
 TO_R, TO_S = ("alpha", "R"), ("alpha", "S")
+PARKED = "Alarm:DELIVERY_PARKED"
 
 
 @pytest.fixture
@@ -134,10 +137,10 @@ async def test_a_refusal_is_not_repeated_at_them_and_waits_for_a_person(hand: Ha
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 1
         assert (await hand.row(row.id)).last_error == "NO: never"
-        assert await hand.engine.requeue(row.id)
+        assert await hand.engine.requeue(row.id, person="Leyla")
         await until(empty(hand))
     assert ids(adapter.done) == [row.id, row.id]
-    assert not await hand.engine.requeue(row.id)
+    assert not await hand.engine.requeue(row.id, person="Leyla")
 
 
 async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand: Hand, clock: Clock) -> None:
@@ -161,7 +164,7 @@ async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand:
     for pause_s, before, after in zip(POLICY.pauses_s, begun_at, begun_at[1:], strict=False):
         assert pause_s <= (after - before).total_seconds() <= pause_s * 1.1 + 1e-5
     events = [entry.event for entry in await hand.engine.store.read(lambda r: r.journal_of("puppet", "P"))]
-    assert events == ["Opened", "Wished", *["DeliveryDeferred"] * 8, "DeliveryParked"]
+    assert events == ["Opened", "Wished", *["DeliveryDeferred"] * 8, "DeliveryParked", PARKED]
 
 
 async def test_their_wish_for_a_longer_pause_is_honoured(hand: Hand, clock: Clock) -> None:
@@ -174,6 +177,59 @@ async def test_their_wish_for_a_longer_pause_is_honoured(hand: Hand, clock: Cloc
         assert (await hand.row(row.id)).due_at == START + timedelta(seconds=120)
         clock.pass_s(120)
         await until(empty(hand))
+
+
+async def test_a_person_is_warned_on_the_way_to_being_asked(store: Store, clock: Clock) -> None:
+    hand = Hand(engine_on(store, clock, alpha=RetryPolicy(pauses_s=(100,) * 4, jitter=0)))
+    adapter = TestAdapter("alpha", lambda _: NotSent(reason="away"))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    async with working(hand.engine, adapter):
+
+        async def is_parked() -> bool:
+            clock.pass_s(50)
+            return await parked(hand)()
+
+        await until(is_parked)
+    journal = await store.read(lambda r: r.journal_of("puppet", "P"))
+    alarms = [(entry.event, json.loads(entry.data)["facts"].get("percent")) for entry in journal if ":" in entry.event]
+    assert alarms == [("Alarm:DELIVERY_DELAYED", "50"), ("Alarm:DELIVERY_DELAYED", "70"), (PARKED, None)]
+
+
+async def test_a_recipient_may_have_a_schedule_of_its_own(store: Store, clock: Clock) -> None:
+    hand = Hand(engine_on(store, clock, **{"alpha/R": RetryPolicy(pauses_s=(), jitter=0)}))
+    adapter = TestAdapter("alpha", lambda _: NotSent(reason="away"))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R, TO_S)))
+    async with working(hand.engine, adapter):
+        await until(parked(hand))
+        await until(lambda: len(adapter.done) == 2)
+    assert [(row.recipient, row.parked_at is None) for row in await hand.waiting()] == [("R", False), ("S", True)]
+
+
+async def test_a_persons_decisions_are_written_down_with_the_name(hand: Hand) -> None:
+    adapter = TestAdapter("alpha", one_after_another(Refused(code="NO", reason=""), Refused(code="NO", reason="")))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R, TO_R)))
+    first, second = await hand.waiting()
+    assert not await hand.engine.discard(first.id, person="Leyla", reason="not yet parked")
+    async with working(hand.engine, adapter):
+        await until(parked(hand))
+        assert await hand.engine.requeue(first.id, person="Leyla")
+        await until(lambda: len(adapter.done) == 2)
+        await until(parked(hand))
+        assert await hand.engine.discard(first.id, person="Rauf", reason="told by telephone")
+        await until(empty(hand))  # the follower goes on
+    assert not await hand.engine.discard(first.id, person="Rauf", reason="twice")
+    assert not await hand.engine.requeue("nobody", person="Rauf")
+    assert (await hand.row(first.id)).state == "discarded"
+    assert ids(adapter.done) == [first.id, first.id, second.id]
+    journal = await hand.engine.store.read(lambda r: r.journal_of("puppet", "P"))
+    said = [(e.event, e.cause_source, e.cause_id) for e in journal if e.event in ("Requeued", "Discarded")]
+    assert said == [("Requeued", "Leyla", first.id), ("Discarded", "Rauf", first.id)]
+    assert json.loads(next(e.data for e in journal if e.event == "Discarded"))["reason"] == "told by telephone"
+    noun = await hand.engine.store.read(lambda r: r.noun("puppet", "P"))
+    assert first_break(journal, noun) is None
 
 
 async def test_a_channel_may_have_a_schedule_of_its_own(store: Store, clock: Clock) -> None:
@@ -327,7 +383,7 @@ async def test_a_parked_row_blocks_its_own_followers_only_and_a_person_frees_the
         await hand.say(Wished(sends=(TO_R,)))  # one more behind it
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 3
-        assert await hand.engine.requeue(first.id)
+        assert await hand.engine.requeue(first.id, person="Leyla")
         await until(empty(hand))
     assert ids(adapter.done)[-3:-1] == [first.id, second.id]
     assert {row.id for row in others} <= set(ids(adapter.done))

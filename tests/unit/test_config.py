@@ -108,7 +108,7 @@ def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
         ('address = "EHRNAZ22XXXX"', 'address = "XZRNAZ22XXXX"', "gateway.address"),
         ('address = "EHRNAZ22XXXX"', 'address = "EHRNAZ22"', "gateway.address"),
         ('0001"\nbic = "EHRNAZ22"', '0001"\nbic = "XZRNAZ22"', "accounts.enforcement_deposit"),
-        ("retry_s = [0.2, 0.5,", "retry_s = [0.5, 0.2,", "dispatcher"),
+        ("retry_s = [0.2, 0.5,", "retry_s = [0.5, 0.2,", "dispatcher.retry_s"),
         ('bootstrap = "embedded"', 'bootstrap = "kafka"', "kafka.bootstrap"),
         ('bootstrap = "embedded"', 'security_protocol = "SASL_SSL"', "kafka"),
         ("port = 8080", 'tls_key = "tls.pem"', "http"),

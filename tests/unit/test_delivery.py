@@ -121,6 +121,33 @@ def test_jitter_only_lengthens_and_only_by_its_share(
     assert pause_s - 1e-5 <= (after.until - NOW).total_seconds() <= pause_s * (1 + policy.jitter) + 1e-5
 
 
+HOURLY = RetryPolicy(pauses_s=(3600,) * 10, jitter=0)
+
+
+@pytest.mark.parametrize(
+    ("marks", "warnings"),
+    [
+        ((50, 70, 90), {6: 50, 8: 70, 10: 90}),
+        ((55, 58), {7: 58}),  # two marks passed at once: the greater
+        ((), {}),
+        ((100,), {}),  # then it is parked
+    ],
+)
+def test_a_person_is_warned_once_at_each_mark_of_the_schedule(marks: tuple[int, ...], warnings: dict[int, int]) -> None:
+    policy = replace(HOURLY, warn_at_percent=marks)
+    numbers = range(1, len(policy.pauses_s) + 1)
+    deferred = [after_attempt(attempt(Result.UNKNOWN, number=n), policy, NOW, 0.9) for n in numbers]
+    said = {d.attempt: d.warning_percent for d in deferred if isinstance(d, DeliveryDeferred)}
+    assert {number: percent for number, percent in said.items() if percent} == warnings
+
+
+@given(policies)
+def test_no_schedule_has_more_warnings_than_marks(policy: RetryPolicy) -> None:
+    marks = [policy.warning_percent(number) for number in range(1, len(policy.pauses_s) + 1)]
+    given_out = [mark for mark in marks if mark is not None]
+    assert given_out == sorted(set(given_out))
+
+
 DUE = Delivery(
     state=DeliveryState.DUE,
     lot_id="",
@@ -132,7 +159,8 @@ DUE = Delivery(
     due_at=NOW,
 )
 CONTEXT = Context(now=NOW, rules=None, id="d1")  # type: ignore[arg-type]  # no row of this table asks the rules
-FACTS = {"delivery": "d1", "recipient": "999101", "body": "Notice", "attempt": 1}
+DELIVERY = {"delivery": "d1", "recipient": "999101", "body": "Notice"}
+FACTS = DELIVERY | {"attempt": 1}
 EDGES = [
     (None, Scheduled(channel="banks", recipient="999101", body="Notice", due_at=NOW), "due"),
     ("due", DeliveryAcknowledged(**FACTS), "acknowledged"),
@@ -140,8 +168,8 @@ EDGES = [
     ("due", DeliveryDeferred(**FACTS, reason="r", until=NOW), "due"),
     ("due", DeliveryParked(**FACTS, reason="r"), "parked"),
     ("due", Fired(), "fired"),
-    ("parked", Requeued(person="operator"), "due"),
-    ("parked", Discarded(person="operator", reason="r"), "discarded"),
+    ("parked", Requeued(**DELIVERY, person="operator"), "due"),
+    ("parked", Discarded(**DELIVERY, person="operator", reason="r"), "discarded"),
 ]
 
 
@@ -159,6 +187,14 @@ def test_only_acknowledgement_the_noun_or_a_person_ends_a_delivery(state: Delive
     else:
         assert isinstance(decision, Transition)
         assert decision.noun.state == target
+
+
+@pytest.mark.parametrize(("percent", "alarms"), [(None, []), (70, ["DELIVERY_DELAYED"])])
+def test_a_warning_is_an_alarm(percent: int | None, alarms: list[str]) -> None:
+    deferred = DeliveryDeferred(**FACTS, reason="away", until=NOW, warning_percent=percent)
+    decision = TABLE.decide(DUE, deferred, CONTEXT)
+    assert isinstance(decision, Transition)
+    assert [effect.code for effect in decision.effects if isinstance(effect, Alarm)] == alarms
 
 
 def test_parking_asks_a_person() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.table import settings_table
+from gateway.config.table import schedule_table, settings_table
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,6 +16,10 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 def test_the_table_of_settings_is_the_models() -> None:
     assert settings_table() in README, "run `make readme`"
+
+
+def test_the_published_delivery_schedule_is_the_default_one() -> None:
+    assert schedule_table() in (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8"), "run `make readme`"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z][a-z-]*)", README))))

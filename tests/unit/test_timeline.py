@@ -30,6 +30,8 @@ OF_ANY_NOUN: dict[str, type[Any]] = {
         delivery.DeliveryTakenOver,
         delivery.DeliveryDeferred,
         delivery.DeliveryParked,
+        delivery.Requeued,
+        delivery.Discarded,
         Alarm,
     )
 }
