@@ -13,7 +13,7 @@ import socket
 import ssl as tls
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,8 +56,8 @@ from gateway.ports import Adapter
 from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
-from gateway.wire.revocation import RevocationFetcher, RevocationSources
 from gateway.wire.fin import AZIPS_PATH
+from gateway.wire.revocation import RevocationFetcher, RevocationSources
 from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -71,18 +71,9 @@ def utc_now() -> datetime:
 
 
 def policies(config: Config) -> dict[str, RetryPolicy]:
-    """The retry schedules, by the engine's names for them."""
+    """The retry schedule; one for all channels until a recipient has its own."""
     settings = config.dispatcher
-    default = RetryPolicy(
-        pauses_s=settings.retry_s, jitter=settings.jitter_ratio, warn_at_percent=settings.warn_at_percent
-    )
-    own = {
-        row.channel if row.recipient is None else f"{row.channel}/{row.recipient}": replace(
-            default, pauses_s=row.retry_s
-        )
-        for row in config.deliveries
-    }
-    return own | {"default": default}
+    return {"default": RetryPolicy(pauses_s=tuple(settings.retry_s), jitter=settings.jitter_ratio)}
 
 
 def key_folder(config: Config) -> KeyFolder:
@@ -257,24 +248,11 @@ class _Assembly:
                     source=config.gateway.code,
                 )
             ),
+            *self.azips(),
             NotaryAdapter(keys, clock=clock, names={bank.code: bank.name for bank in config.banks}),
         ]
         return {adapter.channel: adapter for adapter in made}
 
-    async def dispatch(self, engine: Engine, adapters: Mapping[str, Adapter]) -> Dispatcher:
-        """Start sending."""
-        settings = self.config.dispatcher
-        dispatcher = Dispatcher(
-            engine,
-            adapters,
-            clock=self.clock,
-            worker=f"{socket.gethostname()}.{os.getpid()}",
-            concurrency=settings.concurrency_per_recipient,
-            *self.azips(),
-            lease_s=settings.lease_s,
-            poll_s=settings.poll_s,
-            breaker=BreakerPolicy(
-                failures_max=settings.breaker_failures,
     def azips(self) -> list[Adapter]:
         """The adapter of AZIPS, where it is configured."""
         azips = self.config.azips
@@ -289,6 +267,19 @@ class _Assembly:
         )
         return [AzipsAdapter(self.client(azips.request_timeout_s), settings, self.keys)]
 
+    async def dispatch(self, engine: Engine, adapters: Mapping[str, Adapter]) -> Dispatcher:
+        """Start sending."""
+        settings = self.config.dispatcher
+        dispatcher = Dispatcher(
+            engine,
+            adapters,
+            clock=self.clock,
+            worker=f"{socket.gethostname()}.{os.getpid()}",
+            concurrency=settings.concurrency_per_recipient,
+            lease_s=settings.lease_s,
+            poll_s=settings.poll_s,
+            breaker=BreakerPolicy(
+                failures_max=settings.breaker_failures,
                 pause_s=settings.breaker_pause_s,
                 pause_max_s=settings.breaker_pause_max_s,
             ),
@@ -371,9 +362,9 @@ class _Assembly:
                 **common,
             ),
         )
-        rails = AosDoor(answers, self.rail(), self.keys, clock=self.clock).routes()
+        rails = AosDoor(engine, self.rail(), self.keys, clock=self.clock).routes()
         rails += self.azips_door(engine)
-        rails += AsanPayDoor(answers, participant=config.asan_pay.participant).routes()
+        rails += AsanPayDoor(engine, participant=config.asan_pay.participant).routes()
         root.add_routes(rails)
         root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings))
         return root
@@ -388,7 +379,7 @@ class _Assembly:
         )
         return AzipsDoor(engine, settings, self.keys, clock=self.clock).routes()
 
-    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies, answers: AnswerBook) -> Middleware:
+    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies) -> Middleware:
         """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
 
         async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
