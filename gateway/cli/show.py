@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from cyclopts import App, Parameter
 
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
+from gateway.domain.clock import BAKU
+from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
+from gateway.domain.values import Account
 from gateway.engine import codec
 from gateway.store import Store, open_store
 from gateway.timeline import line
@@ -63,8 +67,19 @@ def payment_show(id: str, *, config: ConfigPath = None, language: Language = "az
             fail(f"no payment {id}", 1)
         payment = codec.decode(TABLES["payment"].data, row.data)
         for name in payment.__dataclass_fields__:
-            say(f"{name:<16} {getattr(payment, name)}")
+            say(f"{name:<16} {_shown(getattr(payment, name))}")
         for entry in await store.read(lambda reader: reader.journal_of("payment", id)):
             say(line(entry, language))
 
     with_store(config, work)
+
+
+def _shown(value: object) -> str:
+    """A field as a person reads it."""
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, Account):
+        return f"{value.holder}, {value.iban}, {value.bic}"
+    if isinstance(value, datetime):
+        return value.astimezone(BAKU).isoformat(sep=" ", timespec="seconds")
+    return f"{value} {value.currency}" if isinstance(value, Money) else str(value)
