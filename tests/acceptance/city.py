@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
@@ -66,14 +67,13 @@ class City(Town):
         aos_is_up: bool = True,
         answering: dict[str, Answering] | None = None,
         decisions: dict[str, Behaviour] | None = None,
+        payers: dict[str, str] | None = None,
         **overrides: str,
     ) -> City:
         if not (self.folder / "keys").exists():
-            import shutil
-
             shutil.copytree(world_keys(), self.folder / "keys")
         for part in self.world.banks:
-            self.banks[part.code] = await self._start(self._bank(part, decisions or {}))
+            self.banks[part.code] = await self._start(self._bank(part, decisions or {}, payers or {}))
         self.asan_pay = await self._start(
             AsanPaySandbox(
                 AsanPaySandboxSettings(identity=self.identity("ASANPAY"), pay_after_s=0.05, notify_again_s=0.1),
@@ -107,7 +107,7 @@ class City(Town):
         self._started.append(sandbox)
         return sandbox
 
-    def _bank(self, part: BankPart, decisions: dict[str, Behaviour]) -> BankSandbox:
+    def _bank(self, part: BankPart, decisions: dict[str, Behaviour], payers: dict[str, str]) -> BankSandbox:
         settings = BankSandboxSettings(
             identity=self.identity(part.code),
             code=part.code,
@@ -119,6 +119,7 @@ class City(Town):
                 for row in part.accounts
             ),
             decisions=decisions,
+            payers=payers,
             decide_after_s=0.05,
         )
         return BankSandbox(settings, clock=self.now)

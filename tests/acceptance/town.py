@@ -73,9 +73,13 @@ class Town:
             "EHERRAC__ASAN_PAY__URL": CLOSED,
             "EHERRAC__PLATFORM__CALLBACK_URL": CLOSED,
         } | overrides
+        await self.start_gateway(environ)
+        return self
+
+    async def start_gateway(self, environ: dict[str, str]) -> None:
+        """In this process."""
         self.config = load_config(self.folder / "gateway.toml", environ)
         self.system = await start(self.config, clock=self.now)
-        return self
 
     async def close(self) -> None:
         for client in self._clients:
