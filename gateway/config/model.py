@@ -242,6 +242,9 @@ class DispatcherSettings(Section):
         description="Waits between attempts, seconds; after the last a person is asked",
     )
     jitter_ratio: float = Field(0.1, ge=0, le=0.5, description="Share by which a wait is lengthened at random")
+    warn_at_percent: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (50, 70, 90), max_length=10, description="Shares of the whole schedule after which a person is warned"
+    )
 
 
 class DeliverySettings(Section):
@@ -257,9 +260,6 @@ class DeliverySettings(Section):
 class WatchdogSettings(Section):
     """The watch over everything accepted: done, scheduled, or waiting for a person."""
 
-    warn_at_percent: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
-        (50, 70, 90), max_length=10, description="Shares of the whole schedule after which a person is warned"
-    )
     interval_s: float = Field(10.0, gt=0, le=60, description="How often everything is counted")
     late_s: float = Field(60.0, gt=0, description="How long a due delivery may lie before it is an alarm")
 
@@ -343,6 +343,7 @@ class Config(Section):
     ministries: tuple[MinistrySettings, ...] = Field(min_length=1)
     kafka: KafkaSettings = KafkaSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
+    deliveries: tuple[DeliverySettings, ...] = ()
     watchdog: WatchdogSettings = WatchdogSettings()
     rules: RulesSettings = RulesSettings()
     regimes: tuple[RegimeSettings, ...] = Field(min_length=1)
@@ -350,4 +351,3 @@ class Config(Section):
     calendar: CalendarSettings = CalendarSettings()
     protocol: ProtocolSettings = ProtocolSettings()
     log: LogSettings = LogSettings()
-    deliveries: tuple[DeliverySettings, ...] = ()
