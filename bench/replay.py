@@ -56,7 +56,7 @@ class Bare:
         return [play for part in signed_part(call) for play in self.of(part)]
 
     def _sign(self, data: bytes) -> Play:
-        key = self.identity.credential.private_key
+        key = self.identity.credential.file_key
         if isinstance(key, rsa.RSAPrivateKey):
             return partial(key.sign, data, padding.PKCS1v15(), SHA256())
         return partial(key.sign, data, ec.ECDSA(SHA256()))

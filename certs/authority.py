@@ -141,7 +141,7 @@ class Authority:
             None,
         )
         answer = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
-        return answer.sign(issuer.private_key, SHA256()).public_bytes(Encoding.DER)
+        return answer.sign(issuer.file_key, SHA256()).public_bytes(Encoding.DER)
 
     @property
     def register(self) -> tuple[Issued, ...]:
@@ -195,14 +195,14 @@ class Authority:
         return (
             _certificate(subject, key.public_key(), issuer.subject, (not_before, min(not_after, latest)))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_authority_key(self._issuing.private_key), critical=False)
+            .add_extension(_authority_key(self._issuing.file_key), critical=False)
             .add_extension(x509.CRLDistributionPoints([point]), critical=False)
         )
 
     def _register_and_sign(
         self, builder: x509.CertificateBuilder, key: PrivateKey, participant: str, name: str
     ) -> Credential:
-        certificate = builder.sign(self._issuing.private_key, SHA256())
+        certificate = builder.sign(self._issuing.file_key, SHA256())
         line = Issued(
             serial=format(certificate.serial_number, "x"),
             participant=participant,
@@ -219,12 +219,12 @@ class Authority:
             .last_update(_second(now))
             .next_update(_second(now) + timedelta(hours=LIST_HOURS))
             .add_extension(x509.CRLNumber(self._list_number), critical=False)
-            .add_extension(_authority_key(issuer.private_key), critical=False)
+            .add_extension(_authority_key(issuer.file_key), critical=False)
         )
         for line in entries:
             entry = x509.RevokedCertificateBuilder().serial_number(int(line.serial, 16))
             builder = builder.add_revoked_certificate(entry.revocation_date(_second(line.revoked_at or now)).build())
-        return builder.sign(issuer.private_key, SHA256())
+        return builder.sign(issuer.file_key, SHA256())
 
 
 def _ca_name(role: str) -> x509.Name:

@@ -246,7 +246,7 @@ def check_signed_info(info: SignedInfo, value: bytes, key: PublicKey) -> None:
 
 def write_signature(credential: Credential, references: Sequence[Reference], key_info: str) -> etree._Element:
     """A signed `ds:Signature`. `key_info` is the XML inside `ds:KeyInfo`, with its own namespace declarations."""
-    method = signature_method(credential.private_key)
+    method = signature_method(credential.public_key)
     inner = "".join(
         [
             f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></ds:CanonicalizationMethod>',

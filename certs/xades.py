@@ -155,7 +155,7 @@ def _draft(files: Sequence[DetachedFile], credential: Credential, now: datetime)
     return (
         f'<asic:XAdESSignatures xmlns:asic="{ASIC}"><ds:Signature xmlns:ds="{XMLDSIG}" Id="S0"><ds:SignedInfo>'
         f'<ds:CanonicalizationMethod Algorithm="{C14N_1_0}"/>'
-        f'<ds:SignatureMethod Algorithm="{signature_method(credential.private_key)}"/>{references}'
+        f'<ds:SignatureMethod Algorithm="{signature_method(credential.public_key)}"/>{references}'
         f'<ds:Reference Type="{SIGNED_PROPERTIES_TYPE}" URI="#S0-SP">'
         f'<ds:Transforms><ds:Transform Algorithm="{C14N_1_0}"/></ds:Transforms>'
         f"{digest_method}<ds:DigestValue/></ds:Reference></ds:SignedInfo>"

@@ -32,7 +32,6 @@ from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from certs.freshness import IssuerStanding, RevocationState
 from certs.http_signature import HttpSignaturePolicy
-from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
 from contracts.errors import ErrorCode, Refusal
 from gateway.config import Config, build_rulebook
@@ -51,13 +50,14 @@ from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Watchdog
-from gateway.keys import KeyFolder, WatchedKeys
+from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
+from gateway.keyring import revocation_fetcher
+from gateway.keys import WatchedKeys
 from gateway.ports import Adapter
 from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH
-from gateway.wire.revocation import RevocationFetcher, RevocationSources
 from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -74,20 +74,6 @@ def policies(config: Config) -> dict[str, RetryPolicy]:
     """The retry schedule; one for all channels until a recipient has its own."""
     settings = config.dispatcher
     return {"default": RetryPolicy(pauses_s=tuple(settings.retry_s), jitter=settings.jitter_ratio)}
-
-
-def key_folder(config: Config) -> KeyFolder:
-    """Where our keys and the lists of whom we trust are."""
-    keys, revocation = config.keys, config.revocation
-    return KeyFolder(
-        directory=keys.directory,
-        key=keys.key,
-        chain=keys.chain,
-        anchors=keys.anchors,
-        intermediates=keys.intermediates,
-        crls=keys.crls,
-        policy=TrustPolicy(revocation_max_age_s=revocation.max_age_s, revocation_grace_s=revocation.grace_s),
-    )
 
 
 @dataclass(slots=True)
@@ -158,18 +144,10 @@ class _Assembly:
 
     async def revocation(self) -> None:
         """Start fetching lists and OCSP answers, the first round before any door opens."""
-        settings = self.config.revocation
         self.metrics.watch_revocation(self.standings)
-        if not settings.lists and settings.ocsp_url is None:
+        fetcher = revocation_fetcher(self.config, self.keys, self.clock)
+        if fetcher is None:
             return
-        sources = RevocationSources(
-            lists=settings.lists,
-            ocsp_url=settings.ocsp_url,
-            refresh_s=settings.refresh_s,
-            timeout_s=settings.timeout_s,
-            list_max_bytes=settings.list_max_bytes,
-        )
-        fetcher = RevocationFetcher(sources, self.keys, clock=self.clock)
         await fetcher.refresh()
         task = asyncio.create_task(fetcher.run(), name="revocation")
         self.stack.push_async_callback(stop_fetching, task)

@@ -15,7 +15,7 @@ import structlog
 from cryptography import x509
 from cryptography.x509.ocsp import OCSPResponse
 
-from certs.keystore import Credential
+from certs.keystore import Credential, DeviceKey
 from certs.trust import TrustPolicy, TrustStore
 from contracts.errors.refusal import RefusedError
 from gateway.errors import OurFaultError
@@ -36,6 +36,7 @@ class KeyFolder:
     intermediates: str = "intermediates.pem"
     crls: tuple[str, ...] = ("crl.pem",)
     policy: TrustPolicy = field(default_factory=TrustPolicy)
+    device: DeviceKey | None = None  # holds the private key; `key` is then not read
 
     def identity(self) -> Identity:
         """Who we are and whom we trust.
@@ -43,8 +44,7 @@ class KeyFolder:
         Raises:
             OurFaultError: a file is missing or not what it should be; names it.
         """
-        credential = self._read(lambda: Credential.from_pem(self._bytes(self.key), self._bytes(self.chain)), self.key)
-        return Identity(credential, self.trust())
+        return Identity(self._read(self._credential, self.key), self.trust())
 
     def trust(self) -> TrustStore:
         """Whom we trust."""
@@ -60,8 +60,15 @@ class KeyFolder:
 
     def newest_change(self) -> int:
         """When any of the files was last written, nanoseconds."""
-        names = (self.key, self.chain, self.anchors, self.intermediates, *self.crls)
+        names = [self.chain, self.anchors, self.intermediates, *self.crls]
+        if self.device is None:
+            names.append(self.key)
         return max((self.directory / name).stat().st_mtime_ns for name in names)
+
+    def _credential(self) -> Credential:
+        if self.device is not None:
+            return Credential.in_device(self.device, self._bytes(self.chain))
+        return Credential.from_pem(self._bytes(self.key), self._bytes(self.chain))
 
     def _bytes(self, name: str) -> bytes:
         return (self.directory / name).read_bytes()

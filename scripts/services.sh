@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The services of the integration tests: PostgreSQL and Apache Kafka, on ports of their own, in a folder of their own.
+# SoftHSM2 is installed with them; it is a library and needs no start.
 #
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start both; does nothing if they run
 #   scripts/services.sh env       print the `export` lines the tests read: eval "$(scripts/services.sh env)"
@@ -36,6 +37,10 @@ install_postgres() {
   install_packages postgresql-common
   sed -ri 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
   install_packages postgresql
+}
+
+install_softhsm() {
+  command -v softhsm2-util >/dev/null || install_packages softhsm2
 }
 
 install_kafka() {
@@ -133,6 +138,7 @@ case "${1:-}" in
     mkdir -p "$dir"
     chmod 755 "$dir"
     install_postgres
+    install_softhsm
     install_kafka
     start_postgres
     start_kafka
@@ -144,7 +150,7 @@ case "${1:-}" in
     ;;
   stop) stop_all ;;
   *)
-    sed -n '2,9p' "$0" | cut -c3-
+    sed -n '2,10p' "$0" | cut -c3-
     exit 2
     ;;
 esac

@@ -6,6 +6,7 @@ With `REQUIRE_SERVICES=1` a missing service is an error instead, so that a machi
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +48,15 @@ def shared_testdata() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test data is not beside the repository (../shared/testdata)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def softhsm() -> Path:
+    """SoftHSM2's PKCS#11 library; its `softhsm2-util` is on the path."""
+    libraries = sorted(Path("/usr/lib").glob("**/softhsm/libsofthsm2.so"))
+    if not libraries or shutil.which("softhsm2-util") is None:
+        missing("SoftHSM2", "apt-get install softhsm2")
+    return libraries[0]
 
 
 @pytest.fixture(scope="session")

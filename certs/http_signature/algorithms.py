@@ -27,7 +27,7 @@ def algorithm_for(key: object) -> str:
     """
     if not is_allowed_key(key):
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=type(key).__name__)
-    return RSA_V1_5_SHA256 if isinstance(key, rsa.RSAPrivateKey) else ECDSA_P256_SHA256
+    return RSA_V1_5_SHA256 if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey) else ECDSA_P256_SHA256
 
 
 def verify_base(algorithm: str, key: object, signature: bytes, base: bytes) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.algorithms import verify_bytes
 from certs.http_signature.algorithms import algorithm_for
 from certs.http_signature.base import Component, SignatureInput, content_digest, octets_text, signature_base
 from certs.http_signature.message import Headers, HttpRequestParts, HttpResponseParts, MessageParts
@@ -59,10 +60,12 @@ def _sign(
         components=tuple(covered),
         parameters={"created": created, "expires": created + _LIFETIME_S}
         | dict(extra)
-        | {"keyid": keyid, "alg": algorithm_for(credential.private_key), "tag": TAG},
+        | {"keyid": keyid, "alg": algorithm_for(credential.public_key), "tag": TAG},
     )
     added = {"Content-Digest": content_digest(parts.body), "Signature-Certificate": certificates}
-    signature = credential.sign(signature_base(signed, parts.with_headers(added), request))
+    base = signature_base(signed, parts.with_headers(added), request)
+    signature = credential.sign(base)
+    verify_bytes(credential.public_key, signature, base)  # nothing leaves that our own certificate does not verify
     return added | {
         "Signature-Input": f"{LABEL}={signed.signature_params}",
         "Signature": f"{LABEL}={octets_text(signature)}",

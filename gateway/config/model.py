@@ -70,6 +70,17 @@ class KeysSettings(Section):
     intermediates: str = Field("intermediates.pem", description="Issuing authorities' certificates")
     crls: tuple[str, ...] = Field(("crl.pem",), min_length=1, description="Revocation lists")
     reload_s: int = Field(60, ge=1, description="How often the folder is looked at for new lists and keys")
+    pkcs11_module: BesidePath | None = Field(None, description="PKCS#11 library of the device that holds our key")
+    pkcs11_token: str | None = Field(None, description="Label of its token")
+    pkcs11_label: str = Field("eherrac-gateway", description="Label of the private key on it")
+    pkcs11_pin_file: BesidePath | None = Field(None, description="File with the token's PIN")
+
+    @model_validator(mode="after")
+    def _device_is_whole(self) -> Self:
+        given = (self.pkcs11_module, self.pkcs11_token, self.pkcs11_pin_file)
+        if any(given) and not all(given):
+            raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin_file are given together")
+        return self
 
 
 class RevocationSettings(Section):

@@ -1,0 +1,79 @@
+"""Keys inside a PKCS#11 device (HSM, smart card, SoftHSM): opened with a PIN, they sign and never leave it.
+
+One session, used by one thread at a time: a library need not bear more. A session that broke (the device was restarted,
+the network went) is opened again once; what fails then is our own fault and is told so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pkcs11
+from pkcs11 import KeyType, Mechanism, ObjectClass
+from pkcs11.exceptions import PKCS11Error
+
+from gateway.errors import OurFaultError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePlace:
+    """Where the key is. The PIN is kept in memory, because a broken session is opened again."""
+
+    module: Path  # the device's PKCS#11 library
+    token: str
+    label: str  # of the private key
+    pin: str = field(repr=False)
+
+
+class Pkcs11Key:
+    """A `certs.keystore.DeviceKey`. One per process and token: logging in and out holds for the whole process."""
+
+    def __init__(self, place: DevicePlace) -> None:
+        """Open the session. Raises OurFaultError: no such library, token or key, or a wrong PIN."""
+        self._place = place
+        self._alone = threading.Lock()
+        self._key = self._open()
+
+    def sign_message(self, data: bytes) -> bytes:
+        """RSA PKCS#1 v1.5 over SHA-256, or ECDSA P-256 over SHA-256 as raw r||s. Raises OurFaultError."""
+        with self._alone:
+            try:
+                return _sign(self._key, data)
+            except PKCS11Error:
+                self._key = self._open()
+            try:
+                return _sign(self._key, data)
+            except PKCS11Error as error:
+                raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Log out. The next signature would log in again."""
+        with self._alone:
+            self._key.session.close()
+
+    def _open(self) -> Any:
+        """The key's handle; the library gives it its abilities at run time."""
+        try:
+            token = pkcs11.lib(str(self._place.module)).get_token(token_label=self._place.token)
+            session = token.open(user_pin=self._place.pin)
+            try:
+                return session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=self._place.label)
+            except PKCS11Error:
+                session.close()
+                raise
+        except (PKCS11Error, RuntimeError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> OurFaultError:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        return OurFaultError(f"PKCS#11 token {self._place.token}, key {self._place.label}: {reason}")
+
+
+def _sign(key: Any, data: bytes) -> bytes:
+    if key.key_type is KeyType.RSA:
+        return bytes(key.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
+    return bytes(key.sign(hashlib.sha256(data).digest(), mechanism=Mechanism.ECDSA))
