@@ -13,7 +13,7 @@ import socket
 import ssl as tls
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,9 +71,18 @@ def utc_now() -> datetime:
 
 
 def policies(config: Config) -> dict[str, RetryPolicy]:
-    """The retry schedule; one for all channels until a recipient has its own."""
+    """The retry schedules, by the engine's names for them."""
     settings = config.dispatcher
-    return {"default": RetryPolicy(pauses_s=tuple(settings.retry_s), jitter=settings.jitter_ratio)}
+    default = RetryPolicy(
+        pauses_s=settings.retry_s, jitter=settings.jitter_ratio, warn_at_percent=settings.warn_at_percent
+    )
+    own = {
+        row.channel if row.recipient is None else f"{row.channel}/{row.recipient}": replace(
+            default, pauses_s=row.retry_s
+        )
+        for row in config.deliveries
+    }
+    return own | {"default": default}
 
 
 @dataclass(slots=True)
