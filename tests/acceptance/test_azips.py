@@ -180,8 +180,8 @@ async def test_an_order_without_funds_waits_and_is_refused_at_the_days_end(place
     for lot in ("L1", "L2"):
         await place.sold_to_the_bank(lot)
     await place.transfer("X1", "L1", amount=Money(9_000_000))
-    await place.transfer("X2", "L2", amount=Money(9_000_001))
     await place.state("X1", "settled")
+    await place.transfer("X2", "L2", amount=Money(9_000_001))
     await place.state("X2", "sent")
     place.azips.end_of_day()
     refused = await place.state("X2", "refused")
