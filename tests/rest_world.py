@@ -160,6 +160,9 @@ class FakeQueries:
     async def feed(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
         return tuple(_feed_item(recipient, sequence) for sequence in range(1, 6) if sequence > after)[:limit]
 
+    async def unacknowledged(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
+        return tuple(_feed_item(recipient, sequence) for sequence in (2, 5) if sequence > after)[:limit]
+
 
 def _feed_item(recipient: str, sequence: int) -> FeedItem:
     notice = Notice(

@@ -15,6 +15,7 @@ RESPONSES: dict[type[Any], type[Any]] = {
     model.GetPayment: model.GetPaymentResponse,
     model.GetProtocol: model.GetProtocolResponse,
     model.GetFeed: model.GetFeedResponse,
+    model.GetUnacknowledged: model.GetUnacknowledgedResponse,
     model.Notify: model.NotifyResponse,
 }
 

@@ -223,6 +223,23 @@ class GetFeedResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GetUnacknowledged:
+    """Ask for the notices after a sequence number that the caller has not acknowledged, at most `limit` of them."""
+
+    message_id: str
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetUnacknowledgedResponse:
+    """Notices still on their way to the caller."""
+
+    in_reply_to: str
+    notice: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """The gateway tells a bank; the message id is constant over all attempts."""
 
@@ -269,5 +286,6 @@ class Problem:
 
 
 REQUESTS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (PublishEvent, ListOffers, DecideOffer, GetPayment, GetProtocol, GetFeed)
+    kind.__name__: kind
+    for kind in (PublishEvent, ListOffers, DecideOffer, GetPayment, GetProtocol, GetFeed, GetUnacknowledged)
 }

@@ -112,3 +112,6 @@ class Queries(Protocol):
     async def lot(self, id: str, actor: str | None) -> LotView | None: ...
 
     async def feed(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]: ...
+
+    async def unacknowledged(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
+        """Those of the feed that the recipient's callbacks have not acknowledged yet."""

@@ -15,7 +15,7 @@ from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, Pa
 from gateway.engine import codec
 from gateway.engine.step import FeedBody
 from gateway.store.interface import Reader, Store
-from gateway.store.rows import NounRow
+from gateway.store.rows import FeedRow, NounRow
 
 View = TypeVar("View")
 _PROTOCOL_FILES: Mapping[DocumentForm, str] = {DocumentForm.XML: "protokol.xml", DocumentForm.PDF: "protokol.pdf"}
@@ -65,11 +65,12 @@ class StoreQueries:
     async def feed(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
         """The recipient's notices after a sequence number, gap-free."""
         rows = await self._store.read(lambda reader: reader.read_feed(recipient, after=after, limit=limit))
-        bodies = [(row, codec.decode(FeedBody, row.body)) for row in rows]
-        return tuple(
-            FeedItem(id=row.outbox_id, sequence=row.sequence, version=body.version, notice=body.notice)
-            for row, body in bodies
-        )
+        return tuple(map(_feed_item, rows))
+
+    async def unacknowledged(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
+        """Those of the feed that the recipient's callbacks have not acknowledged yet."""
+        rows = await self._store.read(lambda reader: reader.unacknowledged(recipient, after=after, limit=limit))
+        return tuple(map(_feed_item, rows))
 
     async def _one(self, noun: str, id: str, actor: str | None, view: Callable[[NounRow], View]) -> View | None:
         row = await self._store.read(lambda reader: _visible(reader, noun, id, actor))
@@ -79,6 +80,11 @@ class StoreQueries:
 def _visible(reader: Reader, noun: str, id: str, actor: str | None) -> NounRow | None:
     row = reader.noun(noun, id)
     return row if row is not None and actor in (None, row.owner) else None
+
+
+def _feed_item(row: FeedRow) -> FeedItem:
+    body = codec.decode(FeedBody, row.body)
+    return FeedItem(id=row.outbox_id, sequence=row.sequence, version=body.version, notice=body.notice)
 
 
 def _data(row: NounRow) -> Any:

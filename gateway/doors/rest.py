@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import orjson
 from aiohttp import web
@@ -31,7 +31,7 @@ from contracts.json import JsonLimits, parse_json
 from contracts.rest.models import Decision, FeedPage, OfferList
 from gateway.doors import mapping
 from gateway.doors.metrics import Metrics
-from gateway.doors.queries import Queries
+from gateway.doors.queries import FeedItem, Queries
 from gateway.doors.rest_request import (
     JSON,
     document_form,
@@ -55,6 +55,12 @@ NoteRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
 
 _REFUSED = web.RequestKey("refused", ErrorCode)
 _Found = TypeVar("_Found")
+
+
+class _Reading(Protocol):
+    """The feed, or a part of it."""
+
+    async def __call__(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +147,7 @@ class RestDoor:
             web.get("/feed", self.read_feed, allow_head=False),
         ]
 
+            web.get("/unacknowledged", self.read_unacknowledged, allow_head=False),
     async def publish_event(self, request: web.Request) -> web.Response:
         """The platform says what happened to a lot. The event's own id is the key of idempotency."""
         caller = self._caller(request)
@@ -222,8 +229,15 @@ class RestDoor:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
         caller = self._caller(request)
         query = query_of(request, after="0", limit=str(self._page_default))
+        return await self._notices(request, self._queries.feed)
+
+    async def read_unacknowledged(self, request: web.Request) -> web.Response:
+        """The caller's notices that its callbacks have not acknowledged yet, parked ones included."""
+        return await self._notices(request, self._queries.unacknowledged)
+
+    async def _notices(self, request: web.Request, read: _Reading) -> web.Response:
         limit, after = self._page(query), whole_number(query, "after")
-        found = await self._queries.feed(caller.participant, after=after, limit=limit + 1)
+        found = await read(caller.participant, after=after, limit=limit + 1)
         page = found[:limit]
         items = tuple(
             notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version) for item in page

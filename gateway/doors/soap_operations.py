@@ -7,7 +7,7 @@ like one that never was (EHR-4): the engine and the queries see to that by `acto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from contracts.soap.notices import notice_element
 from gateway.domain.money import Money
 from gateway.domain.values import Account
 from gateway.doors import mapping
-from gateway.doors.queries import DocumentForm, OfferView, PaymentView, Queries
+from gateway.doors.queries import DocumentForm, FeedItem, OfferView, PaymentView, Queries
 from gateway.ports import Answer, Exhibit, Message, Receiver, Target
 from gateway.wire.notices import notice_event
 
@@ -88,8 +88,8 @@ class Operations:
                 return model.GetPaymentResponse(in_reply_to=message.message_id, payment=payment)
             case model.GetProtocol():
                 return await self._protocol(message, caller)
-            case model.GetFeed():
-                return await self._feed(message, caller)
+            case model.GetFeed() | model.GetUnacknowledged():
+                return await self._notices(message, caller)
         raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=type(message).__name__)
 
     async def _publish(self, message: model.PublishEvent, caller: Caller) -> model.PublishEventResponse:
@@ -153,10 +153,14 @@ class Operations:
         )
         return model.GetProtocolResponse(in_reply_to=message.message_id, document=document)
 
-    async def _feed(self, message: model.GetFeed, caller: Caller) -> model.GetFeedResponse:
-        items = await self._queries.feed(caller.participant, after=message.after, limit=message.limit)
-        events = (notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version) for item in items)
-        return model.GetFeedResponse(in_reply_to=message.message_id, notice=tuple(map(notice_element, events)))
+    async def _notices(
+        self, message: model.GetFeed | model.GetUnacknowledged, caller: Caller
+    ) -> model.GetFeedResponse | model.GetUnacknowledgedResponse:
+        feed = isinstance(message, model.GetFeed)
+        read = self._queries.feed if feed else self._queries.unacknowledged
+        items = await read(caller.participant, after=message.after, limit=message.limit)
+        response = model.GetFeedResponse if feed else model.GetUnacknowledgedResponse
+        return response(in_reply_to=message.message_id, notice=_notices(items))
 
 
 def _decision(message: model.DecideOffer) -> Decision:
@@ -206,6 +210,11 @@ def _receipt(answer: Answer) -> model.Receipt:
         accepted_at=answer.accepted_at,
         repeated=answer.repeated,
     )
+
+
+def _notices(items: Iterable[FeedItem]) -> tuple[model.Notice, ...]:
+    events = (notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version) for item in items)
+    return tuple(map(notice_element, events))
 
 
 def _offer(view: OfferView) -> model.Offer:

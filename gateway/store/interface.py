@@ -83,6 +83,9 @@ class Reader(Protocol):
         """Every lane in which a row may be claimed now or later, with the time of its first one."""
 
     def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]: ...
+    def unacknowledged(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]:
+        """The lines of a feed whose delivery is not yet concluded."""
+
     def feed_head(self, recipient: str) -> int:
         """The last sequence given out, 0 before the first."""
 

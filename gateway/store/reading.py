@@ -93,6 +93,9 @@ class SqlReader:
     def read_feed(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]:
         return self._session.rows(FeedRow, "read_feed", recipient=recipient, after=after, limit=limit)
 
+    def unacknowledged(self, recipient: str, *, after: int = 0, limit: int = 100) -> list[FeedRow]:
+        return self._session.rows(FeedRow, "unacknowledged", recipient=recipient, after=after, limit=limit)
+
     def feed_head(self, recipient: str) -> int:
         return self._session.scalar("feed_head", recipient=recipient) or 0
 

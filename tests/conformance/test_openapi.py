@@ -108,6 +108,7 @@ EXCHANGES = [
     (BANK, "GET", "/v1/protocols/{id}", f"/v1/protocols/{PROTOCOL.id}", {}, 200),
     (BANK, "GET", "/v1/lots/{id}", "/v1/lots/LOT-B", {}, 200),
     (BANK, "GET", "/v1/feed", "/v1/feed?after=0&limit=3", {}, 200),
+    (BANK, "GET", "/v1/unacknowledged", "/v1/unacknowledged?after=0&limit=3", {}, 200),
 ]
 
 

@@ -45,7 +45,7 @@ def _client(service: Service) -> tuple[zeep.Client, _FromMemory]:
 @pytest.mark.parametrize(
     ("service", "operations"),
     [
-        (Service.GATEWAY, {"PublishEvent", "ListOffers", "DecideOffer", "GetPayment", "GetProtocol", "GetFeed"}),
+        (Service.GATEWAY, set(model.REQUESTS)),
         (Service.CALLBACK, {"Notify"}),
     ],
 )

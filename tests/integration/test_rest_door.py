@@ -196,6 +196,14 @@ async def test_the_feed_is_read_page_by_page_without_a_gap(world: World) -> None
     assert empty == {"items": [], "next": 5, "more": False}
 
 
+async def test_what_the_caller_has_not_acknowledged_is_read_page_by_page(world: World) -> None:
+    pages = [
+        orjson.loads((await world.ask(BANK, "GET", f"/v1/unacknowledged?{q}")).body) for q in ("limit=1", "after=2")
+    ]
+    assert [[item["data"]["sequence"] for item in page["items"]] for page in pages] == [[2], [5]]
+    assert [(page["next"], page["more"]) for page in pages] == [(2, True), (5, False)]
+
+
 async def test_the_contract_is_served_to_anyone(world: World) -> None:
     async with ClientSession() as session, session.get(world.server.address + "/v1/openapi.yaml") as response:
         assert response.status == 200
@@ -279,6 +287,7 @@ FORBIDDEN = [
     ("EHERRAC", "GET", "/v1/offers", E.NOT_PERMITTED, 403),
     (STRANGER, "GET", "/v1/offers", E.PARTICIPANT_UNKNOWN, 403),
     ("AOS", "GET", "/v1/feed", E.PARTICIPANT_UNKNOWN, 403),
+    ("AOS", "GET", "/v1/unacknowledged", E.PARTICIPANT_UNKNOWN, 403),
     (BANK, "GET", "/v1/nowhere", E.NOT_FOUND, 404),
     (BANK, "PUT", "/v1/offers", E.METHOD_NOT_ALLOWED, 405),
     (BANK, "GET", "/v1/offers/..%2Fetc", E.OFFER_UNKNOWN, 404),

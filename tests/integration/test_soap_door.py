@@ -125,6 +125,9 @@ class Books:
         items = [FeedItem(id=f"n-{number}", sequence=number, version=1, notice=NOTICE) for number in (1, 2, 3)]
         return tuple(item for item in items if item.sequence > after)[:limit]
 
+    async def unacknowledged(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
+        return tuple(item for item in await self.feed(recipient, after=after, limit=9) if item.sequence != 2)[:limit]
+
     async def note(self, source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
         self.refused.append((source, refusal.code))
 
@@ -250,6 +253,9 @@ async def test_a_bank_reads_its_offers_payment_protocol_and_feed(world: World) -
     assert (protocol.document.content, protocol.document.media_type) == (b"%PDF-1.7", "application/pdf")
     feed = await world.ask(model.GetFeed(message_id="q-4", after=1, limit=10), model.GetFeedResponse)
     assert [notice.sequence for notice in feed.notice] == [2, 3]
+    asked_again = model.GetUnacknowledged(message_id="q-5", after=1, limit=10)
+    unacknowledged = await world.ask(asked_again, model.GetUnacknowledgedResponse)
+    assert [notice.sequence for notice in unacknowledged.notice] == [3]
 
 
 async def test_another_banks_nouns_answer_like_unknown_ones(world: World) -> None:

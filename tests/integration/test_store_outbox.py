@@ -10,7 +10,7 @@ import pytest
 from store_rows import ITEM, NOW, TIMER, item
 
 from gateway.store import Store, StoreError
-from gateway.store.rows import OutboxRow
+from gateway.store.rows import FeedRow, OutboxRow
 
 SECOND = timedelta(seconds=1)
 
@@ -198,6 +198,31 @@ async def test_what_is_not_yet_due_is_not_claimed_and_the_longest_due_goes_first
     assert ids(await claim(store, banks=1)) == ["past"]
     assert ids(await claim(store)) == ["now"]
     assert await claim(store) == []
+
+
+async def test_unacknowledged_is_what_is_neither_acknowledged_nor_discarded(store: Store) -> None:
+    def put(tx, n, recipient):
+        line = FeedRow(recipient=recipient, sequence=n, outbox_id=f"{recipient}.{n}", kind="k", body="", created_at=NOW)
+        tx.add_feed(line)
+        tx.enqueue(item(f"{recipient}.{n}", recipient=recipient, sequence=n))
+
+    for n in range(1, 7):
+        for recipient in ("A", "B"):
+            await store.transact(lambda tx, n=n, r=recipient: put(tx, n, r))
+    await enqueue(store, "without a place in a feed")
+    claimed = {row.id: row for row in await claim(store)}
+    await conclude(store, claimed["A.2"])
+    for id in ("A.3", "A.4"):
+        await store.transact(lambda tx, id=id: tx.park(claimed[id], now=NOW))
+    await store.transact(lambda tx: tx.discard("A.4", now=NOW, state="discarded", note=""))
+
+    async def waiting(after: int = 0, limit: int = 9) -> list[int]:
+        rows = await store.read(lambda r: r.unacknowledged("A", after=after, limit=limit))
+        assert {row.outbox_id for row in rows} == {f"A.{row.sequence}" for row in rows}
+        return [row.sequence for row in rows]
+
+    assert await waiting() == [1, 3, 5, 6]
+    assert await waiting(after=3, limit=1) == [5]
 
 
 async def test_an_outbox_id_is_given_once(store: Store) -> None:

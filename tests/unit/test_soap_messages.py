@@ -103,6 +103,8 @@ MESSAGES: tuple[Any, ...] = (
     ),
     model.GetFeed(message_id="q-4", after=0, limit=500),
     model.GetFeedResponse(in_reply_to="q-4", notice=(NOTICE,)),
+    model.GetUnacknowledged(message_id="q-5", after=3, limit=1),
+    model.GetUnacknowledgedResponse(in_reply_to="q-5", notice=(NOTICE, NOTICE)),
     model.Notify(message_id="n-1", notice=NOTICE),
     model.NotifyResponse(in_reply_to="n-1", received_at=NOON),
     model.Problem(

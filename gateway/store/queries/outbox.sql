@@ -125,5 +125,10 @@ SELECT last FROM feed_heads WHERE recipient = :recipient;
 INSERT INTO feed (recipient, sequence, outbox_id, kind, body, created_at)
 VALUES (:recipient, :sequence, :outbox_id, :kind, :body, :created_at);
 
+-- name: unacknowledged
+SELECT feed.* FROM outbox JOIN feed ON feed.recipient = outbox.recipient AND feed.sequence = outbox.sequence
+WHERE outbox.recipient = :recipient AND outbox.sequence > :after AND outbox.concluded_at IS NULL
+ORDER BY outbox.sequence LIMIT :limit;
+
 -- name: read_feed
 SELECT * FROM feed WHERE recipient = :recipient AND sequence > :after ORDER BY sequence LIMIT :limit;
