@@ -197,18 +197,19 @@ async def test_a_losers_deposit_goes_back(city: City) -> None:
     await city.assert_chains_hold()
 
 
-async def test_a_payment_above_the_rails_maximum_is_held_and_never_sent(city: City) -> None:
-    """AOS-C9, AOS-G5: 40 000 AZN; bank and platform are told, a person decides."""
+async def test_a_purchase_above_the_rails_maximum_is_never_sent_there(city: City) -> None:
+    """AOS-C9, AOS-G5: above 40 000 AZN the claimant bank is told to transfer by itself, and its money is awaited."""
     await city.open()
     await sell_to_claimant(city, startingPrice="40000.01")
-    await city.until_state("lot", "L1", "held")
+    await city.until_state("payment", "L1.purchase", "awaiting_transfer")
     await city.until_quiet()
-    assert (await city.noun("payment", "L1.purchase")).state == "held"
     assert city.aos.system.requests == {}
+    assert (await city.noun("lot", "L1")).state == "awaiting_payment"
     assert await city.noun("protocol", "L1.protocol") is None
-    newest = city.banks["999101"].notices.newest("lot.held", "L1")
+    newest = city.banks["999101"].notices.newest("payment.state", "L1.purchase")
     assert newest is not None
-    assert city.platform.has_been_told("lot.held", "L1", "held")
+    assert newest.state == "awaiting_transfer"
+    assert city.platform.has_been_told("payment.state", "L1.purchase", "awaiting_transfer")
 
 
 async def test_a_missing_receipt_is_overdue_after_its_term(city: City) -> None:
