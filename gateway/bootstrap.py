@@ -47,13 +47,14 @@ from gateway.doors.metrics import Metrics
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
 from gateway.doors.soap import SoapSettings, soap_app
+from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.keyring import revocation_fetcher
 from gateway.keys import WatchedKeys
-from gateway.ports import Adapter
+from gateway.ports import Adapter, Receiver
 from gateway.store import Store, open_store
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
@@ -96,6 +97,7 @@ class System:
     watchdog: Watchdog
     running: Running
     kafka: str
+    answers: AnswerBook
     _stack: AsyncExitStack
 
     @property
@@ -146,10 +148,12 @@ class _Assembly:
         dispatcher = await self.dispatch(engine, adapters)
         watchdog = self.watch(store)
         receipts = await self.receipts(engine, kafka)
-        application = self.application(engine, store, receipts, deficiencies)
+        answers = self.answers(engine)
+        application = self.application(engine, answers, receipts, deficiencies)
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
         self.stack.push_async_callback(running.close)
-        return System(config, store, engine, dispatcher, watchdog, running, kafka.bootstrap_servers, self.stack)
+        reached = kafka.bootstrap_servers
+        return System(config, store, engine, dispatcher, watchdog, running, reached, answers, self.stack)
 
     async def revocation(self) -> None:
         """Start fetching lists and OCSP answers, the first round before any door opens."""
@@ -318,19 +322,27 @@ class _Assembly:
         self.stack.push_async_callback(consumer.close)
         return consumer
 
+    def answers(self, engine: Engine) -> AnswerBook:
+        """Start keeping our signed answers."""
+        book = AnswerBook(engine, clock=self.clock)
+        self.stack.push_async_callback(book.close, asyncio.create_task(book.run(), name="answers"))
+        return book
+
     def application(
-        self, engine: Engine, store: Store, receipts: ReceiptsConsumer, deficiencies: Deficiencies
+        self, engine: Engine, answers: AnswerBook, receipts: ReceiptsConsumer, deficiencies: Deficiencies
     ) -> web.Application:
         """Every door in one application."""
-        config, queries = self.config, StoreQueries(store)
+        config, store = self.config, engine.store
+        queries = StoreQueries(store)
         banks = frozenset(bank.code for bank in config.banks)
 
         async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
             await engine.record_refusal(source, path, refusal, digest=digest or "")
 
-        common: dict[str, Any] = {"identity": self.keys, "receiver": engine, "clock": self.clock, "note_refusal": note}
+        common: dict[str, Any] = {"identity": self.keys, "receiver": answers, "clock": self.clock, "note_refusal": note}
+        common["keep_answer"] = answers.answered
         limit, platform = config.http.body_max_bytes, config.platform.participant
-        root = web.Application(middlewares=[unknown_paths, self.signed_rails(note, deficiencies)])
+        root = web.Application(middlewares=[unknown_paths, self.signed_rails(note, deficiencies, answers)])
         root.add_subapp(
             "/v1",
             rest_app(
@@ -349,14 +361,14 @@ class _Assembly:
                 **common,
             ),
         )
-        rails = AosDoor(engine, self.rail(), self.keys, clock=self.clock).routes()
-        rails += self.azips_door(engine)
-        rails += AsanPayDoor(engine, participant=config.asan_pay.participant).routes()
+        rails = AosDoor(answers, self.rail(), self.keys, clock=self.clock).routes()
+        rails += self.azips_door(answers)
+        rails += AsanPayDoor(answers, participant=config.asan_pay.participant).routes()
         root.add_routes(rails)
         root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings))
         return root
 
-    def azips_door(self, engine: Engine) -> list[web.RouteDef]:
+    def azips_door(self, receiver: Receiver) -> list[web.RouteDef]:
         """The door of AZIPS, where it is configured."""
         azips = self.config.azips
         if azips is None:
@@ -364,9 +376,9 @@ class _Assembly:
         settings = AzipsDoorSettings(
             own_bic=self.config.gateway.bic, azips_bic=azips.bic, participant=azips.participant
         )
-        return AzipsDoor(engine, settings, self.keys, clock=self.clock).routes()
+        return AzipsDoor(receiver, settings, self.keys, clock=self.clock).routes()
 
-    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies) -> Middleware:
+    def signed_rails(self, note: NoteRefusal, deficiencies: Deficiencies, answers: AnswerBook) -> Middleware:
         """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
 
         async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
@@ -380,6 +392,7 @@ class _Assembly:
             body_max_bytes=self.config.http.body_max_bytes,
             on_refusal=refused,
             policy=self.signatures(),
+            keep_answer=answers.answered,
         )
 
         @web.middleware

@@ -15,6 +15,7 @@ COMMANDS = (
     ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
+    ("evidence", "gateway.cli.evidence:app", "Export everything about a lot in one sealed file; verify one offline."),
     ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),
     ("config", "gateway.cli.config:app", "Check the configuration; list every setting."),
 )

@@ -44,7 +44,7 @@ from gateway.doors.rest_request import (
 from gateway.ports import Answer, Message, Receiver, Target
 from gateway.wire.identity import Identity
 from gateway.wire.notices import notice_event
-from gateway.wire.server import EXHIBIT, RAW_BODY, VERIFIED, signed_http
+from gateway.wire.server import EXHIBIT, RAW_BODY, VERIFIED, KeepAnswer, signed_http
 
 PREFIX = "/v1"
 OPENAPI_PATH = f"{PREFIX}/openapi.yaml"
@@ -92,6 +92,7 @@ def rest_app(
     clock: Callable[[], datetime],
     note_refusal: NoteRefusal,
     metrics: Metrics,
+    keep_answer: KeepAnswer | None = None,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
 
@@ -108,6 +109,7 @@ def rest_app(
         unsigned_paths=frozenset({OPENAPI_PATH}),
         on_refusal=on_refusal,
         policy=settings.signatures,
+        keep_answer=keep_answer,
     )
     app = web.Application(middlewares=[_counting(metrics), signed])
     app.add_routes(RestDoor(settings, receiver, queries).routes())

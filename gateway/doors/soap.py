@@ -18,6 +18,7 @@ from gateway.doors.queries import Queries
 from gateway.doors.soap_operations import Operations
 from gateway.ports import Receiver
 from gateway.wire.identity import Identity
+from gateway.wire.server import KeepAnswer
 from gateway.wire.soap_server import Offered, OnRefusal, SoapEndpoint, SoapLimits
 
 PREFIX = "/soap"
@@ -45,6 +46,7 @@ def soap_app(
     clock: Callable[[], datetime],
     note_refusal: OnRefusal,
     metrics: Metrics,
+    keep_answer: KeepAnswer | None = None,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
     operations = Operations(
@@ -64,6 +66,7 @@ def soap_app(
         limits=settings.limits,
         on_refusal=note_refusal,
         on_answered=lambda outcome, duration_s: metrics.request("soap", outcome, duration_s),
+        keep_answer=keep_answer,
     )
     app = web.Application()
     app.add_routes(endpoint.routes(PATH))

@@ -24,7 +24,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.ports import Exhibit
 from gateway.wire.identity import Identity
 from gateway.wire.listener import Runner, name_ourselves
-from gateway.wire.octets import exhibit, request_octets
+from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
 
 VERIFIED = web.RequestKey("verified", Verified)
@@ -38,6 +38,8 @@ _CHUNK_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 5.0
 
 OnRefusal = Callable[[web.Request, Refusal, bytes | None], Awaitable[None]]
+KeepAnswer = Callable[[Exhibit, Callable[[], Exhibit]], None]
+"""Told of every signed answer to a verified request: the request's exhibit, and how to make the answer's."""
 
 _log = logging.getLogger(__name__)
 _FRAMEWORK_REFUSALS = {
@@ -109,6 +111,7 @@ def signed_http(
     unsigned_paths: frozenset[str] = frozenset(),
     on_refusal: OnRefusal | None = None,
     policy: HttpSignaturePolicy | None = None,
+    keep_answer: KeepAnswer | None = None,
 ) -> Middleware:
     """Build the middleware.
 
@@ -124,7 +127,11 @@ def signed_http(
         signed = request.path not in unsigned_paths
         exchange = _Exchange(request, identity(), clock, on_refusal, signed=signed, policy=expected)
         response = await exchange.answer(handler, body_max_bytes)
-        return exchange.sign(response) if exchange.signed else response
+        if exchange.signed:
+            exchange.sign(response)
+        if keep_answer is not None and exchange.sent is not None and EXHIBIT in request:
+            keep_answer(request[EXHIBIT], exchange.exhibit)
+        return response
 
     return middleware
 
@@ -140,6 +147,7 @@ class _Exchange:
     signed: bool
     policy: HttpSignaturePolicy
     body: bytes | None = None
+    sent: HttpResponseParts | None = None  # once it is signed
 
     async def answer(self, handler: Handler, body_max_bytes: int) -> web.StreamResponse:
         """The handler's answer, or the problem that stands for what it raised."""
@@ -158,7 +166,7 @@ class _Exchange:
             _log.exception("unexpected failure answering %s %s", self.request.method, self.request.path)
             return await self._refused(Refusal(code=ErrorCode.INTERNAL))
 
-    def sign(self, response: web.StreamResponse) -> web.StreamResponse:
+    def sign(self, response: web.StreamResponse) -> None:
         """Sign a complete response.
 
         The answer to a request that is not ASCII where the signature would bind to it stays unsigned: no signature
@@ -173,8 +181,14 @@ class _Exchange:
         )
         request = request_parts(self.request, self.body or b"")
         if _can_be_bound_to(request):
-            response.headers.update(sign_response(parts, request, self.identity.credential, now=self.clock()))
-        return response
+            signature = sign_response(parts, request, self.identity.credential, now=self.clock())
+            response.headers.update(signature)
+            self.sent = parts.with_headers(signature)
+
+    def exhibit(self) -> Exhibit:
+        """The signed answer as evidence."""
+        assert self.sent is not None
+        return exhibit("out", response_octets(self.sent), signer=self.identity.credential.participant)
 
     def _admit(self, body: bytes) -> None:
         parts = request_parts(self.request, body)

@@ -17,7 +17,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -37,7 +37,7 @@ from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
 from gateway.wire.identity import Identity
-from gateway.wire.server import read_body
+from gateway.wire.server import KeepAnswer, read_body
 
 EXPECTED = WssExpectations(inclusive_namespaces=True)  # WSS4J, which most banks use, writes them
 _XML = "text/xml"
@@ -82,6 +82,7 @@ class _Call:
     body: bytes | None = None
     verified: Verified | None = None
     message_id: str | None = None
+    exhibit: Exhibit | None = None
 
 
 class SoapEndpoint(Generic[CallerT]):
@@ -96,9 +97,10 @@ class SoapEndpoint(Generic[CallerT]):
         limits: SoapLimits,
         on_refusal: OnRefusal | None = None,
         on_answered: OnAnswered | None = None,
+        keep_answer: KeepAnswer | None = None,
     ) -> None:
         self._offered, self._identity, self._clock, self._limits = offered, identity, clock, limits
-        self._on_refusal, self._on_answered = on_refusal, on_answered
+        self._on_refusal, self._on_answered, self._keep_answer = on_refusal, on_answered, keep_answer
 
     def routes(self, path: str) -> list[web.RouteDef]:
         """To be added to an application without the middleware that signs HTTP."""
@@ -125,10 +127,12 @@ class SoapEndpoint(Generic[CallerT]):
             await self._note(request, call, refusal)
             content = fault(call.version, refusal, call.message_id)
             status = http_status(call.version, is_ours(refusal))
-        response = self._signed(call.version, content, status)
+        answer = self._signed(call.version, content)
+        if self._keep_answer is not None and call.exhibit is not None:
+            self._keep_answer(call.exhibit, lambda: self._exhibit(call.version, answer))
         if self._on_answered is not None:
             self._on_answered(outcome, time.monotonic() - started)
-        return response
+        return _bytes(answer, call.version.media_type, status)
 
     async def _answer(self, request: web.Request, call: _Call) -> etree._Element:
         call.version = _announced(request)
@@ -151,7 +155,8 @@ class SoapEndpoint(Generic[CallerT]):
 
     def _admit(self, call: _Call, raw: bytes) -> CallerT:
         assert call.verified is not None
-        return self._offered.admit(call.verified, envelope_exhibit("in", call.version, raw, call.verified))
+        call.exhibit = envelope_exhibit("in", call.version, raw, call.verified)
+        return self._offered.admit(call.verified, call.exhibit)
 
     def _message(self, body: etree._Element, call: _Call) -> Any:
         """The typed request in a verified Body."""
@@ -175,10 +180,15 @@ class SoapEndpoint(Generic[CallerT]):
         except Exception:
             _log.exception("a refusal could not be noted: %s", refusal.code)
 
-    def _signed(self, version: SoapVersion, content: etree._Element, status: int) -> web.Response:
+    def _signed(self, version: SoapVersion, content: etree._Element) -> bytes:
         envelope = wrap(version, content)
         sign_envelope(envelope, self._identity().credential, now=self._clock())
-        return _bytes(to_bytes(envelope), version.media_type, status)
+        return to_bytes(envelope)
+
+    def _exhibit(self, version: SoapVersion, answer: bytes) -> Exhibit:
+        """Our signed answer as evidence."""
+        kept = envelope_exhibit("out", version, answer, None)
+        return replace(kept, signer=self._identity().credential.participant)
 
 
 def envelope_exhibit(direction: str, version: SoapVersion, raw: bytes, verified: Verified | None) -> Exhibit:

@@ -1,0 +1,229 @@
+"""Gathering everything about a lot from the store, and sealing it into one file (ASiC-E).
+
+Gathered are: every message that passed with its signature, the sealed documents, the whole journal chain of every noun
+of the lot, the certificates of all signers and the revocation lists of the moment. Nothing is left out because it does
+not verify: what was not believed then lies in the file as such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from certs import asice
+from certs.keystore import Credential
+from contracts.evidence.model import (
+    CERTIFICATES_NAME,
+    INDEX_NAME,
+    JOURNAL_NAME,
+    JSON_TYPE,
+    LINES_TYPE,
+    PEM_TYPE,
+    REVOCATION_NAME,
+    Direction,
+    Index,
+    Item,
+    Kind,
+    Line,
+    NounHead,
+    Supplement,
+    write_index,
+    write_lines,
+)
+from gateway.domain.protocol import Protocol
+from gateway.engine import codec
+from gateway.store.interface import Reader
+from gateway.store.rows import DocumentRow, EvidenceRow, JournalRow, NounRow
+from gateway.wire.octets import MEDIA_TYPE as HTTP_TYPE
+
+LIMITS = asice.AsiceLimits(
+    container_max_bytes=256 * 1_048_576,
+    content_max_bytes=512 * 1_048_576,
+    files_max=10_000,  # a lot of a hundred bidders has about two thousand
+)
+_SUFFIXES = {
+    HTTP_TYPE: "http",
+    "text/xml": "soap.xml",
+    "application/soap+xml": "soap.xml",
+    "application/xml": "xml",
+    "application/json": "json",
+    asice.MEDIA_TYPE: "asice",
+}
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_LINES_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What lies in the store about a lot. `contents` by SHA-256 (hexadecimal)."""
+
+    lot_id: str
+    nouns: tuple[NounRow, ...]
+    lines: tuple[JournalRow, ...]
+    messages: tuple[EvidenceRow, ...]
+    documents: tuple[tuple[NounRow, DocumentRow], ...]
+    contents: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustMaterial:
+    """What is needed to judge the signatures beside the root: PEM bundles."""
+
+    certificates: bytes
+    revocation: bytes
+
+
+def gather(reader: Reader, lot_id: str) -> Gathered | None:
+    """Everything about one lot; None if there is no such lot."""
+    nouns = tuple(reader.nouns_of_lot(lot_id))
+    if not nouns:
+        return None
+    lines = [line for noun in nouns for line in reader.journal_of(noun.noun, noun.id)]
+    found = {row.seq: row for noun in nouns for row in reader.evidence_of(noun.noun, noun.id)}
+    found |= {row.seq: row for row in reader.evidence_of_lot(lot_id)}
+    messages = tuple(found[seq] for seq in sorted(found))
+    digests = {row.sha256 for row in messages}
+    contents = {digest: reader.evidence_content(digest) for digest in digests}
+    return Gathered(
+        lot_id=lot_id,
+        nouns=nouns,
+        lines=tuple(sorted(lines, key=lambda line: line.seq)),
+        messages=messages,
+        documents=tuple(_documents(reader, nouns)),
+        contents={digest: content for digest, content in contents.items() if content is not None},
+    )
+
+
+def _documents(reader: Reader, nouns: Iterable[NounRow]) -> Iterable[tuple[NounRow, DocumentRow]]:
+    for noun in nouns:
+        if noun.noun != "protocol":
+            continue
+        document_id = codec.decode(Protocol, noun.data).document_id
+        document = None if document_id is None else reader.document(document_id)
+        if document is not None:
+            yield noun, document
+
+
+def sealed_file(
+    gathered: Gathered,
+    credential: Credential,
+    trust: TrustMaterial,
+    *,
+    now: datetime,
+    more: Mapping[str, tuple[str, bytes]] | None = None,
+) -> bytes:
+    """The evidence file. `more` are further files of the index's `supplements` (name to media type and content).
+
+    Raises:
+        ValueError: more files than a container of evidence holds.
+    """
+    items = _items(gathered)
+    supplements: dict[str, tuple[str, bytes]] = {
+        JOURNAL_NAME: (LINES_TYPE, write_lines([_line(line) for line in gathered.lines])),
+        CERTIFICATES_NAME: (PEM_TYPE, trust.certificates),
+        REVOCATION_NAME: (PEM_TYPE, trust.revocation),
+        **(more or {}),
+    }
+    index = Index(
+        lot_id=gathered.lot_id,
+        exported_at=now,
+        exported_by=credential.participant,
+        items=tuple(item for item, _ in items),
+        nouns=tuple(_head(noun) for noun in gathered.nouns),
+        supplements=tuple(
+            Supplement(file=name, sha256=hashlib.sha256(content).hexdigest())
+            for name, (_, content) in supplements.items()
+        ),
+    )
+    files = {INDEX_NAME: (JSON_TYPE, write_index(index)), **supplements}
+    files |= {item.file: (item.media_type, content) for item, content in items}
+    return asice.seal(files, credential, now=now, limits=LIMITS)
+
+
+def _items(gathered: Gathered) -> list[tuple[Item, bytes]]:
+    """Messages and documents in order of time, numbered, each answer with the number of its request."""
+    rows: list[EvidenceRow | tuple[NounRow, DocumentRow]] = [*gathered.messages, *gathered.documents]
+    items: list[tuple[Item, bytes]] = []
+    asked: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(sorted(rows, key=_when), start=1):
+        if isinstance(row, EvidenceRow):
+            items.append(_message(number, row, gathered.contents[row.sha256], asked))
+        else:
+            items.append(_document(number, *row))
+    return items
+
+
+def _when(row: EvidenceRow | tuple[NounRow, DocumentRow]) -> tuple[datetime, int]:
+    return (row.at, row.seq) if isinstance(row, EvidenceRow) else (row[1].created_at, 0)
+
+
+def _message(number: int, row: EvidenceRow, content: bytes, asked: dict[tuple[str, ...], int]) -> tuple[Item, bytes]:
+    """`asked` remembers the last HTTP request each way, so that its answer, the other way, names it."""
+    exchange = (row.noun, row.noun_id, row.message_source, row.message_id)
+    answers = None
+    if row.media_type == HTTP_TYPE and content.startswith(b"HTTP/"):
+        answers = asked.get((*exchange, "in" if row.direction == "out" else "out"))
+    elif row.media_type == HTTP_TYPE:
+        asked[*exchange, row.direction] = number
+    item = Item(
+        number=number,
+        at=row.at,
+        kind=Kind.MESSAGE,
+        file=_file_name(number, f"{row.direction}.{_UNSAFE.sub('-', row.message_source)}", row.media_type),
+        media_type=row.media_type,
+        sha256=row.sha256,
+        noun=row.noun,
+        noun_id=row.noun_id,
+        direction=Direction(row.direction),
+        source=row.message_source,
+        message_id=row.message_id,
+        signer=row.signer,
+        certificate_sha256=row.certificate_sha256,
+        answers=answers,
+    )
+    return item, content
+
+
+def _document(number: int, noun: NounRow, document: DocumentRow) -> tuple[Item, bytes]:
+    item = Item(
+        number=number,
+        at=document.created_at,
+        kind=Kind.DOCUMENT,
+        file=_file_name(number, noun.noun, document.media_type),
+        media_type=document.media_type,
+        sha256=document.sha256,
+        noun=noun.noun,
+        noun_id=noun.id,
+    )
+    return item, document.content
+
+
+def _file_name(number: int, what: str, media_type: str) -> str:
+    return f"{number:05d}.{what}.{_SUFFIXES.get(media_type, 'bin')}"
+
+
+def _head(noun: NounRow) -> NounHead:
+    return NounHead(noun=noun.noun, id=noun.id, state=noun.state, version=noun.version, head_hash=noun.head_hash.hex())
+
+
+def _line(row: JournalRow) -> Line:
+    return Line(
+        seq=row.seq,
+        noun=row.noun,
+        noun_id=row.noun_id,
+        version=row.version,
+        lot_id=row.lot_id,
+        owner=row.owner,
+        at=row.at,
+        event=row.event,
+        before=row.before,
+        after=row.after,
+        cause_source=row.cause_source,
+        cause_id=row.cause_id,
+        data=row.data,
+        prev_hash=row.prev_hash.hex(),
+        hash=row.hash.hex(),
+    )
