@@ -1,0 +1,48 @@
+"""Whatever is written into the store is read back as it was: every noun, event and dispatch there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gateway.domain import delivery
+from gateway.domain.dispatches import DISPATCHES
+from gateway.domain.money import Money
+from gateway.domain.nouns import TABLES
+from gateway.domain.table import Alarm
+from gateway.engine import codec
+from gateway.engine.step import FeedBody
+from gateway.ports import Answer
+
+WRITTEN: dict[str, type[Any]] = {f"dispatch {name}": cls for name, cls in DISPATCHES.items()}
+for name, table in (TABLES | {"delivery": delivery.TABLE}).items():
+    WRITTEN |= {f"noun {name}": table.data} | {f"{name}.{event}": cls for event, cls in table.events.items()}
+WRITTEN |= {cls.__name__: cls for cls in (Alarm, Answer, FeedBody)}
+
+st.register_type_strategy(Money, st.builds(Money, st.integers(0, 10**15)))
+st.register_type_strategy(datetime, st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+st.register_type_strategy(Mapping, lambda _: st.dictionaries(st.text(), st.text()))
+
+
+@pytest.mark.parametrize("cls", WRITTEN.values(), ids=WRITTEN.keys())
+def test_what_is_written_is_read_back_as_it_was(cls: type[Any]) -> None:
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.from_type(cls))
+    def round_trip(value: Any) -> None:
+        text = codec.encode(value)
+        assert codec.decode(cls, text) == value
+        assert codec.encode(codec.decode(cls, text)) == text
+
+    round_trip()
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "nothing", '{"delivery": 1}'])
+def test_what_was_not_written_by_us_is_not_read(text: str) -> None:
+    with pytest.raises(ValidationError):
+        codec.decode(delivery.DeliveryParked, text)
