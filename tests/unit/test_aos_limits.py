@@ -107,6 +107,15 @@ def test_a_limit_above_the_net_debit_position_is_done_and_any_other_is_an_error(
         assert town.system.ledger.limit(account) == before
 
 
+def test_money_held_for_orders_counts_as_spent():
+    """AOS-L3: a limit that would not carry what is blocked already is refused."""
+    town = Town()
+    town.say(OPERATOR_BIC, replace(TRANSFER, amount_minor=150_000))
+    refused, done = [town.say(OPERATOR_BIC, _change(OPERATOR_CLEARING, limit, limit)) for limit in (50_000, 50_001)]
+    assert refused[0].message.reasons[0].code == "AM03"
+    assert done[0].message.available_minor == 1
+
+
 def test_an_indirect_participant_changes_no_limit():
     """AOS-L3: the direct participant it settles through does."""
     out = Town().say(INDIRECT_BIC, _change(INDIRECT_CLEARING, 1_000_000))
@@ -152,6 +161,17 @@ def test_an_adjustment_leaves_what_is_held_for_orders():
     town.system.limits.adjust(MOMENT)
     assert town.balance(OPERATOR_CLEARING) == 60_000
     assert town.balance(OPERATOR_FUNDS) == 2_040_000
+
+
+def test_what_one_account_holds_for_the_orders_of_another_stays_too():
+    """AOS-L4, AOS-G3: the indirect participant's order is carried by what the operator has."""
+    town = Town()
+    town.say(OPERATOR_BIC, _change(OPERATOR_SETTLEMENT, 1))
+    order = replace(TRANSFER, debtor=INDIRECT_HOLDER, instructing_bic=INDIRECT_BIC, amount_minor=90_000)
+    town.say(INDIRECT_BIC, order)
+    town.system.limits.adjust(MOMENT)
+    assert town.balance(OPERATOR_CLEARING) == 89_999
+    assert town.system.ledger.available(OPERATOR_SETTLEMENT) == 0
 
 
 def test_no_limit_outlives_the_funds_behind_it():

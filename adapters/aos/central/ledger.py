@@ -75,7 +75,7 @@ class Ledger:
 
     def set_limit(self, account: str, limit: int) -> None:
         """Change the debit limit. ValueError: not open, or below what is used of it already."""
-        if not self.is_open(account) or limit < max(0, -self.position(account)):
+        if not self.is_open(account) or limit < self.used(account):
             raise ValueError(f"cannot limit {account} to {limit}")
         self._limits[account] = limit
 
@@ -121,6 +121,10 @@ class Ledger:
         """What is held for orders, on it and on all accounts that hang on it."""
         group = self._group(account)
         return sum(block.amount for block in self._blocks.values() if block.account in group)
+
+    def used(self, account: str) -> int:
+        """How much of its limit is used: the net debit position, with what is held for orders already."""
+        return max(0, self.blocked(account) - self.position(account))
 
     def available(self, account: str) -> int:
         """What can still be spent, by its own limit and by the settlement account's."""

@@ -28,7 +28,10 @@ class Limits:
         return (self._report(sender_bic, query.account, now, query.message_id, MessageName.LIMIT_QUERY),)
 
     def changed(self, change: LimitChange, sender_bic: str, now: datetime) -> Outgoings:
-        """AOS-L2 for a settlement account, AOS-L3 for a clearing account; only its direct participant may."""
+        """AOS-L2 for a settlement account, AOS-L3 for a clearing account; only its direct participant may.
+
+        Money held for orders counts as spent: it may be so the next moment.
+        """
         ledger = self._core.ledger
         owner = self._core.participants.owner_of(change.account)
         if owner is None or self._core.participants.direct_of(owner).bic != sender_bic:
@@ -36,7 +39,7 @@ class Limits:
         if change.message_id in self._core.numbers:
             return self._core.error(change, sender_bic, now, ReasonCode.AM05)
         self._core.numbers[change.message_id] = sender_bic
-        if change.limit_minor <= max(0, -ledger.position(change.account)):
+        if change.limit_minor <= ledger.used(change.account):
             return self._core.error(change, sender_bic, now, ReasonCode.AM03)
         if change.account == owner.settlement_account and change.limit_minor > self._funds(owner):
             return self._core.error(change, sender_bic, now, ReasonCode.AM04)  # AZIPS's answer
@@ -58,16 +61,18 @@ class Limits:
     def adjust(self, now: datetime) -> None:
         """AOS-L4: what clearing accounts gained or lost goes over the settlement account to AZIPS and back to zero.
 
-        Money held for orders stays. A limit never exceeds the funds that are left behind it.
+        Cover comes first. Money that orders are held against stays, on whichever account of the group it is. A limit
+        never exceeds the funds that are left behind it.
         """
-        for row in self._core.participants:
+        ledger = self._core.ledger
+        for row in sorted(self._core.participants, key=lambda row: ledger.balance(row.clearing_account)):
             direct = self._core.participants.direct_of(row)
             if direct.settlement_account is not None and direct.correspondent_account is not None:
                 self._square(row.clearing_account, direct.settlement_account, direct.correspondent_account, now)
         for row in self._core.participants:
             if row.settlement_account is not None:
-                left = min(self._core.ledger.limit(row.settlement_account), max(0, self._funds(row)))
-                self._core.ledger.set_limit(row.settlement_account, left)
+                left = min(ledger.limit(row.settlement_account), max(0, self._funds(row)))
+                ledger.set_limit(row.settlement_account, left)
 
     def warnings(self, bic: str, now: datetime) -> Outgoings:
         """AOS-L5: once when an account falls below the threshold, again only after it has recovered."""
@@ -82,7 +87,8 @@ class Limits:
     def _square(self, clearing: str, settlement: str, correspondent: str, now: datetime) -> None:
         ledger = self._core.ledger
         balance = ledger.balance(clearing)
-        free = balance if balance < 0 else max(0, balance - ledger.blocked(clearing))
+        idle = min(balance - ledger.blocked(clearing), ledger.available(settlement))
+        free = balance if balance < 0 else max(0, idle)
         steps = ((clearing, settlement), (settlement, correspondent))
         for source, target in steps if free > 0 else [(target, source) for source, target in reversed(steps)]:
             if free:
