@@ -1,0 +1,62 @@
+"""Where persons' sealed decisions come in: verified, fresh, and handed to the noun with the container as evidence.
+
+Who a person is says the certificate the container is sealed with; whether that person may, says the noun's table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from certs.asice import MEDIA_TYPE, open_sealed
+from certs.trust import TrustStore
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from contracts.person import Decision, PaymentStatement, read
+from contracts.person.statement import FILE_NAME
+from gateway.domain.events.payment import Approved, Declined
+from gateway.domain.money import Money
+from gateway.domain.table import Event
+from gateway.ports import Answer, Exhibit, Message, Receiver, Target
+
+_AGE_MAX = timedelta(minutes=5)
+
+
+async def decide(receiver: Receiver, container: bytes, trust: TrustStore, *, now: datetime) -> Answer:
+    """Take one decision in; the same container again is answered as at first.
+
+    Raises:
+        RefusedError: those of the container, SIGNATURE_AGE, NOT_FOUND, JSON_MALFORMED, SCHEMA_INVALID, the table's own.
+    """
+    sealed = open_sealed(container, trust, at=now)
+    signed_at = sealed.verified.signed_at
+    if signed_at is None or abs(now - signed_at) > _AGE_MAX:
+        raise refuse(ErrorCode.SIGNATURE_AGE)
+    if set(sealed.files) != {FILE_NAME}:
+        raise refuse(ErrorCode.NOT_FOUND, path=FILE_NAME)
+    statement, signer = read(sealed.files[FILE_NAME].content), sealed.verified.signer
+    kept = Exhibit(
+        direction="in",
+        media_type=MEDIA_TYPE,
+        content=container,
+        signer=signer.participant,
+        certificate_sha256=signer.certificate_sha256,
+    )
+    message = Message(
+        source=signer.participant,
+        id=f"decision.{sealed.sha256[:32]}",
+        target=Target(noun="payment", id=statement.payment_id),
+        event=_event(statement, signer.participant),
+        digest=sealed.sha256,
+        exhibits=(kept,),
+    )
+    return await receiver.receive(message)
+
+
+def _event(statement: PaymentStatement, person: str) -> Event:
+    match statement.decision:
+        case Decision.APPROVE:
+            amount = Money.parse(statement.amount)
+            return Approved(person=person, amount=amount, creditor_iban=statement.creditor_iban)
+        case Decision.DECLINE:
+            return Declined(person=person, reason=statement.reason or "")
+    raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=statement.decision)
