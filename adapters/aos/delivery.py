@@ -46,6 +46,9 @@ class Delivered:
     status: int | None
 
 
+_About = tuple[str, str, type[Any]]  # to whom, about which payment, which kind of message
+
+
 class _Signing(Enum):
     """How a message is signed."""
 
@@ -78,7 +81,7 @@ class Deliveries:
         self._queues: dict[str, asyncio.Queue[tuple[Outgoing, _Signing]]] = {row.bic: asyncio.Queue() for row in rows}
         self._client = SignedClient(lambda: identity, timeout_s=settings.timeout_s, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held: dict[tuple[str, str], tuple[Outgoing, Mapping[FaultKind, Fault]]] = {}
+        self._held: dict[_About, tuple[Outgoing, Mapping[FaultKind, Fault]]] = {}
         self.done: list[Delivered] = []
 
     def connect(self, bic: str, url: str) -> None:
@@ -101,7 +104,7 @@ class Deliveries:
         """Queue one message, with the faults that befall it."""
         if FaultKind.SILENCE in faults:
             return
-        about = (outgoing.to_bic, outgoing.end_to_end_id)
+        about = (outgoing.to_bic, outgoing.end_to_end_id, type(outgoing.message))
         late, swapped = faults.get(FaultKind.LATE), faults.get(FaultKind.OUT_OF_ORDER)
         if late is not None:
             self._spawn(self._queue_later(outgoing, faults, late.delay_s))
@@ -127,13 +130,13 @@ class Deliveries:
         if opposite is not None:
             put((opposite, _Signing.SOUND))
 
-    def _release(self, about: tuple[str, str]) -> None:
+    def _release(self, about: _About) -> None:
         """What was held back for a swap, if anything."""
         held = self._held.pop(about, None)
         if held is not None:
             self._queue(*held)
 
-    async def _release_later(self, about: tuple[str, str], delay_s: float) -> None:
+    async def _release_later(self, about: _About, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         self._release(about)
 

@@ -27,7 +27,7 @@ class FaultKind(StrEnum):
 
     SILENCE = "silence"  # never sent; enquiries are answered
     LATE = "late"  # sent after `delay_s`
-    OUT_OF_ORDER = "out_of_order"  # sent after the next one about the same payment, or after `delay_s`
+    OUT_OF_ORDER = "out_of_order"  # sent after the next of its kind about the same payment, or after `delay_s`
     CONFLICTING = "conflicting"  # followed by its contrary
     UNKNOWN_MESSAGE = "unknown_message"  # preceded by one about an order nobody sent
     TWICE = "twice"  # every message is sent a second time
