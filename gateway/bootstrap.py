@@ -32,7 +32,6 @@ from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from certs.freshness import IssuerStanding, RevocationState
 from certs.http_signature import HttpSignaturePolicy
-from certs.wss import WssExpectations
 from contracts.errors import ErrorCode, Refusal
 from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
@@ -52,7 +51,7 @@ from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
-from gateway.keyring import revocation_fetcher
+from gateway.keyring import revocation_fetcher, wire_rules
 from gateway.keys import WatchedKeys
 from gateway.ports import Adapter, Receiver
 from gateway.store import Store, open_store
@@ -132,6 +131,7 @@ class _Assembly:
     def __init__(self, config: Config, clock: Callable[[], datetime], stack: AsyncExitStack) -> None:
         self.config, self.clock, self.stack = config, clock, stack
         self.metrics = Metrics()
+        self.rules = wire_rules(config)
         self.keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s)
 
     async def build(self) -> System:
@@ -222,6 +222,7 @@ class _Assembly:
                 ],
                 keys,
                 clock=clock,
+                rules=self.rules,
             ),
             PlatformAdapter(
                 PlatformSettings(
@@ -231,6 +232,7 @@ class _Assembly:
                 ),
                 keys,
                 clock=clock,
+                rules=self.rules,
             ),
             MinistriesAdapter(
                 MinistriesSettings(
@@ -414,20 +416,15 @@ class _Assembly:
 
     def signatures(self) -> HttpSignaturePolicy:
         """What a signed HTTP request must be."""
-        settings = self.config.signature
-        return HttpSignaturePolicy(max_age_s=settings.max_age_s, clock_skew_s=settings.clock_skew_s)
+        return self.rules.signatures
 
     def soap_limits(self) -> SoapLimits:
-        """What a signed envelope must be; WSS4J, which most banks use, lists inclusive namespaces."""
-        settings = self.config.signature
-        expectations = WssExpectations(
-            max_age_s=settings.max_age_s, clock_skew_s=settings.clock_skew_s, inclusive_namespaces=True
-        )
-        return SoapLimits(body_max_bytes=self.config.http.body_max_bytes, expectations=expectations)
+        """What a signed envelope must be."""
+        return SoapLimits(body_max_bytes=self.config.http.body_max_bytes, expectations=self.rules.envelopes)
 
     def client(self, timeout_s: float) -> SignedClient:
         """A client that signs as we."""
-        return SignedClient(self.keys, timeout_s=timeout_s, clock=self.clock)
+        return SignedClient(self.keys, timeout_s=timeout_s, clock=self.clock, rules=self.rules)
 
     def readiness(self, store: Store, receipts: ReceiptsConsumer) -> Readiness:
         """What must work before traffic is sent here."""

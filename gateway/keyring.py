@@ -1,15 +1,20 @@
-"""What the configuration says about keys and trust, made: the key folder, the device, who fetches revocation data."""
+"""What the configuration says about keys and trust, made: the key folder, the device, who fetches revocation
+data, and what connections must be like."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
+from certs.http_signature import HttpSignaturePolicy
 from certs.trust import TrustPolicy
+from certs.wss import WssExpectations
 from gateway.config import Config
+from gateway.config.outbound import address_rule
 from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder
 from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources
+from gateway.wire.rules import WireRules
 
 
 def key_folder(config: Config) -> KeyFolder:
@@ -38,8 +43,19 @@ def revocation_fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], da
         refresh_s=settings.refresh_s,
         timeout_s=settings.timeout_s,
         list_max_bytes=settings.list_max_bytes,
+        addresses=address_rule(config),
     )
     return RevocationFetcher(sources, keys, clock=clock)
+
+
+def wire_rules(config: Config) -> WireRules:
+    """What doors and clients insist on; WSS4J, which most banks use, lists inclusive namespaces."""
+    ages = config.signature
+    return WireRules(
+        signatures=HttpSignaturePolicy(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s),
+        envelopes=WssExpectations(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, inclusive_namespaces=True),
+        addresses=address_rule(config),
+    )
 
 
 def _device_key(config: Config) -> Pkcs11Key | None:

@@ -19,8 +19,9 @@ from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.wire.callbacks import callback_headers, callback_outcome
-from gateway.wire.client import SignedClient
+from gateway.wire.client import ANY, SignedClient
 from gateway.wire.identity import Identity
+from gateway.wire.rules import WireRules
 from gateway.wire.soap_client import SoapClient
 
 ANSWER_MAX_BYTES = 65_536  # an acknowledgement is a short document
@@ -56,9 +57,10 @@ class BanksAdapter:
         *,
         clock: Callable[[], datetime],
         ssl: tls.SSLContext | None = None,
+        rules: WireRules = ANY,
     ) -> None:
         self._ways: dict[str, _Way] = {
-            bank.code: (_SoapWay if bank.transport is Transport.SOAP else _RestWay)(bank, identity, clock, ssl)
+            bank.code: (_SoapWay if bank.transport is Transport.SOAP else _RestWay)(bank, identity, clock, ssl, rules)
             for bank in banks
         }
 
@@ -89,10 +91,11 @@ class _RestWay:
         identity: Callable[[], Identity],
         clock: Callable[[], datetime],
         ssl: tls.SSLContext | None,
+        rules: WireRules,
     ) -> None:
         self._bank, self._clock = bank, clock
         self._client = SignedClient(
-            identity, timeout_s=bank.timeout_s, clock=clock, answer_max_bytes=ANSWER_MAX_BYTES, ssl=ssl
+            identity, timeout_s=bank.timeout_s, clock=clock, answer_max_bytes=ANSWER_MAX_BYTES, ssl=ssl, rules=rules
         )
 
     async def send(self, dispatch: Dispatch) -> Outcome:
@@ -117,6 +120,7 @@ class _SoapWay:
         identity: Callable[[], Identity],
         clock: Callable[[], datetime],
         ssl: tls.SSLContext | None,
+        rules: WireRules,
     ) -> None:
         self._bank = bank
         self._client = SoapClient(
@@ -126,6 +130,7 @@ class _SoapWay:
             version=bank.soap_version,
             answer_max_bytes=ANSWER_MAX_BYTES,
             ssl=ssl,
+            rules=rules,
         )
 
     async def send(self, dispatch: Dispatch) -> Outcome:

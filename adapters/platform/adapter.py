@@ -13,8 +13,9 @@ from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.wire.callbacks import callback_headers, callback_outcome
-from gateway.wire.client import SignedClient
+from gateway.wire.client import ANY, SignedClient
 from gateway.wire.identity import Identity
+from gateway.wire.rules import WireRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class PlatformAdapter:
         *,
         clock: Callable[[], datetime],
         ssl: tls.SSLContext | None = None,
+        rules: WireRules = ANY,
     ) -> None:
         self._settings, self._clock = settings, clock
         self._client = SignedClient(
@@ -47,6 +49,7 @@ class PlatformAdapter:
             clock=clock,
             answer_max_bytes=settings.answer_max_bytes,
             ssl=ssl,
+            rules=rules,
         )
 
     async def send(self, dispatch: Dispatch) -> Outcome:

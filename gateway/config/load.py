@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.model import Config
+from gateway.config.outbound import forbidden_addresses
 from gateway.config.table import description_of
 from gateway.errors import OurFaultError
 
@@ -166,6 +167,9 @@ def _contradictions(config: Config) -> Iterator[Fault]:
         if row.payee not in config.accounts:
             remedy = f"Describe it as [accounts.{row.payee}] with holder, iban and bic"
             yield Fault(path=f"regimes.{number}.payee", fault=f"there is no account {row.payee!r}", remedy=remedy)
+    for path, why in forbidden_addresses(config):
+        remedy = "Give an address in the closed network; loopback needs outbound.loopback_allowed (demonstration only)"
+        yield Fault(path=path, fault=why, remedy=remedy)
     if not config.gateway.address.startswith(config.gateway.bic[:8]):
         remedy = "Let the address begin with the first eight characters of gateway.bic"
         yield Fault(path="gateway.address", fault="is not of gateway.bic", remedy=remedy)

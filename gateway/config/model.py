@@ -12,7 +12,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.config.types import Amount, BankCode, BesidePath, Bic, Iban, Participant, Section, Topic, Url, Waits
+from gateway.config.types import (
+    Amount,
+    BankCode,
+    BesidePath,
+    Bic,
+    Cidr,
+    Iban,
+    Participant,
+    Section,
+    Topic,
+    Url,
+    Waits,
+)
 from gateway.domain.money import Money
 from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.values import Regime
@@ -93,6 +105,15 @@ class RevocationSettings(Section):
     list_max_bytes: int = Field(16_777_216, ge=1024, le=268_435_456, description="Longest list taken")
     max_age_s: int = Field(10_800, ge=60, description="Age after which a list or an answer is stale")
     grace_s: int = Field(0, ge=0, le=86_400, description="How long what is stale is still believed, visibly")
+
+
+class OutboundSettings(Section):
+    """Where we connect to. Link-local, metadata and multicast addresses are refused whatever stands here."""
+
+    loopback_allowed: bool = Field(False, description="Whether counterparties may be on this machine (demonstration)")
+    networks: tuple[Cidr, ...] = Field(
+        (), description="Networks they are in, CIDR; none named: any that is not refused"
+    )
 
 
 class SignatureSettings(Section):
@@ -344,6 +365,7 @@ class Config(Section):
     http: HttpSettings = HttpSettings()
     keys: KeysSettings
     revocation: RevocationSettings = RevocationSettings()
+    outbound: OutboundSettings = OutboundSettings()
     signature: SignatureSettings = SignatureSettings()
     aos: AosSettings
     azips: AzipsSettings | None = None

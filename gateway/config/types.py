@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -51,6 +52,10 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _cidr(value: str) -> str:
+    return str(ip_network(value))
+
+
 def _growing(waits: tuple[float, ...]) -> tuple[float, ...]:
     if any(wait <= 0 for wait in waits) or list(waits) != sorted(waits):
         raise ValueError("waits are positive and never get shorter")
@@ -66,6 +71,8 @@ Amount = Annotated[Money, BeforeValidator(_money)]
 Iban = Annotated[str, AfterValidator(_iban)]
 Bic = Annotated[str, AfterValidator(_bic)]
 Url = Annotated[str, AfterValidator(_url)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+"""A network in CIDR notation."""
 BesidePath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path; a relative one is looked for beside the configuration file."""
 Participant = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,20}$")]

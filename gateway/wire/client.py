@@ -23,10 +23,14 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Exhibit
+from gateway.wire.addresses import ForbiddenAddressError
 from gateway.wire.identity import Identity
 from gateway.wire.octets import exhibit, request_octets, response_octets
+from gateway.wire.resolver import GuardedResolver
+from gateway.wire.rules import WireRules
 
 ANSWER_MAX_BYTES = 1_048_576
+ANY = WireRules()
 _FIELD_MAX_BYTES = 16_384
 _CHUNK_BYTES = 65_536
 _NONCE_BYTES = 18
@@ -59,6 +63,7 @@ class SignedClient:
         timeout_s: from the start of a request to the end of its answer.
         answer_max_bytes: longer answers are not read.
         ssl: TLS context for https addresses; the platform's default without.
+        rules: how answers must be signed, and where connections may go.
     """
 
     def __init__(
@@ -69,10 +74,11 @@ class SignedClient:
         clock: Callable[[], datetime],
         answer_max_bytes: int = ANSWER_MAX_BYTES,
         ssl: tls.SSLContext | None = None,
+        rules: WireRules = ANY,
     ) -> None:
         self._identity, self._clock, self._answer_max_bytes = identity, clock, answer_max_bytes
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._ssl = ssl
+        self._ssl, self._rules = ssl, rules
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -130,6 +136,7 @@ class SignedClient:
         authority = target.host_port_subcomponent
         if authority is None:
             raise NotSentError(f"not an absolute address: {target}")
+        self._check_host(target)
         fields = {"Host": authority.lower(), "Accept-Encoding": "identity", **headers}
         if content_type is not None:
             fields["Content-Type"] = content_type
@@ -145,6 +152,15 @@ class SignedClient:
             return parts
         nonce = token_urlsafe(_NONCE_BYTES)
         return parts.with_headers(sign_request(parts, self._identity().credential, now=self._clock(), nonce=nonce))
+
+    def _check_host(self, target: URL) -> None:
+        """Numeric addresses never come to the resolver, so they are judged here."""
+        rule = self._rules.addresses
+        if rule is not None and target.host is not None:
+            try:
+                rule.check_host(target.host)
+            except ForbiddenAddressError as error:
+                raise NotSentError(str(error)) from error
 
     async def _exchange(self, target: URL, sent: HttpRequestParts, attempt: _Attempt) -> HttpResponseParts:
         try:
@@ -185,6 +201,7 @@ class SignedClient:
                 sent,
                 self._identity().trust,
                 at=self._clock(),
+                policy=self._rules.signatures,
                 expected_participant=expected_participant,
             ).signer
         except RefusedError as error:
@@ -194,8 +211,13 @@ class SignedClient:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
+            rule = self._rules.addresses
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._ssl if self._ssl is not None else True, limit=100),
+                connector=aiohttp.TCPConnector(
+                    ssl=self._ssl if self._ssl is not None else True,
+                    limit=100,
+                    resolver=None if rule is None else GuardedResolver(rule),
+                ),
                 timeout=self._timeout,
                 auto_decompress=False,
                 trust_env=False,

@@ -22,7 +22,9 @@ from cryptography.x509.ocsp import OCSPResponse
 from certs.ocsp import build_request, read_answer
 from certs.revocation import load_lists
 from certs.trust import Issued
+from gateway.wire.addresses import AddressRule
 from gateway.wire.identity import Identity
+from gateway.wire.resolver import GuardedResolver
 
 _log = structlog.get_logger(__name__)
 _OCSP_REQUEST, _OCSP_ANSWER_MAX_BYTES = "application/ocsp-request", 65_536
@@ -40,6 +42,7 @@ class RevocationSources:
     refresh_s: float = 3600.0
     timeout_s: float = 10.0
     list_max_bytes: int = 16_777_216
+    addresses: AddressRule | None = None  # where connections may go; None: anywhere
 
 
 class KnowingKeys(Protocol):
@@ -140,7 +143,9 @@ class RevocationFetcher:
             self._kept.answers.pop(pair, None)
 
     def _session(self) -> aiohttp.ClientSession:
+        rule = self._sources.addresses
         return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=None if rule is None else GuardedResolver(rule)),
             timeout=aiohttp.ClientTimeout(total=self._sources.timeout_s),
             auto_decompress=False,
             trust_env=False,

@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from certs.trust import Verified
-from certs.wss import WssExpectations, sign_envelope, verify_envelope
+from certs.wss import sign_envelope, verify_envelope
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.soap.calls import RESPONSES, action_of, content_type, headers
@@ -28,8 +28,9 @@ from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.errors import OutcomeUnknownError
 from gateway.ports import Exhibit
-from gateway.wire.client import SignedAnswer, SignedClient
+from gateway.wire.client import ANY, SignedAnswer, SignedClient
 from gateway.wire.identity import Identity
+from gateway.wire.rules import WireRules
 from gateway.wire.soap_server import envelope_exhibit
 
 ANSWER_MAX_BYTES = 16 * 1_048_576  # a sealed protocol in base64 is the largest
@@ -61,11 +62,13 @@ class SoapClient:
         version: SoapVersion = SoapVersion.V11,
         answer_max_bytes: int = ANSWER_MAX_BYTES,
         ssl: tls.SSLContext | None = None,
+        rules: WireRules = ANY,
     ) -> None:
         self._identity, self._clock, self._version = identity, clock, version
         self._answer_max_bytes = answer_max_bytes
+        self._expectations = rules.envelopes
         self._http = SignedClient(
-            identity, timeout_s=timeout_s, clock=clock, answer_max_bytes=answer_max_bytes, ssl=ssl
+            identity, timeout_s=timeout_s, clock=clock, answer_max_bytes=answer_max_bytes, ssl=ssl, rules=rules
         )
 
     async def call(self, url: str, message: Any, *, expected_participant: str) -> SoapAnswer:
@@ -111,7 +114,7 @@ class SoapClient:
 
     def _verified(self, answer: SignedAnswer, expected_participant: str) -> tuple[Verified, etree._Element]:
         root = inspect(parse_xml(answer.body, limits=XmlLimits(body_max_bytes=self._answer_max_bytes))).root
-        expectations = WssExpectations(expected_participant=expected_participant, inclusive_namespaces=True)
+        expectations = replace(self._expectations, expected_participant=expected_participant)
         signed = verify_envelope(root, self._identity().trust, at=self._clock(), expectations=expectations)
         return signed.verified, only_child(signed.body)
 

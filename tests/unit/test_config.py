@@ -101,6 +101,8 @@ def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
         ('"40000.00"', '"-1"', "aos.max_amount"),
         ('"http://127.0.0.1:8101"', '"ftp://127.0.0.1"', "aos.url"),
         ('"http://127.0.0.1:8101"', '"http://user:pw@aos"', "aos.url"),
+        ("loopback_allowed = true", 'networks = ["10.0.0.0/33"]', "outbound.networks.0"),
+        ("http://127.0.0.1:8104/callback", "http://169.254.169.254/latest", "banks.0.callback_url"),
         ('code = "999202"', 'code = "999101"', "participant codes"),
         ('code = "JUSTICE"', 'code = "AOS"', "participant codes"),
         ("eherrac.protocols.justice", "eherrac.protocols.economy", "ministries.topic"),
