@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import os
 import socket
-import ssl as tls
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -36,12 +35,14 @@ from contracts.errors import ErrorCode, Refusal
 from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.nouns import TABLES
+from gateway.domain.quota import QuotaPolicy
 from gateway.domain.recipient import BreakerPolicy
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
 from gateway.doors.health import Readiness, health_routes
+from gateway.doors.intake import Intake
 from gateway.doors.metrics import Metrics
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
@@ -55,6 +56,7 @@ from gateway.keyring import revocation_fetcher, wire_rules
 from gateway.keys import WatchedKeys
 from gateway.ports import Adapter, Receiver
 from gateway.store import Store, open_store
+from gateway.tls import kafka_ssl, server_ssl
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH
@@ -149,7 +151,7 @@ class _Assembly:
         watchdog = self.watch(store)
         receipts = await self.receipts(engine, kafka)
         answers = self.answers(engine)
-        application = self.application(engine, answers, receipts, deficiencies)
+        application = self.application(engine, answers, receipts, deficiencies, self.intake(watchdog))
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
         self.stack.push_async_callback(running.close)
         reached = kafka.bootstrap_servers
@@ -330,8 +332,24 @@ class _Assembly:
         self.stack.push_async_callback(book.close, asyncio.create_task(book.run(), name="answers"))
         return book
 
+    def intake(self, watchdog: Watchdog) -> Intake:
+        """How much the doors take in."""
+        settings = self.config.intake
+        return Intake(
+            backlog=lambda: watchdog.census.backlog,
+            backlog_max=settings.outbox_max,
+            look_again_s=self.config.watchdog.interval_s,
+            quota=QuotaPolicy(rate_per_s=settings.requests_per_s, burst=settings.requests_burst),
+            clock=self.clock,
+        )
+
     def application(
-        self, engine: Engine, answers: AnswerBook, receipts: ReceiptsConsumer, deficiencies: Deficiencies
+        self,
+        engine: Engine,
+        answers: AnswerBook,
+        receipts: ReceiptsConsumer,
+        deficiencies: Deficiencies,
+        intake: Intake,
     ) -> web.Application:
         """Every door in one application."""
         config, store = self.config, engine.store
@@ -339,10 +357,11 @@ class _Assembly:
         banks = frozenset(bank.code for bank in config.banks)
 
         async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
-            await engine.record_refusal(source, path, refusal, digest=digest or "")
+            if refusal.code is not ErrorCode.OVERLOADED:  # counted, not written: shedding must cost nothing
+                await engine.record_refusal(source, path, refusal, digest=digest or "")
 
         common: dict[str, Any] = {"identity": self.keys, "receiver": answers, "clock": self.clock, "note_refusal": note}
-        common["keep_answer"] = answers.answered
+        common |= {"keep_answer": answers.answered, "admission": intake}
         limit, platform = config.http.body_max_bytes, config.platform.participant
         root = web.Application(middlewares=[unknown_paths, self.signed_rails(note, deficiencies, answers)])
         root.add_subapp(
@@ -464,28 +483,3 @@ async def unknown_paths(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPMethodNotAllowed:
         refusal = Refusal(code=ErrorCode.METHOD_NOT_ALLOWED, facts={"method": request.method})
     return problem_response(refusal, request.headers.get("Accept-Language", ""))
-
-
-def server_ssl(config: Config) -> tls.SSLContext | None:
-    """TLS of the doors, mutual where clients' authorities are named (AOS-S1); None without a certificate."""
-    http = config.http
-    if http.tls_certificate is None or http.tls_key is None:
-        return None
-    context = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
-    context.minimum_version = tls.TLSVersion.TLSv1_2
-    context.load_cert_chain(http.tls_certificate, http.tls_key)
-    if http.tls_client_ca is not None:
-        context.load_verify_locations(http.tls_client_ca)
-        context.verify_mode = tls.CERT_REQUIRED
-    return context
-
-
-def kafka_ssl(config: Config) -> tls.SSLContext | None:
-    """TLS to the brokers; None for PLAINTEXT."""
-    kafka = config.kafka
-    if kafka.security_protocol == "PLAINTEXT":
-        return None
-    context = tls.create_default_context(cafile=str(kafka.tls_ca) if kafka.tls_ca else None)
-    if kafka.tls_certificate is not None and kafka.tls_key is not None:
-        context.load_cert_chain(kafka.tls_certificate, kafka.tls_key)
-    return context

@@ -254,6 +254,16 @@ class KafkaSettings(Section):
         return self
 
 
+class IntakeSettings(Section):
+    """How much is taken in, so that what is taken can be kept."""
+
+    outbox_max: int = Field(
+        100_000, ge=1, description="Deliveries waiting to be sent above which new work is refused (503, Retry-After)"
+    )
+    requests_per_s: float = Field(500.0, gt=0, description="Requests a second that one client may send for ever")
+    requests_burst: int = Field(2000, ge=1, description="Requests that it may send at once after a rest")
+
+
 class DispatcherSettings(Section):
     """How what we send is sent until it is acknowledged."""
 
@@ -375,6 +385,7 @@ class Config(Section):
     banks: tuple[BankSettings, ...] = Field(min_length=1)
     ministries: tuple[MinistrySettings, ...] = Field(min_length=1)
     kafka: KafkaSettings = KafkaSettings()
+    intake: IntakeSettings = IntakeSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     deliveries: tuple[DeliverySettings, ...] = ()
     watchdog: WatchdogSettings = WatchdogSettings()

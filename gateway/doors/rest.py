@@ -42,9 +42,10 @@ from gateway.doors.rest_request import (
     whole_number,
 )
 from gateway.ports import Answer, Message, Receiver, Target
+from gateway.wire.admission import Admission
 from gateway.wire.identity import Identity
 from gateway.wire.notices import notice_event
-from gateway.wire.server import EXHIBIT, RAW_BODY, VERIFIED, KeepAnswer, signed_http
+from gateway.wire.server import EVERYBODY, EXHIBIT, RAW_BODY, VERIFIED, KeepAnswer, signed_http
 
 PREFIX = "/v1"
 OPENAPI_PATH = f"{PREFIX}/openapi.yaml"
@@ -93,6 +94,7 @@ def rest_app(
     note_refusal: NoteRefusal,
     metrics: Metrics,
     keep_answer: KeepAnswer | None = None,
+    admission: Admission = EVERYBODY,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
 
@@ -110,6 +112,7 @@ def rest_app(
         on_refusal=on_refusal,
         policy=settings.signatures,
         keep_answer=keep_answer,
+        admission=admission,
     )
     app = web.Application(middlewares=[_counting(metrics), signed])
     app.add_routes(RestDoor(settings, receiver, queries).routes())
@@ -147,9 +150,9 @@ class RestDoor:
             web.get("/protocols/{id}", self.get_protocol, allow_head=False),
             web.get("/lots/{id}", self.get_lot, allow_head=False),
             web.get("/feed", self.read_feed, allow_head=False),
+            web.get("/unacknowledged", self.read_unacknowledged, allow_head=False),
         ]
 
-            web.get("/unacknowledged", self.read_unacknowledged, allow_head=False),
     async def publish_event(self, request: web.Request) -> web.Response:
         """The platform says what happened to a lot. The event's own id is the key of idempotency."""
         caller = self._caller(request)
@@ -229,8 +232,6 @@ class RestDoor:
 
     async def read_feed(self, request: web.Request) -> web.Response:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
-        caller = self._caller(request)
-        query = query_of(request, after="0", limit=str(self._page_default))
         return await self._notices(request, self._queries.feed)
 
     async def read_unacknowledged(self, request: web.Request) -> web.Response:
@@ -238,6 +239,8 @@ class RestDoor:
         return await self._notices(request, self._queries.unacknowledged)
 
     async def _notices(self, request: web.Request, read: _Reading) -> web.Response:
+        caller = self._caller(request)
+        query = query_of(request, after="0", limit=str(self._page_default))
         limit, after = self._page(query), whole_number(query, "after")
         found = await read(caller.participant, after=after, limit=limit + 1)
         page = found[:limit]

@@ -17,8 +17,9 @@ from gateway.doors.metrics import Metrics
 from gateway.doors.queries import Queries
 from gateway.doors.soap_operations import Operations
 from gateway.ports import Receiver
+from gateway.wire.admission import Admission
 from gateway.wire.identity import Identity
-from gateway.wire.server import KeepAnswer
+from gateway.wire.server import EVERYBODY, KeepAnswer
 from gateway.wire.soap_server import Offered, OnRefusal, SoapEndpoint, SoapLimits
 
 PREFIX = "/soap"
@@ -47,6 +48,7 @@ def soap_app(
     note_refusal: OnRefusal,
     metrics: Metrics,
     keep_answer: KeepAnswer | None = None,
+    admission: Admission = EVERYBODY,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
     operations = Operations(
@@ -67,6 +69,7 @@ def soap_app(
         on_refusal=note_refusal,
         on_answered=lambda outcome, duration_s: metrics.request("soap", outcome, duration_s),
         keep_answer=keep_answer,
+        admission=admission,
     )
     app = web.Application()
     app.add_routes(endpoint.routes(PATH))

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from gateway.domain.dispatches import Channel
 from gateway.domain.table import Alarm, StateTable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
@@ -28,6 +29,11 @@ class Census:
     deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (channel, state), unconcluded only
     waiting: int = 0  # for a person: nouns and parked deliveries
     alarms: tuple[Alarm, ...] = ()
+
+    @property
+    def backlog(self) -> int:
+        """Deliveries that wait to be sent; neither timers nor what waits for a person."""
+        return sum(n for (channel, state), n in self.deliveries.items() if channel != Channel.TIMER and state == "due")
 
 
 def take_census(reader: Reader, tables: Mapping[str, StateTable[Any]], now: datetime, late: timedelta) -> Census:

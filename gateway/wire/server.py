@@ -22,6 +22,7 @@ from certs.trust import Verified
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.ports import Exhibit
+from gateway.wire.admission import Admission, Everybody, retry_after
 from gateway.wire.identity import Identity
 from gateway.wire.listener import Runner, name_ourselves
 from gateway.wire.octets import exhibit, request_octets, response_octets
@@ -41,6 +42,7 @@ OnRefusal = Callable[[web.Request, Refusal, bytes | None], Awaitable[None]]
 KeepAnswer = Callable[[Exhibit, Callable[[], Exhibit]], None]
 """Told of every signed answer to a verified request: the request's exhibit, and how to make the answer's."""
 
+EVERYBODY = Everybody()
 _log = logging.getLogger(__name__)
 _FRAMEWORK_REFUSALS = {
     404: ErrorCode.NOT_FOUND,
@@ -100,7 +102,7 @@ def request_parts(request: web.Request, body: bytes) -> HttpRequestParts:
 def problem_response(refusal: Refusal, accept_language: str = "") -> web.Response:
     """A refusal as an (unsigned) problem document."""
     status, body = problem_body(refusal, preferred_language(accept_language))
-    return web.Response(status=status, body=body, content_type=PROBLEM_TYPE)
+    return web.Response(status=status, body=body, content_type=PROBLEM_TYPE, headers=retry_after(refusal))
 
 
 def signed_http(
@@ -112,12 +114,13 @@ def signed_http(
     on_refusal: OnRefusal | None = None,
     policy: HttpSignaturePolicy | None = None,
     keep_answer: KeepAnswer | None = None,
+    admission: Admission = EVERYBODY,
 ) -> Middleware:
     """Build the middleware.
 
     Handlers find `request[VERIFIED]`, `request[RAW_BODY]` and `request[EXHIBIT]`. Requests to `unsigned_paths` are not
     verified and their answers are not signed; everything else about them is the same. `on_refusal` is told of every
-    refusal, with the body if it was read.
+    refusal, with the body if it was read. `admission` may refuse before the body is read, and once the sender is known.
     """
 
     expected = policy or HttpSignaturePolicy()
@@ -125,7 +128,9 @@ def signed_http(
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         signed = request.path not in unsigned_paths
-        exchange = _Exchange(request, identity(), clock, on_refusal, signed=signed, policy=expected)
+        exchange = _Exchange(
+            request, identity(), clock, on_refusal, signed=signed, policy=expected, admission=admission
+        )
         response = await exchange.answer(handler, body_max_bytes)
         if exchange.signed:
             exchange.sign(response)
@@ -146,12 +151,14 @@ class _Exchange:
     on_refusal: OnRefusal | None
     signed: bool
     policy: HttpSignaturePolicy
+    admission: Admission
     body: bytes | None = None
     sent: HttpResponseParts | None = None  # once it is signed
 
     async def answer(self, handler: Handler, body_max_bytes: int) -> web.StreamResponse:
         """The handler's answer, or the problem that stands for what it raised."""
         try:
+            self.admission.begin(self.request.method)
             self.body = await read_body(self.request, body_max_bytes)
             self._admit(self.body)
             return await handler(self.request)
@@ -193,6 +200,8 @@ class _Exchange:
     def _admit(self, body: bytes) -> None:
         parts = request_parts(self.request, body)
         verified = self._verify(parts) if self.signed else None
+        if verified is not None:
+            self.admission.admit(verified.signer.participant)
         kept = exhibit(
             "in",
             request_octets(parts),

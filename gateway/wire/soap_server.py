@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from aiohttp import web
@@ -36,8 +37,9 @@ from contracts.soap.names import GATEWAY, SoapVersion, version_of
 from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
+from gateway.wire.admission import Admission, retry_after
 from gateway.wire.identity import Identity
-from gateway.wire.server import KeepAnswer, read_body
+from gateway.wire.server import EVERYBODY, KeepAnswer, read_body
 
 EXPECTED = WssExpectations(inclusive_namespaces=True)  # WSS4J, which most banks use, writes them
 _XML = "text/xml"
@@ -48,6 +50,7 @@ OnRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
 OnAnswered = Callable[[str, float], None]
 """Told of every answer: OK or the error code, and how long it took in seconds."""
 
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 _log = logging.getLogger(__name__)
 
 
@@ -98,9 +101,11 @@ class SoapEndpoint(Generic[CallerT]):
         on_refusal: OnRefusal | None = None,
         on_answered: OnAnswered | None = None,
         keep_answer: KeepAnswer | None = None,
+        admission: Admission = EVERYBODY,
     ) -> None:
         self._offered, self._identity, self._clock, self._limits = offered, identity, clock, limits
         self._on_refusal, self._on_answered, self._keep_answer = on_refusal, on_answered, keep_answer
+        self._admission = admission
 
     def routes(self, path: str) -> list[web.RouteDef]:
         """To be added to an application without the middleware that signs HTTP."""
@@ -118,12 +123,12 @@ class SoapEndpoint(Generic[CallerT]):
 
     async def call(self, request: web.Request) -> web.Response:
         """One operation: a signed answer, or a signed fault."""
-        started, call, outcome = time.monotonic(), _Call(), "OK"
+        started, call, outcome, headers = time.monotonic(), _Call(), "OK", {}
         try:
             content, status = await self._answer(request, call), 200
         except Exception as error:
             refusal = _refusal(error)
-            outcome = refusal.code
+            outcome, headers = refusal.code, dict(retry_after(refusal))
             await self._note(request, call, refusal)
             content = fault(call.version, refusal, call.message_id)
             status = http_status(call.version, is_ours(refusal))
@@ -132,10 +137,11 @@ class SoapEndpoint(Generic[CallerT]):
             self._keep_answer(call.exhibit, lambda: self._exhibit(call.version, answer))
         if self._on_answered is not None:
             self._on_answered(outcome, time.monotonic() - started)
-        return _bytes(answer, call.version.media_type, status)
+        return _bytes(answer, call.version.media_type, status, headers)
 
     async def _answer(self, request: web.Request, call: _Call) -> etree._Element:
         call.version = _announced(request)
+        self._admission.begin(request.method)
         call.body = await read_body(request, self._limits.body_max_bytes)
         body = self._verify(call, call.body)
         caller = self._admit(call, call.body)
@@ -155,6 +161,7 @@ class SoapEndpoint(Generic[CallerT]):
 
     def _admit(self, call: _Call, raw: bytes) -> CallerT:
         assert call.verified is not None
+        self._admission.admit(call.verified.signer.participant)
         call.exhibit = envelope_exhibit("in", call.version, raw, call.verified)
         return self._offered.admit(call.verified, call.exhibit)
 
@@ -219,6 +226,6 @@ def _refusal(error: Exception) -> Refusal:
     return Refusal(code=ErrorCode.INTERNAL)
 
 
-def _bytes(body: bytes, media_type: str, status: int = 200) -> web.Response:
-    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"}
+def _bytes(body: bytes, media_type: str, status: int = 200, more: Mapping[str, str] = _NO_MORE) -> web.Response:
+    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", **more}
     return web.Response(body=body, status=status, headers=headers)

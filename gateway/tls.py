@@ -1,0 +1,32 @@
+"""TLS of the doors and towards the brokers, from the settings."""
+
+from __future__ import annotations
+
+import ssl as tls
+
+from gateway.config import Config
+
+
+def server_ssl(config: Config) -> tls.SSLContext | None:
+    """TLS of the doors, mutual where clients' authorities are named (AOS-S1); None without a certificate."""
+    http = config.http
+    if http.tls_certificate is None or http.tls_key is None:
+        return None
+    context = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
+    context.minimum_version = tls.TLSVersion.TLSv1_2
+    context.load_cert_chain(http.tls_certificate, http.tls_key)
+    if http.tls_client_ca is not None:
+        context.load_verify_locations(http.tls_client_ca)
+        context.verify_mode = tls.CERT_REQUIRED
+    return context
+
+
+def kafka_ssl(config: Config) -> tls.SSLContext | None:
+    """TLS to the brokers; None for PLAINTEXT."""
+    kafka = config.kafka
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = tls.create_default_context(cafile=str(kafka.tls_ca) if kafka.tls_ca else None)
+    if kafka.tls_certificate is not None and kafka.tls_key is not None:
+        context.load_cert_chain(kafka.tls_certificate, kafka.tls_key)
+    return context
