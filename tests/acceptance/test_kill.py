@@ -32,8 +32,8 @@ from gateway.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("KILL_SEED", "20261122"))
-KILLS = int(os.environ.get("KILLS", "4"))
-LOTS = int(os.environ.get("KILL_LOTS", "16"))
+KILLS = int(os.environ.get("KILLS", "3"))
+LOTS = int(os.environ.get("KILL_LOTS", "12"))
 POOR_IBAN = "AZ58XZRN38010000000000090002"  # of bank 999101, with 150 AZN
 TOPICS = ("eherrac.protocols.economy", "eherrac.protocols.justice", "eherrac.protocols.interior", "eherrac.receipts")
 
