@@ -6,6 +6,7 @@ Prowide runs where Maven has it already and is skipped, visibly, elsewhere; see 
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from contracts.iso20022 import registry, samples
+from contracts.iso20022 import profile, registry, samples
 from contracts.iso20022.scalars import write_amount
 from contracts.mt import registry as mt
 from contracts.mt.samples import LIMIT_ORDER, SAMPLES
@@ -130,3 +131,24 @@ def test_pyiso20022_sees_the_amount_and_the_accounts_of_a_payment() -> None:
     assert f"{payment.intr_bk_sttlm_amt.value:.2f}" == write_amount(samples.TRANSFER.amount_minor)
     assert payment.intr_bk_sttlm_amt.ccy == "AZN"
     assert payment.cdtr_acct.id.iban == samples.TRANSFER.creditor.iban
+
+
+def _foreign(folder: Path) -> dict[str, bytes]:
+    """Samples of other countries' systems that are of our types and versions, by file name."""
+    found = {}
+    for path in sorted(folder.rglob("*.xml")):
+        data = path.read_bytes()
+        match = re.search(rb"tech:xsd:([a-z]{4}\.\d{3}\.\d{3}\.\d{2})", data)
+        if match is not None and match[1].decode() in OFFICIAL:
+            found[path.name] = data
+    return found
+
+
+def test_what_other_countries_send_is_refused_with_the_path_of_what_is_not_ours(shared_testdata: Path) -> None:
+    """AOS-C4: sound ISO 20022 is not enough; the profile says where it ends."""
+    foreign = _foreign(shared_testdata / "iso20022-samples")
+    assert len(foreign) > 50
+    for name, data in foreign.items():
+        found = profile.faults(data)
+        assert found != (), name
+        assert all(fault.refusal.facts["path"].startswith("/Document/") for fault in found), name
