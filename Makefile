@@ -15,7 +15,7 @@ demo: runtime ## Four auctions from the hammer to the ministries; protocols land
 .PHONY: test
 test: check ## All checks and all tests; what needs a service that is not there is skipped by name
 	$(BIN)/pytest -n 2 tests/unit tests/conformance
-	$(BIN)/pytest tests/integration tests/security tests/acceptance
+	$(BIN)/pytest tests/integration tests/security tests/acceptance tests/interop
 
 .PHONY: check
 check: dev ## Style, types and import directions

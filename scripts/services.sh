@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The services of the integration tests: PostgreSQL and Apache Kafka, on ports of their own, in a folder of their own.
+# The services of the integration tests: PostgreSQL and Apache Kafka, on ports of their own, in a folder of their own;
+# and the programs that the interoperability tests speak with (Node, a JDK with Maven, xmlsec1).
 # SoftHSM2 is installed with them; it is a library and needs no start.
 #
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start both; does nothing if they run
@@ -51,6 +52,14 @@ install_kafka() {
   mvn -B -q -f "$here/kafka-pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$kafka_lib" >"$dir/maven.log" 2>&1 || { cat "$dir/maven.log" >&2; fail "Kafka not fetched"; }
   touch "$kafka_lib/complete"
+}
+
+install_peers() {
+  local wanted=()
+  command -v npm >/dev/null || wanted+=(nodejs npm)
+  command -v javac >/dev/null || wanted+=(default-jdk-headless)
+  command -v xmlsec1 >/dev/null || wanted+=(xmlsec1)
+  [ ${#wanted[@]} = 0 ] || install_packages "${wanted[@]}"
 }
 
 # PostgreSQL refuses to run as root; then it runs as its package's user.
@@ -150,7 +159,7 @@ case "${1:-}" in
     ;;
   stop) stop_all ;;
   *)
-    sed -n '2,10p' "$0" | cut -c3-
+    sed -n '2,11p' "$0" | cut -c3-
     exit 2
     ;;
 esac

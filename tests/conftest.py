@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -64,3 +65,13 @@ def helm() -> Path:
     """The helm binary."""
     found = subprocess.run([ROOT / "scripts" / "helm.sh", "which"], capture_output=True, text=True, check=False)
     return Path(found.stdout.strip() if found.returncode == 0 else missing("helm", "scripts/helm.sh fetch"))
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str, str], str]:
+    """Finds a program that Debian's package of the given name installs."""
+
+    def find(name: str, package: str) -> str:
+        return shutil.which(name) or missing(name, f"apt-get install {package}")
+
+    return find
