@@ -42,7 +42,8 @@ def sample(
         say(mt_registry.write(mt_samples.SAMPLES[name[2:]]).decode("ascii").replace("\r\n", "\n"))
         return
     message = _sample(name)
-    root = envelope.wrap(message, **_direction(message)) if wrapped else registry.build(message)
+    sender, receiver = _direction(message)
+    root = envelope.wrap(message, from_bic=sender, to_bic=receiver) if wrapped else registry.build(message)
     etree.indent(root)
     say(etree.tostring(root, encoding="unicode"))
 
@@ -74,12 +75,11 @@ def _sample(name: str) -> Any:
     return found[0]
 
 
-def _direction(message: Any) -> dict[str, str]:
+def _direction(message: Any) -> tuple[str, str]:
     """Who says it to whom: AÖS its answers, a participant everything else."""
     name = registry.type_of(message).name[:8]
     ends = (samples.SYSTEM_BIC, samples.OPERATOR_BIC)
-    sender, receiver = ends if name in _SYSTEM_SAYS else ends[::-1]
-    return {"from_bic": sender, "to_bic": receiver}
+    return ends if name in _SYSTEM_SAYS else ends[::-1]
 
 
 def _mt_faults(data: bytes) -> tuple[profile.ProfileFault, ...]:

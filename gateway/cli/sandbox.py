@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from cyclopts import App, Parameter
+from pydantic import BaseModel
 
+from certs.keystore import Credential
 from gateway.cli.console import fail, say
 from gateway.cli.serve import stop_signals
 from gateway.cli.world import World, read_world
+from gateway.domain.money import Money
 from gateway.errors import OurFaultError
 from gateway.keys import KeyFolder
 from gateway.logs import set_up
@@ -43,29 +46,19 @@ class Sandbox(Protocol):
 
 @app.command
 def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
-    """The central bank's instant payment system: participants, clearing accounts, statuses, enquiries."""
-    from adapters.aos.faults import Fault, FaultKind
-    from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, OperatingRules, Participant
+    """The central bank's instant payment system: orders, returns, limits, statements, by its rule book; and faults."""
+    from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, Fault, OperatingRules, Participant
 
     part, host = read_world(world).aos, read_world(world).host
-    silence = Fault(kind=FaultKind.SILENCE, ibans=frozenset(part.silent_ibans))
+    said, schedule = _in_qepik(part), {field.name for field in fields(OperatingRules)}
     settings = AosSandboxSettings(
         identity=identity(keys, "AOS"),
-        participants=tuple(
-            Participant(
-                bic=row.bic,
-                code=row.code,
-                name=row.name,
-                clearing_account=row.clearing_account,
-                url=row.url,
-                opening_balance=row.opening_balance.minor,
-            )
-            for row in part.participants
-        ),
-        rules=OperatingRules(max_amount=part.max_amount.minor),
+        participants=tuple(Participant(**_in_qepik(row)) for row in part.participants),
+        rules=OperatingRules(**{name: said[name] for name in schedule}),
         host=host,
         port=part.port,
-        faults=(silence,) if part.silent_ibans else (),
+        faults=tuple(Fault(**_in_qepik(row)) for row in part.faults),
+        revoked=identity(keys, part.revoked_keys).credential if part.revoked_keys else None,
     )
     run("aos", lambda: AosSandbox(settings))
 
@@ -186,6 +179,19 @@ def ministry(
 
 
 @app.command
+def tsa(*, keys: Keys = _KEYS, host: str = "127.0.0.1", port: int = 0) -> None:
+    """An authority of time (RFC 3161) with the keys in DIR/TSA, made by `pki issue-tsa`."""
+    from adapters.timestamping.sandbox import TsaSandbox, TsaSandboxSettings
+
+    folder = keys / "TSA"
+    try:
+        credential = Credential.from_pem((folder / "key.pem").read_bytes(), (folder / "chain.pem").read_bytes())
+    except (OSError, ValueError) as error:
+        fail(f"keys of the authority of time: {error}")
+    run("tsa", lambda: TsaSandbox(TsaSandboxSettings(credential=credential, host=host, port=port)))
+
+
+@app.command
 def platform(*, keys: Keys = _KEYS, world: WorldFile = None, play: bool = True) -> None:
     """The auction platform: publishes the four lots of the demonstration and takes the gateway's notices.
 
@@ -210,6 +216,14 @@ def platform(*, keys: Keys = _KEYS, world: WorldFile = None, play: bool = True) 
         await sandbox.play(demo_scenario())
 
     run("platform", lambda: sandbox, afterwards=scenario if play else None)
+
+
+def _in_qepik(part: BaseModel) -> dict[str, Any]:
+    """A part's fields by name, amounts as integers."""
+    said = {name: getattr(part, name) for name in type(part).model_fields}
+    if "amounts" in said:
+        said["amounts"] = frozenset(amount.minor for amount in said["amounts"])
+    return {name: value.minor if isinstance(value, Money) else value for name, value in said.items()}
 
 
 def identity(keys: Path, code: str) -> Identity:

@@ -6,15 +6,20 @@ The packaged world (`gateway/data/demo_world.toml`) is the demonstration's; a fi
 from __future__ import annotations
 
 import tomllib
+from datetime import time
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from adapters.aos.faults import FaultKind
 from gateway.domain.money import Money
 
 Qepik = Annotated[Money, BeforeValidator(lambda value: Money.parse(value) if isinstance(value, str) else value)]
+
+
+NOTHING = Money(0)
 
 
 class _Part(BaseModel):
@@ -37,15 +42,39 @@ class ParticipantPart(_Part):
     clearing_account: str
     url: str
     opening_balance: Qepik
+    debit_limit: Qepik = NOTHING
+    correspondent_account: str | None = None
+    settlement_account: str | None = None
+    settlement_limit: Qepik = NOTHING
+    azips_funds: Qepik = NOTHING
+    settled_by: str | None = None
+    wants_copies: bool = False
+
+
+class FaultPart(_Part):
+    """Something AÖS does wrong, for the payments it names."""
+
+    kind: FaultKind
+    end_to_end_ids: frozenset[str] = frozenset()
+    ibans: frozenset[str] = frozenset()
+    amounts: tuple[Qepik, ...] = ()
+    delay_s: float = 0.0
 
 
 class AosPart(_Part):
-    """AÖS."""
+    """AÖS, its operating schedule, and what goes wrong."""
 
     port: int
     max_amount: Qepik
+    budget_bics: frozenset[str] = frozenset({"CTREAZ22"})
+    confirmation_interval_s: float = 20.0
+    request_interval_s: float = 20.0
+    warning_threshold: Qepik = NOTHING
+    adjustments: tuple[time, ...] = ()
+    statement_days: int = 90
     participants: tuple[ParticipantPart, ...]
-    silent_ibans: tuple[str, ...] = ()
+    faults: tuple[FaultPart, ...] = ()
+    revoked_keys: str | None = None  # key folder beside AÖS's own, for the fault revoked_signer
 
 
 class CorrespondentPart(_Part):
