@@ -52,7 +52,11 @@ def wire_rules(config: Config) -> WireRules:
     """What doors and clients insist on; WSS4J, which most banks use, lists inclusive namespaces."""
     ages = config.signature
     return WireRules(
-        signatures=HttpSignaturePolicy(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s),
+        signatures=HttpSignaturePolicy(
+            max_age_s=ages.max_age_s,
+            clock_skew_s=ages.clock_skew_s,
+            authorities=frozenset(name.lower() for name in ages.authorities),
+        ),
         envelopes=WssExpectations(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, inclusive_namespaces=True),
         addresses=address_rule(config),
     )

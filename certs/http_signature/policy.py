@@ -25,7 +25,8 @@ class HttpSignaturePolicy:
     """Limits of one verification.
 
     `pinned` names the certificate path (leaf first) of peers that cannot send Signature-Certificate, by keyid (base64
-    of the leaf's SHA-256). A certificate so pinned is judged like any other.
+    of the leaf's SHA-256). A certificate so pinned is judged like any other. `authorities` are the names under which
+    requests may reach us, host and port as the Host field has them; empty, any is taken.
     """
 
     max_age_s: int = 300  # a resend is signed anew, so no honest request is older
@@ -35,4 +36,5 @@ class HttpSignaturePolicy:
     field_max_chars: int = 16_384  # fits an RSA-4096 path of four certificates
     certificates_max: int = 5
     nonce_max_chars: int = 128
+    authorities: frozenset[str] = frozenset()
     pinned: Mapping[str, tuple[x509.Certificate, ...]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
  (1) Form: one Signature-Input and one Signature field with one member of the same label, all within size limits, no
      repeated Content-Digest, Content-Type or Signature-Certificate.
  (2) Parameters: exactly created, expires, keyid, alg, tag (and nonce on requests), each of its type; the tag is ours.
- (3) Components: known ones only, each once, and every part that must be signed among them.
+ (3) Components: known ones only, each once, and every part that must be signed among them; addressed to us.
  (4) Content-Digest: sha-256 recomputed over the body as received.
  (5) Age: created not in the future and not too old, expires not passed.
  (6) Certificate: sent in the signed Signature-Certificate field, or pinned; keyid is its thumbprint.
@@ -157,7 +157,17 @@ def _verify(
         _check_value(signed, signature, path[0], base, policy)
     with at_step(STEPS, "trust"):
         signer = judge_signer(path[0], path[1:], trust, at=at, expected=expected.participant)
+    with at_step(STEPS, "components"):
+        _check_authority(message, policy)
     return Verified(signer=signer, signed_at=signed_at, steps=STEPS)
+
+
+def _check_authority(message: MessageParts, policy: HttpSignaturePolicy) -> None:
+    """Addressed to us: what its signer sent to somebody else is not for us, though the signature holds (step 3)."""
+    if not policy.authorities or not isinstance(message, HttpRequestParts):
+        return
+    if message.authority.lower() not in policy.authorities:
+        raise malformed("@authority", "addressed to another host")
 
 
 def _is_trusted(path: tuple[x509.Certificate, ...], trust: TrustStore, at: datetime) -> bool:

@@ -117,10 +117,15 @@ class OutboundSettings(Section):
 
 
 class SignatureSettings(Section):
-    """What is accepted of a message's signature time."""
+    """What is accepted of a message's signature."""
 
     max_age_s: int = Field(300, ge=5, le=3600, description="Age after which a signed request is refused")
     clock_skew_s: int = Field(30, ge=0, le=600, description="How far a sender's clock may differ from ours")
+    authorities: tuple[str, ...] = Field(
+        (),
+        description="Our names in the Host field, `host` or `host:port`; what was signed for another name is refused. "
+        "Empty, any is taken: name them in production",
+    )
 
 
 class AosSettings(Section):

@@ -239,3 +239,24 @@ async def _open(town: Town, data: bytes) -> Any:
     writer.write(data)
     await writer.drain()
     return writer
+
+
+async def test_what_was_signed_for_another_host_is_refused_where_our_names_are_known(tmp_path: Path) -> None:
+    """Somebody to whom a bank sent a request passes it on, Host and all: the signature holds, and it is not for us."""
+    town = await Town(tmp_path).open(EHERRAC__SIGNATURE__AUTHORITIES='["Gateway.example:8443", "127.0.0.1:1"]')
+    try:
+        answers = {}
+        for host in ("gateway.EXAMPLE:8443", "aos.example", host_of(town)):
+            parts = HttpRequestParts(method="GET", authority=host, path="/v1/offers")
+            parts = parts.with_headers(
+                sign_request(parts, town.identity("999101").credential, now=town.now(), nonce="n")
+            )
+            answer = await send(town.system.address, octets(parts))
+            answers[host] = (statuses(answer)[0], b"addressed to another host" in answer)
+        assert answers == {
+            "gateway.EXAMPLE:8443": (200, False),
+            "aos.example": (401, True),
+            host_of(town): (401, True),
+        }
+    finally:
+        await town.close()
