@@ -7,7 +7,7 @@ profile prescribes: the execution day is the order's day in Baku (AOS-C2), so a 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,11 +17,15 @@ from contracts.errors.refusal import RefusedError
 from contracts.iso20022 import (
     CreditTransfer,
     Holder,
+    MessageName,
     OrderEnquiry,
     OrderStatus,
     PaymentRequest,
+    PaymentReturn,
     Reason,
     RequestEnquiry,
+    ReturnRefusal,
+    ReturnRequest,
     StatusKind,
     TextMessage,
 )
@@ -29,17 +33,26 @@ from contracts.iso20022.codes import STATE_OF_KIND
 from contracts.json import parse_json
 from gateway.domain.clock import format_instant, local_date
 from gateway.domain.deficiency import Reported
-from gateway.domain.dispatches import CreditAnswer, DeficiencyReport, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.dispatches import (
+    CreditAnswer,
+    DeficiencyReport,
+    PaymentEnquiry,
+    PaymentKind,
+    PaymentOrder,
+    RecallOrder,
+    RecallRefusal,
+    ReturnOrder,
+)
 from gateway.domain.events.payment import OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
 
-AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer | DeficiencyReport
+AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer | RecallOrder | RecallRefusal | ReturnOrder | DeficiencyReport
 
-_ORDER_NAME = "pacs.008.001.08"
 _TRY_LATER = frozenset({408, 425, 429, 503})  # said before anything was done
 _ACCEPTED = 202
+_BY_CUSTOMER, _FOLLOWING_RECALL = "CUST", "FOCR"  # ISO's words for why
 _REASON_MAX = 300
 
 
@@ -58,19 +71,15 @@ def message_for(body: AosBody, profile: RailProfile) -> Any:
     Raises:
         RefusedError: never here; the profile schema judges when it is sealed.
     """
-    match body:
-        case PaymentOrder(kind=PaymentKind.REQUEST):
-            return _request(body, profile)
-        case PaymentOrder():
-            return _transfer(body, profile)
-        case PaymentEnquiry(kind=PaymentKind.REQUEST):
-            return _request_enquiry(body)
-        case PaymentEnquiry():
-            return _order_enquiry(body, profile)
-        case CreditAnswer():
-            return _answer(body, profile)
-        case DeficiencyReport():
-            return _report(body, profile)
+    return _WRITERS[type(body)](body, profile)
+
+
+def _order(order: PaymentOrder, profile: RailProfile) -> PaymentRequest | CreditTransfer:
+    return (_request if order.kind is PaymentKind.REQUEST else _transfer)(order, profile)
+
+
+def _enquiry(enquiry: PaymentEnquiry, profile: RailProfile) -> OrderEnquiry | RequestEnquiry:
+    return (_request_enquiry if enquiry.kind is PaymentKind.REQUEST else _order_enquiry)(enquiry, profile)
 
 
 def _request(order: PaymentOrder, profile: RailProfile) -> PaymentRequest:
@@ -118,13 +127,13 @@ def _order_enquiry(enquiry: PaymentEnquiry, profile: RailProfile) -> OrderEnquir
         instructing_bic=profile.own_bic,
         instructed_bic=profile.system_bic,
         original_message_id=enquiry.original_message_id,
-        original_message_name=_ORDER_NAME,
+        original_message_name=MessageName.ORDER,
         original_end_to_end_id=enquiry.original_end_to_end_id,
         original_transaction_id=enquiry.original_transaction_id,
     )
 
 
-def _request_enquiry(enquiry: PaymentEnquiry) -> RequestEnquiry:
+def _request_enquiry(enquiry: PaymentEnquiry, _: RailProfile) -> RequestEnquiry:
     """AOS-I2."""
     return RequestEnquiry(
         message_id=enquiry.message_id,
@@ -144,12 +153,64 @@ def _answer(answer: CreditAnswer, profile: RailProfile) -> OrderStatus:
         instructing_bic=profile.own_bic,
         instructed_bic=profile.system_bic,
         original_message_id=answer.original_message_id,
-        original_message_name=_ORDER_NAME,
+        original_message_name=MessageName.RETURN if answer.of_return else MessageName.ORDER,
         kind=kind,
         state=STATE_OF_KIND[kind],
         original_end_to_end_id=answer.original_end_to_end_id,
         original_transaction_id=answer.original_transaction_id,
         reasons=(Reason(code=answer.reason),) if answer.reason else (),
+    )
+
+
+def _recall(order: RecallOrder, profile: RailProfile) -> ReturnRequest:
+    """AOS-M4."""
+    return ReturnRequest(
+        message_id=order.message_id,
+        created_at=order.created_at,
+        from_bic=profile.own_bic,
+        to_bic=order.creditor_bic,
+        original_message_id=order.original_message_id,
+        original_end_to_end_id=order.original_end_to_end_id,
+        original_transaction_id=order.original_end_to_end_id,
+        amount_minor=order.amount.minor,
+        settlement_date=order.paid_on,
+        reasons=(Reason(code=_BY_CUSTOMER, text=order.reason),),
+    )
+
+
+def _recall_refusal(refusal: RecallRefusal, profile: RailProfile) -> ReturnRefusal:
+    """AOS-T6."""
+    return ReturnRefusal(
+        message_id=refusal.message_id,
+        created_at=refusal.created_at,
+        from_bic=profile.own_bic,
+        to_bic=refusal.requester_bic,
+        request_message_id=refusal.request_id,
+        requester_bic=refusal.requester_bic,
+        reasons=(Reason(code=refusal.code, text=refusal.reason),),
+        original_message_id=refusal.original_message_id,
+        original_end_to_end_id=refusal.original_end_to_end_id,
+        original_transaction_id=refusal.original_transaction_id,
+    )
+
+
+def _return(order: ReturnOrder, profile: RailProfile) -> PaymentReturn:
+    """AOS-M3: we are the creditor agent."""
+    return PaymentReturn(
+        message_id=order.message_id,
+        created_at=order.created_at,
+        instructing_bic=profile.own_bic,
+        instructed_bic=order.debtor.bic,
+        return_id=order.original_transaction_id,
+        original_message_id=order.original_message_id,
+        original_end_to_end_id=order.original_end_to_end_id,
+        original_transaction_id=order.original_transaction_id,
+        amount_minor=order.amount.minor,
+        settlement_date=local_date(order.created_at),
+        debtor=_holder(order.debtor),
+        creditor=_holder(order.creditor),
+        reasons=(Reason(code=_FOLLOWING_RECALL),),
+        case_number=order.case_number,
     )
 
 
@@ -165,6 +226,17 @@ def _report(report: DeficiencyReport, profile: RailProfile) -> TextMessage:
         to_bic=profile.central_bank_bic,
         text=text,
     )
+
+
+_WRITERS: Mapping[type[Any], Callable[[Any, RailProfile], Any]] = {
+    PaymentOrder: _order,
+    PaymentEnquiry: _enquiry,
+    CreditAnswer: _answer,
+    RecallOrder: _recall,
+    RecallRefusal: _recall_refusal,
+    ReturnOrder: _return,
+    DeficiencyReport: _report,
+}
 
 
 @cache

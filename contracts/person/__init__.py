@@ -1,5 +1,5 @@
 """What a person decides, as a statement to be sealed with that person's key."""
 
-from contracts.person.statement import Decision, PaymentStatement, read, write
+from contracts.person.statement import Decision, MoneyStatement, read, write
 
-__all__ = ["Decision", "PaymentStatement", "read", "write"]
+__all__ = ["Decision", "MoneyStatement", "read", "write"]

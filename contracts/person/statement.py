@@ -1,4 +1,4 @@
-"""A person's word on one payment: which, of how much, to whom, and what is to become of it (VLT-3.2, VLT-4.10).
+"""A person's word on one payment or credit: which, of how much, to whom, and what is to become of it (VLT-3.2).
 
 It travels as the one file of a sealed container, so that who said it and when is verified with it.
 """
@@ -30,28 +30,31 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     DECLINE = "decline"
+    RECALL = "recall"  # a settled payment is asked back (AOS-M4)
+    GIVE_BACK = "give_back"  # a credit, asked back by its payer's bank (AOS-M3)
+    KEEP = "keep"  # the same, refused (AOS-T6)
 
 
-class PaymentStatement(WireModel):
+class MoneyStatement(WireModel):
     """Amount and account are what the person has seen; the payment must be of exactly these."""
 
-    about: Literal["payment"] = "payment"
+    about: Literal["payment", "credit"] = "payment"
     decision: Annotated[Decision, Field(strict=False)]
-    payment_id: Annotated[str, StringConstraints(pattern=SUBJECT_ID_PATTERN)]
+    subject_id: Annotated[str, StringConstraints(pattern=SUBJECT_ID_PATTERN)]
     amount: Annotated[str, StringConstraints(pattern=AMOUNT_PATTERN)]  # AZN
     creditor_iban: Annotated[str, StringConstraints(pattern=IBAN_PATTERN)]
     reason: Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=TEXT_MAX)] | None = None
 
 
-def write(statement: PaymentStatement) -> bytes:
+def write(statement: MoneyStatement) -> bytes:
     """JSON, UTF-8."""
     return statement.model_dump_json(exclude_none=True).encode()
 
 
-def read(data: bytes) -> PaymentStatement:
+def read(data: bytes) -> MoneyStatement:
     """The statement.
 
     Raises:
         RefusedError: JSON_MALFORMED or SCHEMA_INVALID with its place.
     """
-    return validated(PaymentStatement, parse_json(data))
+    return validated(MoneyStatement, parse_json(data))

@@ -26,6 +26,7 @@ lot_app = App(name="lot", help="Look at lots.")
 payment_app = App(name="payment", help="Look at payments, approve or decline them.")
 payment_app.command("gateway.cli.person:approve", name="approve", help="Approve a payment above the custody limit.")
 payment_app.command("gateway.cli.person:decline", name="decline", help="Decline a payment that waits for approval.")
+payment_app.command("gateway.cli.person:recall", name="recall", help="Ask for a settled payment back.")
 
 
 def with_store(config: ConfigPath, work: Callable[[Store], Awaitable[T]]) -> T:

@@ -24,6 +24,7 @@ from gateway.domain.events.collection import (
     Invoiced,
     InvoiceRefused,
     Paid,
+    RefundCameBack,
     Refunded,
     RefundFailed,
     RefundOrdered,
@@ -245,6 +246,15 @@ def _refunded(collection: Collection, _: Refunded, context: Context) -> Change[C
 @TABLE.on(_S.REFUNDING, _S.REFUND_HELD, event=RefundFailed, to=_S.REFUND_HELD)
 def _refund_failed(collection: Collection, event: RefundFailed, context: Context) -> Change[Collection]:
     return Change(collection, (_notice(collection, context, _S.REFUND_HELD, event.reason),))
+
+
+@TABLE.on(_S.REFUNDED, event=RefundCameBack, to=_S.REFUND_HELD)
+def _refund_came_back(collection: Collection, event: RefundCameBack, context: Context) -> Change[Collection]:
+    """The money is on the deposit account again: a person decides where it goes (EHR-10)."""
+    facts = {"collection": context.id, "payment": event.payment_id}
+    return Change(
+        collection, (_notice(collection, context, _S.REFUND_HELD, "returned"), Alarm("REFUND_CAME_BACK", facts))
+    )
 
 
 @TABLE.on(_S.PAID, event=Applied, to=_S.APPLIED)

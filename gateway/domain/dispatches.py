@@ -74,8 +74,56 @@ class CreditAnswer:
     original_message_id: str
     original_end_to_end_id: str
     original_transaction_id: str
+    of_return: bool = False  # to a pacs.004 (AOS-T3)
     authorised: bool
     reason: str | None  # an error code of ours, carried as proprietary reason
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallOrder:
+    """camt.056: please return a settled payment of ours (AOS-M4)."""
+
+    payment_id: str
+    message_id: str  # of this request
+    creditor_bic: str
+    original_message_id: str
+    original_end_to_end_id: str
+    amount: Money
+    paid_on: date  # value date of the payment
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallRefusal:
+    """camt.029: we do not return a credit (AOS-T6)."""
+
+    credit_id: str
+    message_id: str  # of this refusal
+    request_id: str
+    requester_bic: str
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    code: str
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnOrder:
+    """pacs.004: we, the creditor agent, return a credit (AOS-M3). Debtor and creditor are the original payment's."""
+
+    credit_id: str
+    message_id: str  # of this return
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    amount: Money
+    debtor: Account
+    creditor: Account
+    case_number: str | None
     created_at: datetime
 
 
@@ -204,6 +252,9 @@ DISPATCHES: dict[str, type[Any]] = {
         PaymentOrder,
         PaymentEnquiry,
         CreditAnswer,
+        RecallOrder,
+        RecallRefusal,
+        ReturnOrder,
         DeficiencyReport,
         InvoiceOrder,
         InvoiceCancellation,

@@ -16,8 +16,10 @@ from gateway.domain.dispatches import Channel, PaymentEnquiry, PaymentKind
 from gateway.domain.events import credit as credits
 from gateway.domain.events.payment import (
     END_TO_END_ALIAS,
+    ORDER_ALIAS,
     ApprovalNeeded,
     Approved,
+    CameBack,
     Consented,
     CreditArrived,
     CreditAuthorised,
@@ -30,8 +32,11 @@ from gateway.domain.events.payment import (
     Ordered,
     OutcomeUnknown,
     Rail,
+    RecallOrdered,
+    RecallRefused,
     Rejected,
     Released,
+    ReturnProposed,
     RouteChosen,
     RouteMissing,
     RouteQueued,
@@ -43,7 +48,14 @@ from gateway.domain.events.payment import (
     WindowOpened,
 )
 from gateway.domain.payment_data import Payment, PaymentState
-from gateway.domain.payment_effects import notices, tell_failed, tell_settled, wire_order
+from gateway.domain.payment_effects import (
+    notices,
+    recall_order,
+    tell_failed,
+    tell_returned,
+    tell_settled,
+    wire_order,
+)
 from gateway.domain.routing import Route, choose, closes_at
 from gateway.domain.rulebook import EnquiryIds
 from gateway.domain.table import Alarm, Alias, CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
@@ -54,14 +66,15 @@ TABLE = StateTable(
     "payment",
     Payment,
     PaymentState,
-    final=(_S.SETTLED, _S.REFUSED),
+    final=(_S.SETTLED, _S.REFUSED, _S.RETURNED),
     waiting_for_person=(_S.AWAITING_APPROVAL, _S.UNRESOLVED, _S.HELD),
     scheduled=(_S.QUEUED, _S.AWAITING_TRANSFER, _S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN),
     unknown=ErrorCode.PAYMENT_UNKNOWN,
 )
-MESSAGE_ALIAS = "aos.msg"
+MESSAGE_ALIAS = ORDER_ALIAS
 ENQUIRY_ALIAS = "aos.enquiry"
 AZIPS_ALIAS = "azips.reference"
+RECALL_ALIAS = "aos.recall"
 
 
 def azips_reference(message_id: str) -> str:
@@ -420,3 +433,52 @@ def _give_to_a_person(payment: Payment, _: EnquiriesExhausted, context: Context)
     facts = {"payment": context.id, "message_id": payment.message_id}
     told = notices(payment, context, _S.UNRESOLVED)
     return Change(payment, (CancelTimer("answer"), Alarm("PAYMENT_UNRESOLVED", facts), *told))
+
+
+@TABLE.on(_S.SETTLED, event=RecallOrdered)
+def _recall(payment: Payment, event: RecallOrdered, context: Context) -> Change[Payment] | Refusal:
+    """AOS-M4: a person on the list asks for it back, once; only what AÖS carried, and what we paid ourselves."""
+    custody = context.rules.custody
+    if custody is None or event.person not in custody.approvers:
+        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"operation": "recall", "participant": event.person})
+    if payment.recall_id is not None:
+        return Refusal(code=ErrorCode.ALREADY_EXISTS, facts={"noun": "recall", "id": payment.recall_id})
+    if payment.rail is not Rail.AOS or payment.kind is not PaymentKind.TRANSFER:
+        facts = {"noun": "payment", "id": context.id, "event": "RecallOrdered", "state": payment.state.value}
+        return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts)
+    payment = replace(
+        payment,
+        recall_id=ids.message_id(context.rules.rail.own_address, local_date(context.now), f"{context.id}/recall"),
+    )
+    sent = Send(Channel.AOS, "AOS", recall_order(payment, event.reason, context))
+    return Change(payment, (Alias(RECALL_ALIAS, str(payment.recall_id)), sent))
+
+
+@TABLE.on(_S.SETTLED, _S.RETURNED, event=RecallRefused)
+def _recall_refused(payment: Payment, event: RecallRefused, context: Context) -> Change[Payment]:
+    """AOS-T6: the no is a person's to deal with; the payment stays settled."""
+    facts = {"payment": context.id, "code": event.code, "reason": event.reason}
+    return Change(payment, (Alarm("RECALL_REFUSED", facts),))
+
+
+@TABLE.on(_S.SETTLED, event=ReturnProposed)
+def _return_proposed(payment: Payment, event: ReturnProposed, context: Context) -> Change[Payment]:
+    """AOS-T3: taken only as exactly what was paid, back to the account that paid it, under its case number (EHR-12)."""
+    found = (event.amount, event.creditor_iban, event.case_number)
+    if found != (payment.amount, payment.debtor.iban, payment.case_number):
+        return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=ErrorCode.AMOUNT_MISMATCH)),))
+    matched = credits.Matched(payment_id=context.id, lot_id=payment.lot_id, owner=payment.owner)
+    return Change(payment, (Tell("credit", event.credit_id, matched),))
+
+
+@TABLE.on(*(state for state in _S if state is not _S.SETTLED), event=ReturnProposed)
+def _return_of_nothing(payment: Payment, event: ReturnProposed, _: Context) -> Change[Payment]:
+    return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=ErrorCode.STATE_CONFLICT)),))
+
+
+@TABLE.on(_S.SETTLED, event=CameBack, to=_S.RETURNED)
+def _came_back(payment: Payment, event: CameBack, context: Context) -> Change[Payment]:
+    """AOS-T4: a person is told in every case; a refund's collection waits for one."""
+    facts = {"payment": context.id, "reference": event.reference, "amount": str(payment.amount)}
+    told = tell_returned(payment, context)
+    return Change(payment, (Alarm("PAYMENT_RETURNED", facts), *told, *notices(payment, context, _S.RETURNED)))

@@ -30,6 +30,7 @@ class PaymentState(StrEnum):
     HELD = "held"  # no rail carries it: a person decides
     SETTLED = "settled"
     REFUSED = "refused"
+    RETURNED = "returned"  # settled, and the money came back (AOS-T4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,4 +61,5 @@ class Payment:
     refusal_code: str | None = None
     refusal_reason: str | None = None
     enquiry_id: str | None = None  # of the last enquiry
+    recall_id: str | None = None  # of our camt.056
     resends: int = 0  # how often it went again because the rail had never seen it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.clock import local_date
-from gateway.domain.dispatches import Channel, Notice, NoticeKind, PaymentOrder
+from gateway.domain.dispatches import Channel, Notice, NoticeKind, PaymentOrder, RecallOrder
 from gateway.domain.events import collection as collections
 from gateway.domain.events import lot as lots
 from gateway.domain.events.payment import Reason
@@ -71,3 +71,25 @@ def tell_failed(payment: Payment, context: Context, code: str, reason: str) -> t
         failed = collections.RefundFailed(payment_id=context.id, reason=f"{code} {reason}".strip())
         return (Tell("collection", payment.origin, failed),)
     return (Tell("lot", payment.origin, lots.PaymentFailed(payment_id=context.id, code=code, reason=reason)),)
+
+
+def tell_returned(payment: Payment, context: Context) -> tuple[Effect, ...]:
+    """A refund that came back is its collection's; a purchase's lot is concluded, only the alarm is left."""
+    if payment.reason is Reason.REFUND:
+        return (Tell("collection", payment.origin, collections.RefundCameBack(payment_id=context.id)),)
+    return ()
+
+
+def recall_order(payment: Payment, reason: str, context: Context) -> RecallOrder:
+    """What asks for a settled payment back; names it as it was sent."""
+    return RecallOrder(
+        payment_id=context.id,
+        message_id=str(payment.recall_id),
+        creditor_bic=payment.creditor.bic,
+        original_message_id=payment.message_id,
+        original_end_to_end_id=payment.end_to_end_id,
+        amount=payment.amount,
+        paid_on=local_date(payment.created_at),
+        reason=reason,
+        created_at=context.now,
+    )

@@ -15,11 +15,14 @@ from contracts.errors.refusal import refuse
 from contracts.iso20022 import (
     CreditTransfer,
     OrderStatus,
+    PaymentReturn,
     Reason,
     ReasonCode,
     Receipt,
     ReceiptCode,
     RequestStatus,
+    ReturnRefusal,
+    ReturnRequest,
     StatusKind,
     TransactionState,
 )
@@ -27,9 +30,9 @@ from contracts.iso20022.names import MessageName
 from gateway.domain import credit as credits
 from gateway.domain import deficiency as deficiencies
 from gateway.domain import payment as payments
-from gateway.domain.events.credit import Offered, Released
+from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, EnquiryRefused, Rejected, Settled
+from gateway.domain.events.payment import Consented, EnquiryRefused, RecallRefused, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias, Event
 from gateway.ports import Target
@@ -55,6 +58,8 @@ def hear(message: Any, own_address: str) -> Heard | None:
     match message:
         case CreditTransfer():
             return _offered(message)
+        case PaymentReturn() | ReturnRequest() | ReturnRefusal():
+            return _case(message)
         case OrderStatus(kind=StatusKind.STAT | StatusKind.RJCT):
             return _order_status(message, own_address)
         case RequestStatus(kind=StatusKind.STAT | StatusKind.RJCT | StatusKind.NAUT | StatusKind.ACSP):
@@ -62,6 +67,16 @@ def hear(message: Any, own_address: str) -> Heard | None:
         case Receipt():
             return _receipt(message)
     raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AOS")
+
+
+def _case(message: PaymentReturn | ReturnRequest | ReturnRefusal) -> Heard:
+    match message:
+        case PaymentReturn():
+            return _offered_back(message)
+        case ReturnRequest():
+            return _asked_back(message)
+        case ReturnRefusal():
+            return _not_given_back(message)
 
 
 def _offered(transfer: CreditTransfer) -> Heard:
@@ -77,8 +92,59 @@ def _offered(transfer: CreditTransfer) -> Heard:
             debtor_iban=transfer.debtor.iban,
             creditor_iban=transfer.creditor.iban,
             case_number=transfer.case_number,
+            debtor_bic=transfer.debtor.bic,
+            creditor_name=transfer.creditor.name,
         ),
     )
+
+
+def _offered_back(order: PaymentReturn) -> Heard:
+    """AOS-T2: we are the debtor agent of what is returned; the money goes from its creditor back to its debtor."""
+    return Heard(
+        target=Target(noun="credit", id=credits.credit_id(order.message_id)),
+        event=ReturnOffered(
+            message_id=order.message_id,
+            end_to_end_id=order.original_end_to_end_id,
+            transaction_id=order.original_transaction_id,
+            amount=Money(order.amount_minor),
+            debtor_name=order.creditor.name,
+            debtor_iban=order.creditor.iban,
+            creditor_iban=order.debtor.iban,
+            case_number=order.case_number,
+            debtor_bic=order.creditor.bic,
+            creditor_name=order.debtor.name,
+            returned_message_id=order.original_message_id,
+        ),
+    )
+
+
+def _asked_back(request: ReturnRequest) -> Heard:
+    """AOS-T6: we are the creditor agent."""
+    code, reason = _words(request.reasons)
+    return Heard(
+        target=Target(noun="credit", id=ByAlias(credits.MESSAGE_ALIAS, request.original_message_id)),
+        event=RecallAsked(request_id=request.message_id, requester_bic=request.from_bic, code=code, reason=reason),
+    )
+
+
+def _not_given_back(refusal: ReturnRefusal) -> Heard:
+    """AOS-T6, AOS-R4: the no to a request of ours."""
+    code, reason = _words(refusal.reasons)
+    return Heard(
+        target=Target(noun="payment", id=ByAlias(payments.RECALL_ALIAS, refusal.request_message_id)),
+        event=RecallRefused(code=code, reason=reason),
+    )
+
+
+def _return_status(status: OrderStatus) -> Heard | None:
+    """AOS-T4, AOS-T5, AOS-R3: of a return of ours."""
+    target = Target(noun="credit", id=ByAlias(credits.RETURN_ALIAS, status.original_message_id))
+    if status.state is TransactionState.ACSC:
+        return Heard(target=target, event=GaveBack())
+    if status.state is TransactionState.RJCT:
+        code, reason = _words(status.reasons)
+        return Heard(target=target, event=ReturnRejected(code=code, reason=reason))
+    return None
 
 
 def _order_status(status: OrderStatus, own_address: str) -> Heard | None:
@@ -87,6 +153,8 @@ def _order_status(status: OrderStatus, own_address: str) -> Heard | None:
         return None
     if not status.original_message_id.startswith(own_address):
         return _credit_status(status)
+    if status.original_message_name == MessageName.RETURN:
+        return _return_status(status)
     target = _payment(status.original_message_id)
     if status.state is TransactionState.ACSC:
         reference = status.original_transaction_id or status.original_message_id

@@ -11,9 +11,10 @@ from certs.asice import MEDIA_TYPE, open_sealed
 from certs.trust import TrustStore
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from contracts.person import Decision, PaymentStatement, read
+from contracts.person import Decision, MoneyStatement, read
 from contracts.person.statement import FILE_NAME
-from gateway.domain.events.payment import Approved, Declined
+from gateway.domain.events.credit import RecallDenied, RecallGranted
+from gateway.domain.events.payment import Approved, Declined, RecallOrdered
 from gateway.domain.money import Money
 from gateway.domain.table import Event
 from gateway.ports import Answer, Exhibit, Message, Receiver, Target
@@ -44,7 +45,7 @@ async def decide(receiver: Receiver, container: bytes, trust: TrustStore, *, now
     message = Message(
         source=signer.participant,
         id=f"decision.{sealed.sha256[:32]}",
-        target=Target(noun="payment", id=statement.payment_id),
+        target=Target(noun=statement.about, id=statement.subject_id),
         event=_event(statement, signer.participant),
         digest=sealed.sha256,
         exhibits=(kept,),
@@ -52,11 +53,18 @@ async def decide(receiver: Receiver, container: bytes, trust: TrustStore, *, now
     return await receiver.receive(message)
 
 
-def _event(statement: PaymentStatement, person: str) -> Event:
-    match statement.decision:
-        case Decision.APPROVE:
+def _event(statement: MoneyStatement, person: str) -> Event:
+    reason = statement.reason or ""
+    match (statement.about, statement.decision):
+        case ("payment", Decision.APPROVE):
             amount = Money.parse(statement.amount)
             return Approved(person=person, amount=amount, creditor_iban=statement.creditor_iban)
-        case Decision.DECLINE:
-            return Declined(person=person, reason=statement.reason or "")
-    raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=statement.decision)
+        case ("payment", Decision.DECLINE):
+            return Declined(person=person, reason=reason)
+        case ("payment", Decision.RECALL):
+            return RecallOrdered(person=person, reason=reason)
+        case ("credit", Decision.GIVE_BACK):
+            return RecallGranted(person=person)
+        case ("credit", Decision.KEEP):
+            return RecallDenied(person=person, reason=reason)
+    raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=f"{statement.decision} {statement.about}")

@@ -15,7 +15,7 @@ from town import Town
 from certs.asice import MEDIA_TYPE, seal
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
-from contracts.person import Decision, PaymentStatement, write
+from contracts.person import Decision, MoneyStatement, write
 from contracts.person.statement import FILE_NAME
 from gateway.cli.person import approve
 from gateway.cli.pki import issue
@@ -41,18 +41,18 @@ async def waiting(tmp_path: Path) -> AsyncIterator[Town]:
 async def _decide(town: Town, person: str, *, later: timedelta = timedelta(), **changes: Any) -> str:
     values: dict[str, Any] = {
         "decision": Decision.APPROVE,
-        "payment_id": ID,
+        "subject_id": ID,
         "amount": "150000.00",
         "creditor_iban": "AZ73EHRN01010000000000000001",
     }
-    statement = PaymentStatement(**(values | changes))
+    statement = MoneyStatement(**(values | changes))
     now = town.now()
     container = seal({FILE_NAME: ("application/json", write(statement))}, town.identity(person).credential, now=now)
     return (await decide(town.system.engine, container, town.identity("GATEWAY").trust, now=now + later)).state
 
 
 async def test_two_persons_release_it_and_their_words_are_kept(waiting: Town) -> None:
-    """VLT-3.2, VLT-4.10: nothing leaves before the second; each container is evidence of the payment."""
+    """VLT-3.2: nothing leaves before the second; each container is evidence of the payment."""
     assert (await waiting.noun("payment", ID)).state == "awaiting_approval"
     assert await _decide(waiting, "APPROVER1") == "awaiting_approval"
     assert await _decide(waiting, "APPROVER2") == "awaiting_transfer"
@@ -66,7 +66,7 @@ async def test_two_persons_release_it_and_their_words_are_kept(waiting: Town) ->
         ("APPROVER3", {}, ErrorCode.NOT_PERMITTED),  # certified, not on the list
         ("999101", {}, ErrorCode.NOT_PERMITTED),  # the maker (VLT-4.4)
         ("APPROVER1", {"amount": "1.00"}, ErrorCode.AMOUNT_MISMATCH),
-        ("APPROVER1", {"payment_id": "L404.purchase"}, ErrorCode.PAYMENT_UNKNOWN),
+        ("APPROVER1", {"subject_id": "L404.purchase"}, ErrorCode.PAYMENT_UNKNOWN),
         ("APPROVER1", {"later": timedelta(minutes=6)}, ErrorCode.SIGNATURE_AGE),
         ("APPROVER1", {"later": timedelta(minutes=-6)}, ErrorCode.SIGNATURE_AGE),
     ],

@@ -248,6 +248,8 @@ def test_a_passed_order_is_offered_as_a_credit_with_its_case_number():
         debtor_iban=TRANSFER.debtor.iban,
         creditor_iban=TRANSFER.creditor.iban,
         case_number=TRANSFER.case_number,
+        debtor_bic=TRANSFER.debtor.bic,
+        creditor_name=TRANSFER.creditor.name,
     )
 
 

@@ -73,6 +73,13 @@ class RefundFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundCameBack:
+    """The bidder's bank returned what we had paid back."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """A winner's deposit is counted into the price."""
 

@@ -20,6 +20,58 @@ class Offered:
     debtor_iban: str
     creditor_iban: str
     case_number: str | None
+    debtor_bic: str = ""
+    creditor_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnOffered(Offered):
+    """A pacs.004 came: money of a payment of ours comes back to us, the debtor agent. Shall it be taken (AOS-T2)?"""
+
+    returned_message_id: str  # of our own order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallAsked:
+    """camt.056: the debtor agent asks us to return a credit (AOS-T6)."""
+
+    request_id: str
+    requester_bic: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallGranted:
+    """A person lets the money go back: pacs.004 (AOS-M3)."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallDenied:
+    """A person does not: camt.029."""
+
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveBack:
+    """STAT to our pacs.004: the money has gone back (AOS-T4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnRejected:
+    """RJCT to our pacs.004: it stays with us (AOS-T5, AOS-R3)."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnUnanswered:
+    """Nothing was heard of our pacs.004: nobody knows, a person asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

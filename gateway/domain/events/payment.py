@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REFUND = "refund"  # a deposit going back; told to its collection
 
 
+ORDER_ALIAS = "aos.msg"  # our own message id
 END_TO_END_ALIAS = "aos.e2e"  # how a credit finds the payment that awaits it
 
 
@@ -214,3 +215,36 @@ class NotKnownToRail:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnquiriesExhausted:
     """We asked as often as the profile says; a person goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallOrdered:
+    """A person wants a settled payment back (AOS-M4)."""
+
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallRefused:
+    """camt.029: the creditor agent, or AÖS, does not grant it (AOS-T6, AOS-R4)."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnProposed:
+    """A pacs.004 that returns this payment was passed to us to confirm."""
+
+    credit_id: str
+    amount: Money
+    creditor_iban: str
+    case_number: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameBack:
+    """The return is settled: the money is with us again (AOS-T4)."""
+
+    reference: str
