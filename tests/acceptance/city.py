@@ -68,6 +68,7 @@ class City(Town):
         answering: dict[str, Answering] | None = None,
         decisions: dict[str, Behaviour] | None = None,
         payers: dict[str, str] | None = None,
+        publish_again_max_s: float = 10.0,
         **overrides: str,
     ) -> City:
         if not (self.folder / "keys").exists():
@@ -81,7 +82,12 @@ class City(Town):
             )
         )
         self.platform = await self._start(
-            PlatformSandbox(PlatformSandboxSettings(identity=self.identity("EHERRAC")), clock=self.now)
+            PlatformSandbox(
+                PlatformSandboxSettings(
+                    identity=self.identity("EHERRAC"), publish_again_max_s=publish_again_max_s, timeout_s=2.0
+                ),
+                clock=self.now,
+            )
         )
         self.aos = self._aos(tuple(faults))
         if aos_is_up:

@@ -64,9 +64,13 @@ class Victim:
         line = await asyncio.wait_for(self.process.stdout.readline(), 30)
         assert json.loads(line)["ready"], (self.folder / "gateway.log").read_text()
 
-    async def kill(self) -> None:
+    async def under_way(self) -> int:
+        """How much is on its way out."""
         rows = await self.store.read(lambda reader: reader.list_outbox(limit=1000))
-        self.busy_at_kill.append(sum(row.channel != "timer" for row in rows))
+        return sum(row.channel != "timer" for row in rows)
+
+    async def kill(self) -> None:
+        self.busy_at_kill.append(await self.under_way())
         await self._end(signal.SIGKILL)
         self.kills += 1
 
@@ -175,6 +179,7 @@ async def city(tmp_path: Path) -> AsyncIterator[BesiegedCity]:
     await made.open(
         decisions=decisions,
         payers=poor,
+        publish_again_max_s=0.5,
         EHERRAC__DISPATCHER__LEASE_S="3",
         EHERRAC__AOS__ANSWER_TIMEOUT_S="3",
         EHERRAC__LOG__LEVEL="ERROR",
@@ -197,10 +202,16 @@ async def play(city: BesiegedCity, plan: Plan, chance: random.Random, acknowledg
 
 
 async def besiege(city: BesiegedCity, chance: random.Random) -> None:
+    """Each time the gateway is back at work, a moment later it is dead again."""
     for _ in range(KILLS):
-        await asyncio.sleep(chance.uniform(0.2, 1.2))
+        await city.until(lambda: is_busy(city))
+        await asyncio.sleep(chance.uniform(0, 0.3))
         await city.system.kill()
         await city.system.run()
+
+
+async def is_busy(city: BesiegedCity) -> bool:
+    return await city.system.under_way() > 0
 
 
 async def drained(city: BesiegedCity) -> bool:
