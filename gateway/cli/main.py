@@ -15,6 +15,8 @@ COMMANDS = (
     ("credit", "gateway.cli.person:credit_app", "Return an incoming credit that is asked back, or keep it."),
     ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
+    ("backup", "gateway.cli.backup:backup", "Copy the whole state into one file while the gateway runs."),
+    ("restore", "gateway.cli.backup:restore", "Make the store of a backup, believed only when every chain holds."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
     ("evidence", "gateway.cli.evidence:app", "Export everything about a lot in one sealed file; verify one offline."),
     ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),

@@ -58,6 +58,18 @@ class SqlReader:
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return self._session.rows(JournalRow, "journal_of_owner", owner=owner, after=after, limit=limit)
 
+    def last_stamped(self) -> int:
+        return self._session.scalar("last_stamped") or 0
+
+    def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
+        return self._session.rows(JournalLeaf, "journal_leaves", after=after, limit=limit)
+
+    def stamps_between(self, first: int, last: int) -> list[StampRow]:
+        return self._session.rows(StampRow, "stamps_between", first=first, last=last)
+
+    def count_journal(self) -> int:
+        return int(self._session.scalar("count_journal"))
+
     def find_outbox(self, id: str) -> OutboxRow | None:
         return self._session.row(OutboxRow, "find_outbox", id=id)
 

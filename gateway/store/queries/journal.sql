@@ -19,6 +19,9 @@ SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT
 -- name: journal_of_owner
 SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :limit;
 
+-- name: count_journal$
+SELECT count(*) FROM journal;
+
 -- name: document^
 SELECT * FROM documents WHERE id = :id;
 
