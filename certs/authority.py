@@ -107,6 +107,17 @@ class Authority:
         )
         return self._register_and_sign(builder, private_key, "", name)
 
+    def issue_time_stamper(self, name: str, *, key: str = "rsa", now: datetime, days: int = 365) -> Credential:
+        """The credential of an authority of time: it stamps (RFC 3161) and signs nothing else."""
+        private_key = _KINDS[key]()
+        subject = _name((NameOID.COUNTRY_NAME, "AZ"), (NameOID.ORGANIZATION_NAME, name), (NameOID.COMMON_NAME, name))
+        builder = (
+            self._leaf(subject, private_key, now, days)
+            .add_extension(_usage(digital_signature=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        )
+        return self._register_and_sign(builder, private_key, "", name)
+
     def revoke(self, serial: str, now: datetime) -> None:
         """Revoke by hexadecimal serial. Raises KeyError if never issued; the first revocation's date stays."""
         line = self._register[serial]

@@ -52,7 +52,7 @@ from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
-from gateway.keyring import revocation_fetcher, wire_rules
+from gateway.keyring import start_key_tasks, wire_rules
 from gateway.keys import WatchedKeys
 from gateway.ports import Adapter, Receiver
 from gateway.store import Store, open_store
@@ -60,7 +60,6 @@ from gateway.tls import kafka_ssl, server_ssl
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH
-from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
 
@@ -134,7 +133,7 @@ class _Assembly:
         self.config, self.clock, self.stack = config, clock, stack
         self.metrics = Metrics()
         self.rules = wire_rules(config)
-        self.keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s)
+        self.keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s, clock=clock)
 
     async def build(self) -> System:
         config = self.config
@@ -158,14 +157,10 @@ class _Assembly:
         return System(config, store, engine, dispatcher, watchdog, running, reached, answers, self.stack)
 
     async def revocation(self) -> None:
-        """Start fetching lists and OCSP answers, the first round before any door opens."""
+        """Fetch revocation data, once before any door opens, and tell of certificates that end."""
         self.metrics.watch_revocation(self.standings)
-        fetcher = revocation_fetcher(self.config, self.keys, self.clock)
-        if fetcher is None:
-            return
-        await fetcher.refresh()
-        task = asyncio.create_task(fetcher.run(), name="revocation")
-        self.stack.push_async_callback(stop_fetching, task)
+        watch = await start_key_tasks(self.config, self.keys, self.clock, self.stack)
+        self.metrics.watch_expiry(watch.all, self.clock)
 
     def standings(self) -> tuple[IssuerStanding, ...]:
         """How the issuers of those we trust stand now."""

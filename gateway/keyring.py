@@ -3,7 +3,9 @@ data, and what connections must be like."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from certs.http_signature import HttpSignaturePolicy
@@ -11,9 +13,10 @@ from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
 from gateway.config import Config
 from gateway.config.outbound import address_rule
+from gateway.expiry import ExpiryWatch
 from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder
-from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources
+from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources, stop
 from gateway.wire.rules import WireRules
 
 
@@ -32,7 +35,19 @@ def key_folder(config: Config) -> KeyFolder:
     )
 
 
-def revocation_fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -> RevocationFetcher | None:
+async def start_key_tasks(
+    config: Config, keys: KnowingKeys, clock: Callable[[], datetime], stack: AsyncExitStack
+) -> ExpiryWatch:
+    """Fetch revocation data once, then in the background, and tell of certificates that end; both end with `stack`."""
+    fetcher, watch = _fetcher(config, keys, clock), ExpiryWatch(keys, clock=clock)
+    if fetcher is not None:
+        await fetcher.refresh()
+        stack.push_async_callback(stop, asyncio.create_task(fetcher.run(), name="revocation"))
+    stack.push_async_callback(stop, asyncio.create_task(watch.run(), name="expiry"))
+    return watch
+
+
+def _fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -> RevocationFetcher | None:
     """Who fetches lists and OCSP answers; None where the configuration names no source."""
     settings = config.revocation
     if not settings.lists and settings.ocsp_url is None:

@@ -1,6 +1,7 @@
 """Keys and trust from a folder, looked at again now and then: new lists and keys take effect by themselves.
 
-Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediates.pem`, `crl.pem`.
+Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediates.pem`, `crl.pem`. A next key may lie
+beside the present one as `key.next.pem` and `chain.next.pem`: it takes over at its certificate's notBefore.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,16 +37,31 @@ class KeyFolder:
     anchors: str = "anchors.pem"
     intermediates: str = "intermediates.pem"
     crls: tuple[str, ...] = ("crl.pem",)
+    next_key: str = "key.next.pem"
+    next_chain: str = "chain.next.pem"
     policy: TrustPolicy = field(default_factory=TrustPolicy)
     device: DeviceKey | None = None  # holds the private key; `key` is then not read
 
-    def identity(self) -> Identity:
-        """Who we are and whom we trust.
+    def identity(self, now: datetime | None = None) -> Identity:
+        """Who we are and whom we trust. The next key, where there is one, is ours from its notBefore on.
 
         Raises:
             OurFaultError: a file is missing or not what it should be; names it.
         """
-        return Identity(self._read(self._credential, self.key), self.trust())
+        credential, following = self._read(self._credential, self.key), self.following()
+        if following is not None and (now or datetime.now(UTC)) >= following.certificate.not_valid_before_utc:
+            credential = following
+        return Identity(credential, self.trust())
+
+    def following(self) -> Credential | None:
+        """The next credential, if it has been put beside the present one.
+
+        Raises:
+            OurFaultError: it is not what it should be, or somebody else's.
+        """
+        if not (self.directory / self.next_chain).exists():
+            return None
+        return self._read(self._following, self.next_chain)
 
     def trust(self) -> TrustStore:
         """Whom we trust."""
@@ -63,12 +80,24 @@ class KeyFolder:
         names = [self.chain, self.anchors, self.intermediates, *self.crls]
         if self.device is None:
             names.append(self.key)
+        names += [name for name in (self.next_key, self.next_chain) if (self.directory / name).exists()]
         return max((self.directory / name).stat().st_mtime_ns for name in names)
 
     def _credential(self) -> Credential:
         if self.device is not None:
             return Credential.in_device(self.device, self._bytes(self.chain))
         return Credential.from_pem(self._bytes(self.key), self._bytes(self.chain))
+
+    def _following(self) -> Credential:
+        """In a device it is a new certificate for the key that is there."""
+        chain = self._bytes(self.next_chain)
+        if self.device is not None:
+            following = Credential.in_device(self.device, chain)
+        else:
+            following = Credential.from_pem(self._bytes(self.next_key), chain)
+        if following.participant != self._credential().participant:
+            raise ValueError("the next certificate is another participant's")
+        return following
 
     def _bytes(self, name: str) -> bytes:
         return (self.directory / name).read_bytes()
@@ -83,9 +112,12 @@ class KeyFolder:
 class WatchedKeys:
     """An identity that follows its folder. Call it for the present one; a broken change is reported and not taken."""
 
-    def __init__(self, folder: KeyFolder, *, reload_s: float) -> None:
-        self._folder, self._reload_s = folder, reload_s
-        self._own = folder.identity()
+    def __init__(
+        self, folder: KeyFolder, *, reload_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._folder, self._reload_s, self._clock = folder, reload_s, clock
+        self._own = folder.identity(clock())
+        self._switch_at = self._next_switch()
         self._lists: tuple[x509.CertificateRevocationList, ...] = ()
         self._answers: tuple[OCSPResponse, ...] = ()
         self._identity = self._own
@@ -103,6 +135,13 @@ class WatchedKeys:
         self._lists, self._answers = tuple(lists), tuple(answers)
         self._renew()
 
+    def _next_switch(self) -> datetime | None:
+        """When the next key becomes ours; None where there is none, or it is already."""
+        following = self._folder.following()
+        if following is None or following.certificate == self._own.credential.certificate:
+            return None
+        return following.certificate.not_valid_before_utc
+
     def _renew(self) -> None:
         trust = self._own.trust.with_revocation(self._lists, self._answers)
         self._identity = Identity(self._own.credential, trust)
@@ -110,8 +149,10 @@ class WatchedKeys:
     def _reload(self) -> None:
         try:
             changed = self._folder.newest_change()
-            if changed != self._changed:
-                self._own, self._changed = self._folder.identity(), changed
+            due = self._switch_at is not None and self._clock() >= self._switch_at
+            if changed != self._changed or due:
+                self._own, self._changed = self._folder.identity(self._clock()), changed
+                self._switch_at = self._next_switch()
                 self._renew()
         except (OSError, OurFaultError) as error:
             _log.error("keys not reloaded", reason=str(error))

@@ -6,21 +6,36 @@ Layout under DIR: `authority/` (root, issuing CA, register), and per participant
 
 from __future__ import annotations
 
+import asyncio
 import os
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from certs.authority import Authority
+from certs.trust import Revocation
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.catalogue import describe
 from gateway.cli.console import fail, say
+from gateway.cli.settings import ConfigPath, load
+from gateway.config import Config
+from gateway.errors import NotSentError, OurFaultError, OutcomeUnknownError
+from gateway.keyring import key_folder, wire_rules
+from gateway.rehearsal import Rehearsed
+from gateway.rehearsal import rehearse as rehearse_key
+from gateway.wire.client import SignedClient
+from gateway.wire.identity import Identity
 
 app = App(name="pki", help="Development certificates in the manner of BSXM: authority, participants, revocation.")
 
 Directory = Annotated[Path, Parameter(name="--dir", help="Folder of the authority and the participants' keys.")]
 _DEFAULT = Path("keys")
 _SECRET_MODE = 0o600
+_REFUSED = 3
+_ASK_TIMEOUT_S = 10.0
 
 
 @app.command
@@ -40,6 +55,8 @@ def issue(
     *,
     key: Literal["rsa", "p256"] = "rsa",
     days: int = 365,
+    following: Annotated[bool, Parameter(name="--next", negative=())] = False,
+    in_days: int = 0,
     dir: Directory = _DEFAULT,
 ) -> None:
     """Issue a signing certificate.
@@ -54,15 +71,40 @@ def issue(
         RSA-2048 or P-256.
     days
         Validity in days.
+    following
+        Put it beside the present key as the next one, which takes over when its validity begins.
+    in_days
+        When its validity begins, days from now.
     """
     authority = load_authority(dir)
-    credential = authority.issue(code, name, key=key, now=datetime.now(UTC), days=days)
+    begins = datetime.now(UTC) + timedelta(days=in_days)
+    credential = authority.issue(code, name, key=key, now=begins, days=days)
     key_pem, chain_pem = credential.to_pem()
-    folder = dir / code
-    _write(folder / "key.pem", key_pem, secret=True)
-    _write(folder / "chain.pem", chain_pem)
+    folder, which = dir / code, ".next" if following else ""
+    _write(folder / f"key{which}.pem", key_pem, secret=True)
+    _write(folder / f"chain{which}.pem", chain_pem)
     save_authority(dir, authority, datetime.now(UTC))
     say(f"{code}: certificate {credential.certificate.serial_number:x} in {folder}")
+
+
+@app.command(name="issue-tsa")
+def issue_tsa(name: str, *, days: int = 365, dir: Directory = _DEFAULT) -> None:
+    """Issue the certificate of an authority of time (RFC 3161) into DIR/TSA.
+
+    Parameters
+    ----------
+    name
+        Name of the authority.
+    days
+        Validity in days.
+    """
+    authority = load_authority(dir)
+    credential = authority.issue_time_stamper(name, now=datetime.now(UTC), days=days)
+    key_pem, chain_pem = credential.to_pem()
+    _write(dir / "TSA" / "key.pem", key_pem, secret=True)
+    _write(dir / "TSA" / "chain.pem", chain_pem)
+    save_authority(dir, authority, datetime.now(UTC))
+    say(f"TSA: certificate {credential.certificate.serial_number:x} in {dir / 'TSA'}")
 
 
 @app.command
@@ -84,6 +126,60 @@ def renew(*, dir: Directory = _DEFAULT) -> None:
     say("lists renewed")
 
 
+@app.command
+def rehearse(*, config: ConfigPath = None, counterpart: str | None = None, participant: str | None = None) -> None:
+    """Sign everything with the next key and verify it, before the day it takes over. Nothing is changed.
+
+    Ends with 0 if every signature holds, 3 if one does not, 2 if there is no next key.
+
+    Parameters
+    ----------
+    counterpart
+        Address of a counterparty's sandbox: one signed GET is sent there, and its signed answer verified.
+    participant
+        Registration code of that counterparty.
+    """
+    settings = load(config)
+    folder = key_folder(settings)
+    try:
+        following = folder.following()
+        if following is None:
+            fail(f"no {folder.next_chain} in {folder.directory}")
+        begins = following.certificate.not_valid_before_utc
+        now = datetime.now(UTC)
+        # Lists of today say nothing about a day to come; that the certificate is not revoked now is told by itself.
+        policy = folder.policy if begins <= now else replace(folder.policy, revocation=Revocation.NONE)
+        trust = replace(folder, policy=policy).trust()
+    except OurFaultError as error:
+        fail(error.reason)
+    results = rehearse_key(following, trust, max(now, begins))
+    if counterpart is not None:
+        results.append(asyncio.run(_ask(settings, Identity(following, trust), counterpart, participant)))
+    say(
+        f"next key of {following.participant}: serial {following.certificate.serial_number:x}, "
+        f"from {begins:%Y-%m-%d %H:%M} UTC"
+    )
+    for result in results:
+        say(f"{result.what:<16} {'holds' if result.refusal is None else describe(result.refusal, 'en').detail}")
+    if any(result.refusal is not None for result in results):
+        raise SystemExit(_REFUSED)
+
+
+async def _ask(settings: Config, identity: Identity, url: str, participant: str | None) -> Rehearsed:
+    """Whether a counterparty accepts our next key: anything but its refusal of the signature is a yes."""
+    client = SignedClient(
+        lambda: identity, timeout_s=_ASK_TIMEOUT_S, clock=lambda: datetime.now(UTC), rules=wire_rules(settings)
+    )
+    try:
+        answer = await client.request("GET", url, expected_participant=participant)
+    except (NotSentError, OutcomeUnknownError) as error:
+        fail(f"{url}: {error.reason}")
+    finally:
+        await client.close()
+    refused = answer.status in (401, 403)
+    return Rehearsed(what=f"at {url}", refusal=Refusal(code=ErrorCode.SIGNATURE_INVALID) if refused else None)
+
+
 @app.command(name="list")
 def list_(*, dir: Directory = _DEFAULT) -> None:
     """Show every certificate issued."""
@@ -97,7 +193,7 @@ def create_world(directory: Path, participants: dict[str, tuple[str, str]]) -> N
     now = datetime.now(UTC)
     authority = Authority.create(now)
     for code, (name, key) in participants.items():
-        key_pem, chain_pem = authority.issue(code, name, key=key, now=now, days=30).to_pem()
+        key_pem, chain_pem = authority.issue(code, name, key=key, now=now).to_pem()
         _write(directory / code / "key.pem", key_pem, secret=True)
         _write(directory / code / "chain.pem", chain_pem)
     save_authority(directory, authority, now)

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
 
 NounCounts = Callable[[], Mapping[tuple[str, str], int]]
 """How many nouns are in each state now: `(noun, state) -> count`. Called at every scrape, so it must be quick."""
+
+Ends = Callable[[], Sequence[Expiry]]
+"""The end of every certificate we depend on."""
 
 Standings = Callable[[], Sequence[IssuerStanding]]
 """How every issuer stands now."""
@@ -64,6 +69,15 @@ class Metrics:
         """Show how each issuer's revocation data stands, asked at every scrape. Once per process."""
         self.registry.register(_Revocation(standings))
 
+    def watch_stamping(self, grace_left_s: Callable[[], float]) -> None:
+        """Show how long the journal may still wait for its time-stamp, asked at every scrape. Once per process."""
+        gauge = Gauge("eherrac_time_stamp_grace_seconds", "Grace left for missing time-stamps", registry=self.registry)
+        gauge.set_function(grace_left_s)
+
+    def watch_expiry(self, ends: Ends, clock: Callable[[], datetime]) -> None:
+        """Show the days left of every certificate we depend on, asked at every scrape. Once per process."""
+        self.registry.register(_Expiries(ends, clock))
+
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)
@@ -109,6 +123,28 @@ class _Revocation(Collector):
             GaugeMetricFamily(
                 "eherrac_revocation_grace_left_seconds", "Before an issuer is closed, once stale", labels=("issuer",)
             ),
+        )
+
+
+class _Expiries(Collector):
+    """Days until each certificate ends."""
+
+    def __init__(self, ends: Ends, clock: Callable[[], datetime]) -> None:
+        self._ends, self._clock = ends, clock
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return [self._family()]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family, now = self._family(), self._clock()
+        for end in self._ends():
+            family.add_metric((end.holder, end.name, end.serial), end.days_left(now))
+        yield family
+
+    @staticmethod
+    def _family() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "eherrac_certificate_days_left", "Days until a certificate ends", labels=("holder", "name", "serial")
         )
 
 
