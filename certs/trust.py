@@ -163,6 +163,21 @@ class TrustStore:
         grown._seen = self._seen
         return grown
 
+    def with_policy(self, policy: TrustPolicy) -> TrustStore:
+        """A new snapshot that knows the same and asks for something else."""
+        return TrustStore(
+            anchors=self._anchors,
+            intermediates=self._intermediates,
+            lists=self._revocation.lists,
+            answers=self._revocation.answers,
+            policy=policy,
+        )
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What it asks of a certificate."""
+        return self._policy
+
     @property
     def seen(self) -> tuple[Issued, ...]:
         """Certificates with issuers from the paths that were judged, newest last: whom OCSP may be asked about."""

@@ -29,6 +29,7 @@ from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from adapters.timestamping.adapter import TimeStampClient
 from certs.freshness import IssuerStanding, RevocationState
 from certs.http_signature import HttpSignaturePolicy
 from contracts.errors import ErrorCode, Refusal
@@ -41,7 +42,7 @@ from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
-from gateway.doors.health import Readiness, health_routes
+from gateway.doors.health import Check, Readiness, health_routes
 from gateway.doors.intake import Intake
 from gateway.doors.metrics import Metrics
 from gateway.doors.reading import StoreQueries
@@ -50,6 +51,7 @@ from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
+from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.keyring import start_key_tasks, wire_rules
@@ -98,6 +100,7 @@ class System:
     running: Running
     kafka: str
     answers: AnswerBook
+    stamping: Stamping | None
     _stack: AsyncExitStack
 
     @property
@@ -149,12 +152,13 @@ class _Assembly:
         dispatcher = await self.dispatch(engine, adapters)
         watchdog = self.watch(store)
         receipts = await self.receipts(engine, kafka)
-        answers = self.answers(engine)
+        answers, self.stamping = self.answers(engine), self.stamps(store)
         application = self.application(engine, answers, receipts, deficiencies, self.intake(watchdog))
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
         self.stack.push_async_callback(running.close)
         reached = kafka.bootstrap_servers
-        return System(config, store, engine, dispatcher, watchdog, running, reached, answers, self.stack)
+        services = (dispatcher, watchdog, running, reached, answers, self.stamping)
+        return System(config, store, engine, *services, self.stack)
 
     async def revocation(self) -> None:
         """Fetch revocation data, once before any door opens, and tell of certificates that end."""
@@ -290,13 +294,7 @@ class _Assembly:
         settings = self.config.watchdog
         watchdog = Watchdog(store, TABLES, clock=self.clock, interval_s=settings.interval_s, late_s=settings.late_s)
         self.metrics.watch_nouns(lambda: watchdog.census.nouns)
-        task = asyncio.create_task(watchdog.run(), name="watchdog")
-
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self.stack.push_async_callback(stop)
+        self.stack.push_async_callback(stop_fetching, asyncio.create_task(watchdog.run(), name="watchdog"))
         return watchdog
 
     async def receipts(self, engine: Engine, kafka: KafkaSettings) -> ReceiptsConsumer:
@@ -320,6 +318,18 @@ class _Assembly:
         await consumer.start()
         self.stack.push_async_callback(consumer.close)
         return consumer
+
+    def stamps(self, store: Store) -> Stamping | None:
+        """Start stamping the journal, where an authority of time is named."""
+        settings = self.config.time_stamps
+        if settings.url is None:
+            return None
+        client = TimeStampClient(settings.url, self.keys, timeout_s=settings.timeout_s)
+        self.stack.push_async_callback(client.close)
+        stamping = Stamping(store, client, clock=self.clock, interval_s=settings.interval_s, grace_s=settings.grace_s)
+        self.metrics.watch_stamping(lambda: stamping.standing.grace_left_s)
+        self.stack.push_async_callback(stop_fetching, asyncio.create_task(stamping.run(), name="stamping"))
+        return stamping
 
     def answers(self, engine: Engine) -> AnswerBook:
         """Start keeping our signed answers."""
@@ -381,7 +391,7 @@ class _Assembly:
         rails += self.azips_door(answers)
         rails += AsanPayDoor(answers, participant=config.asan_pay.participant).routes()
         root.add_routes(rails)
-        root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings))
+        root.add_routes(health_routes(self.readiness(store, receipts), self.metrics, self.standings, self.stamping))
         return root
 
     def azips_door(self, receiver: Receiver) -> list[web.RouteDef]:
@@ -454,7 +464,8 @@ class _Assembly:
             standings = self.standings()
             return not standings or any(one.state is not RevocationState.CLOSED for one in standings)
 
-        return {"store": database, "broker": broker, "revocation": revocation}
+        checks: dict[str, Check] = {"store": database, "broker": broker, "revocation": revocation}
+        return checks if self.stamping is None else checks | {"timeStamps": self.stamping.ready}
 
 
 def noting(note: NoteRefusal) -> OnRefusal:

@@ -304,6 +304,17 @@ class DeliverySettings(Section):
     retry_s: Waits = Field(min_length=1, max_length=100, description="Its waits between attempts, seconds")
 
 
+class TimeStampSettings(Section):
+    """Time-stamps (RFC 3161) over batches of the journal; without an address nothing is stamped."""
+
+    url: Url | None = Field(None, description="Where the authority of time takes queries")
+    interval_s: float = Field(60.0, gt=0, le=3600, description="Time between two batches")
+    timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for one stamp")
+    grace_s: float = Field(
+        86_400.0, gt=0, description="How long lines may wait for their stamp before the gateway is not ready"
+    )
+
+
 class WatchdogSettings(Section):
     """The watch over everything accepted: done, scheduled, or waiting for a person."""
 
@@ -393,6 +404,7 @@ class Config(Section):
     intake: IntakeSettings = IntakeSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     deliveries: tuple[DeliverySettings, ...] = ()
+    time_stamps: TimeStampSettings = TimeStampSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
     rules: RulesSettings = RulesSettings()
     regimes: tuple[RegimeSettings, ...] = Field(min_length=1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from gateway.doors.metrics import Metrics, Standings
+from gateway.engine.stamping import Stamping
 
 UNSIGNED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 CHECK_TIMEOUT_S = 2.0  # a check that takes longer has failed
@@ -25,7 +26,9 @@ Readiness = Mapping[str, Check]
 """Named checks: the store answers, the keys are loaded, the broker is reached."""
 
 
-def health_routes(readiness: Readiness, metrics: Metrics, standings: Standings = tuple) -> list[web.RouteDef]:
+def health_routes(
+    readiness: Readiness, metrics: Metrics, standings: Standings = tuple, stamping: Stamping | None = None
+) -> list[web.RouteDef]:
     """The three routes, for an application that serves them."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -34,7 +37,7 @@ def health_routes(readiness: Readiness, metrics: Metrics, standings: Standings =
     async def readyz(_: web.Request) -> web.Response:
         results = dict(zip(readiness, await asyncio.gather(*map(_passes, readiness.values())), strict=True))
         ready = all(results.values())
-        body = {
+        body: dict[str, Any] = {
             "status": "ready" if ready else "not ready",
             "checks": {name: "ok" if passed else "failed" for name, passed in results.items()},
             "revocation": [
@@ -42,6 +45,12 @@ def health_routes(readiness: Readiness, metrics: Metrics, standings: Standings =
                 for standing in standings()
             ],
         }
+        if stamping is not None:
+            since = stamping.standing.waiting_since
+            body["timeStamps"] = {
+                "waitingSince": None if since is None else since.isoformat(),
+                "graceLeftSeconds": stamping.standing.grace_left_s,
+            }
         return web.json_response(body, status=200 if ready else 503)
 
     async def metrics_text(_: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ from contracts.evidence.model import (
     LINES_TYPE,
     PEM_TYPE,
     REVOCATION_NAME,
+    STAMPS_NAME,
     Direction,
     Index,
     Item,
@@ -33,10 +34,12 @@ from contracts.evidence.model import (
     write_index,
     write_lines,
 )
+from contracts.evidence.stamps import write_stamps
 from gateway.domain.protocol import Protocol
 from gateway.engine import codec
+from gateway.evidence.stamps import stamps_of
 from gateway.store.interface import Reader
-from gateway.store.rows import DocumentRow, EvidenceRow, JournalRow, NounRow
+from gateway.store.rows import DocumentRow, EvidenceRow, JournalRow, NounRow, StampRow
 from gateway.wire.octets import MEDIA_TYPE as HTTP_TYPE
 
 LIMITS = asice.AsiceLimits(
@@ -65,6 +68,7 @@ class Gathered:
     lines: tuple[JournalRow, ...]
     messages: tuple[EvidenceRow, ...]
     documents: tuple[tuple[NounRow, DocumentRow], ...]
+    stamps: tuple[StampRow, ...]
     contents: Mapping[str, bytes] = field(repr=False)
 
 
@@ -82,6 +86,7 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
     if not nouns:
         return None
     lines = [line for noun in nouns for line in reader.journal_of(noun.noun, noun.id)]
+    seqs = [line.seq for line in lines]
     found = {row.seq: row for noun in nouns for row in reader.evidence_of(noun.noun, noun.id)}
     found |= {row.seq: row for row in reader.evidence_of_lot(lot_id)}
     messages = tuple(found[seq] for seq in sorted(found))
@@ -93,6 +98,7 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
         lines=tuple(sorted(lines, key=lambda line: line.seq)),
         messages=messages,
         documents=tuple(_documents(reader, nouns)),
+        stamps=tuple(reader.stamps_between(min(seqs), max(seqs))),
         contents={digest: content for digest, content in contents.items() if content is not None},
     )
 
@@ -113,9 +119,8 @@ def sealed_file(
     trust: TrustMaterial,
     *,
     now: datetime,
-    more: Mapping[str, tuple[str, bytes]] | None = None,
 ) -> bytes:
-    """The evidence file. `more` are further files of the index's `supplements` (name to media type and content).
+    """The evidence file.
 
     Raises:
         ValueError: more files than a container of evidence holds.
@@ -125,7 +130,7 @@ def sealed_file(
         JOURNAL_NAME: (LINES_TYPE, write_lines([_line(line) for line in gathered.lines])),
         CERTIFICATES_NAME: (PEM_TYPE, trust.certificates),
         REVOCATION_NAME: (PEM_TYPE, trust.revocation),
-        **(more or {}),
+        STAMPS_NAME: (JSON_TYPE, write_stamps(stamps_of(gathered.lines, gathered.stamps))),
     }
     index = Index(
         lot_id=gathered.lot_id,

@@ -8,7 +8,8 @@ The plan:
   (5) every noun's journal chain is whole from its first line to its head;
   (6) every journal line has its cause: a message in the file, a document, a timer or a delivery of an earlier line;
   (7) every message belongs to a journal line;
-  (8) the protocol that the journal says was sealed is the one in the file.
+  (8) the protocol that the journal says was sealed is the one in the file;
+  (9) each time-stamp holds, and covers the journal lines it is said to cover.
 Where (1) or (2) fails nothing else is looked at; everything else is judged to the end, with a finding per item.
 """
 
@@ -36,6 +37,7 @@ from contracts.evidence.model import (
     INDEX_NAME,
     JOURNAL_NAME,
     REVOCATION_NAME,
+    STAMPS_NAME,
     Index,
     Item,
     Kind,
@@ -43,9 +45,11 @@ from contracts.evidence.model import (
     read_index,
     read_lines,
 )
+from contracts.evidence.stamps import read_stamps
 from gateway.engine.journal import first_break
 from gateway.evidence.exhibits import Exhibited, is_signed, signer_of
 from gateway.evidence.gathering import LIMITS
+from gateway.evidence.stamps import check_stamp
 from gateway.store.rows import JournalEntry
 
 T = TypeVar("T")
@@ -100,10 +104,11 @@ class _Opened:
         self.index = read_index(self._file(INDEX_NAME).content)
         _check_index(self.index, self.sealed)
         self.lines = read_lines(self._file(JOURNAL_NAME).content)
+        self.stamps = read_stamps(self._file(STAMPS_NAME).content)
         self.certificates: dict[str, x509.Certificate] = {}
 
     def report(self) -> Report:
-        """Steps (3) to (8)."""
+        """Steps (3) to (9)."""
         seal = self.sealed.verified
         findings = [
             Finding(what="seal", about=f"{seal.signer.participant} {seal.signed_at:%Y-%m-%d %H:%M:%S}Z"),
@@ -114,6 +119,7 @@ class _Opened:
         findings += self._causes()
         findings += self._belongings()
         findings += self._protocols()
+        findings += self._stamps()
         return Report(
             findings=tuple(findings), index=self.index, sealed_at=seal.signed_at, certificates=self.certificates
         )
@@ -190,6 +196,19 @@ class _Opened:
                 digest = str(orjson.loads(line.data).get("sha256"))
                 refusal = None if (line.noun_id, digest) in kept else _fault(ErrorCode.NOT_FOUND, path=digest)
                 yield Finding(what="protocol", about=line.noun_id, refusal=refusal)
+
+    def _stamps(self) -> Iterator[Finding]:
+        """A line that is not stamped yet is told, and no fault."""
+        lines, covered = {line.seq: line for line in self.lines}, set[int]()
+        for stamp in self.stamps.stamps:
+            try:
+                held = check_stamp(stamp, lines, self.trust)
+            except RefusedError as error:
+                yield Finding(what="stamp", about=stamp.root, refusal=error.refusal)
+                continue
+            covered |= {place.seq for place in stamp.lines}
+            yield Finding(what="stamp", about=f"{held.at:%Y-%m-%d %H:%M:%S}Z {held.authority} ({len(stamp.lines)})")
+        yield Finding(what="stamped", about=f"{len(covered)} / {len(lines)}")
 
 
 def _trust(content: bytes, root_pem: bytes) -> tuple[TrustStore, dict[str, tuple[x509.Certificate, ...]]]:

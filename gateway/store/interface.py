@@ -20,6 +20,7 @@ from gateway.store.rows import (
     FeedRow,
     InboxRow,
     JournalEntry,
+    JournalLeaf,
     JournalRow,
     LaneRow,
     NounCount,
@@ -27,6 +28,7 @@ from gateway.store.rows import (
     OutboxCount,
     OutboxItem,
     OutboxRow,
+    StampRow,
 )
 
 T = TypeVar("T")
@@ -71,6 +73,15 @@ class Reader(Protocol):
 
     def count_journal(self) -> int:
         """How many lines there are in all; walks them."""
+
+    def last_stamped(self) -> int:
+        """The last line that a time-stamp covers; 0 before the first."""
+
+    def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
+        """Lines of all chains, in order of `seq`."""
+
+    def stamps_between(self, first: int, last: int) -> list[StampRow]:
+        """The stamps over any of these lines."""
 
     # what goes out
     def find_outbox(self, id: str) -> OutboxRow | None: ...
@@ -183,6 +194,9 @@ class Transaction(Reader, Protocol):
         """Take the recipient's next feed number; gap-free because it is given back if the work fails."""
 
     def add_feed(self, row: FeedRow) -> None: ...
+    def add_stamp(self, row: StampRow) -> bool:
+        """Keep a time-stamp; False, and nothing done, where another replica stamped those lines first."""
+
     def add_document(self, row: DocumentRow) -> None:
         """Keep a file; the same id with the same digest again is no error.
 

@@ -174,6 +174,27 @@ class EvidenceRow(EvidenceLink):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLeaf:
+    """A journal line as a time-stamp covers it."""
+
+    seq: int
+    at: datetime
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampRow:
+    """A time-stamp over a batch of the journal; `leaves` are the lines' hashes, 32 octets each, in order of `seq`."""
+
+    first_seq: int
+    last_seq: int
+    stamped_at: datetime
+    root: bytes
+    leaves: bytes
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NounCount:
     """How many nouns of a kind are in a state."""
 

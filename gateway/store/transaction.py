@@ -21,6 +21,7 @@ from gateway.store.rows import (
     NounRow,
     OutboxItem,
     OutboxRow,
+    StampRow,
 )
 
 
@@ -122,6 +123,9 @@ class SqlTransaction(SqlReader):
 
     def add_feed(self, row: FeedRow) -> None:
         self._session.change("insert_feed", to_values(row))
+
+    def add_stamp(self, row: StampRow) -> bool:
+        return bool(self._session.change("insert_stamp", to_values(row)))
 
     def add_document(self, row: DocumentRow) -> None:
         if self._session.change("insert_document", to_values(row)):

@@ -1,0 +1,15 @@
+-- Time-stamps over batches of the journal.
+
+-- name: last_stamped$
+SELECT max(last_seq) FROM time_stamps;
+
+-- name: journal_leaves
+SELECT seq, at, hash FROM journal WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: insert_stamp!
+INSERT INTO time_stamps (first_seq, last_seq, stamped_at, root, leaves, token)
+VALUES (:first_seq, :last_seq, :stamped_at, :root, :leaves, :token)
+ON CONFLICT DO NOTHING;
+
+-- name: stamps_between
+SELECT * FROM time_stamps WHERE last_seq >= :first AND first_seq <= :last ORDER BY first_seq;

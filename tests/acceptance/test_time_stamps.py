@@ -1,0 +1,108 @@
+"""Time-stamps over the journal of the whole gateway: proven in evidence, and never in the way of a message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from town import CLOSED, Town
+
+from adapters.timestamping.sandbox import TsaSandbox, TsaSandboxSettings
+from gateway.bootstrap import key_folder
+from gateway.cli.evidence import exported
+from gateway.cli.pki import create_world, load_authority
+from gateway.cli.stage import PARTICIPANTS
+from gateway.errors import TheirFaultError
+from gateway.evidence import Report, gather, verify_evidence
+
+
+class Stamped:
+    """A town with an authority of time."""
+
+    town: Town
+    tsa: TsaSandbox
+
+    async def ready(self) -> tuple[int, dict[str, object]]:
+        async with aiohttp.ClientSession() as session, session.get(self.town.system.address + "/readyz") as answer:
+            return answer.status, await answer.json()
+
+    async def report(self) -> Report:
+        gathered = await self.town.system.store.read(lambda reader: gather(reader, "L1"))
+        root = (self.town.folder / "keys" / "GATEWAY" / "anchors.pem").read_bytes()
+        return verify_evidence(exported(gathered, key_folder(self.town.config), now=self.town.now()), root)
+
+
+@pytest_asyncio.fixture
+async def stamped(tmp_path: Path) -> AsyncIterator[Stamped]:
+    both = Stamped()
+    both.town = Town(tmp_path)
+    create_world(tmp_path / "keys", PARTICIPANTS)
+    credential = load_authority(tmp_path / "keys").issue_time_stamper("Vaxt (nümunə)", key="p256", now=both.town.now())
+    both.tsa = TsaSandbox(TsaSandboxSettings(credential=credential), clock=both.town.now)
+    await both.tsa.start()
+    await both.town.open(
+        EHERRAC__TIME_STAMPS__URL=both.tsa.address,
+        EHERRAC__TIME_STAMPS__INTERVAL_S="3600",
+        EHERRAC__TIME_STAMPS__GRACE_S="7200",
+        EHERRAC__BANKS__0__CALLBACK_URL=CLOSED,
+    )
+    yield both
+    await both.town.close()
+    await both.tsa.close()
+
+
+def covered(report: Report) -> str:
+    return next(finding.about for finding in report.findings if finding.what == "stamped")
+
+
+async def test_every_line_is_stamped_and_proven_in_the_evidence(stamped: Stamped) -> None:
+    town, stamping = stamped.town, stamped.town.system.stamping
+    assert stamping is not None
+    await town.announce()
+    await town.unsold()
+    assert covered(await stamped.report()).startswith("0 / ")
+    town.offset += timedelta(seconds=15)
+    assert await stamping.stamp() is False
+    report = await stamped.report()
+    assert [finding.what for finding in report.findings if not finding.holds] == []
+    assert int(covered(report).split(" / ")[0]) >= 3  # and what was written since then will be
+    asked = stamped.tsa.asked
+    await stamping.stamp()
+    assert stamped.tsa.asked == asked  # nothing new, nothing asked
+
+
+async def test_while_the_authority_of_time_is_away_everything_goes_on_until_the_grace_ends(stamped: Stamped) -> None:
+    town, stamping = stamped.town, stamped.town.system.stamping
+    assert stamping is not None
+    stamped.tsa.away = True
+    await town.announce()
+    town.offset += timedelta(minutes=30)
+    with pytest.raises(TheirFaultError):
+        await stamping.stamp()
+    status, body = await stamped.ready()
+    assert (status, body["checks"]["timeStamps"]) == (200, "ok")
+    assert 5300 < body["timeStamps"]["graceLeftSeconds"] < 5500
+    assert (await town.unsold()).status == 202
+    town.offset += timedelta(minutes=100)
+    status, body = await stamped.ready()
+    assert (status, body["checks"]["timeStamps"], body["timeStamps"]["graceLeftSeconds"]) == (503, "failed", 0)
+    stamped.tsa.away = False
+    await stamping.stamp()
+    status, body = await stamped.ready()
+    assert (status, body["timeStamps"]["waitingSince"]) == (200, None)
+
+
+async def test_of_two_replicas_one_stamps_a_batch(stamped: Stamped) -> None:
+    stamping, store = stamped.town.system.stamping, stamped.town.system.store
+    assert stamping is not None
+    await stamped.town.announce()
+    stamped.town.offset += timedelta(seconds=15)
+    await asyncio.gather(stamping.stamp(), stamping.stamp())
+    rows = await store.read(lambda reader: reader.stamps_between(0, 10_000))
+    assert len(rows) == 1
+    assert await store.transact(lambda tx: tx.add_stamp(rows[0])) is False
