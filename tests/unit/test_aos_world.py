@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import fields
 from datetime import time
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from adapters.aos.central.checks import OperatingRules
 from adapters.aos.faults import Fault, FaultKind
 from adapters.aos.sandbox import Participant
+from contracts.fields import iban_is_valid
 from gateway.cli.sandbox import _in_qepik
 from gateway.cli.world import AosPart, FaultPart, ParticipantPart, World, packaged
 from gateway.domain.money import Money
@@ -68,3 +70,16 @@ def test_a_world_can_say_the_whole_operating_schedule():
 def test_a_fault_nobody_knows_is_refused():
     with pytest.raises(ValidationError, match="kind"):
         _aos('[[faults]]\nkind = "lazy"')
+
+
+def test_the_world_in_the_sandboxs_description_is_one():
+    """docs/aos.md shows every setting; a participant of it can be made."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "aos.md").read_text("utf-8")
+    shown = tomllib.loads(text.split("```toml")[1].split("```")[0])["aos"]
+    part = AosPart.model_validate(shown)
+    direct, indirect = (Participant(**_in_qepik(row)) for row in part.participants)
+    assert direct.settlement_limit <= direct.azips_funds
+    assert indirect.settled_by == direct.bic
+    assert set(shown) == set(AosPart.model_fields)
+    assert all(iban_is_valid(row.clearing_account) for row in part.participants)
+    assert all(f"`{kind}`" in text for kind in FaultKind)

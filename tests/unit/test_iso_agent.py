@@ -7,8 +7,17 @@ from itertools import count
 
 import pytest
 
-from contracts.iso20022 import CreditTransfer, Reason, RequestStatus, StatusKind, TransactionState, registry
-from contracts.iso20022.samples import BANK_BIC, MOMENT, REQUEST, STATUS, SYSTEM_BIC, TRANSFER
+from contracts.iso20022 import (
+    CreditTransfer,
+    PaymentReturn,
+    Reason,
+    RequestStatus,
+    ReturnRefusal,
+    StatusKind,
+    TransactionState,
+    registry,
+)
+from contracts.iso20022.samples import BANK_BIC, MOMENT, REQUEST, RETURN, RETURN_REQUEST, STATUS, SYSTEM_BIC, TRANSFER
 from gateway.domain.money import Money
 from gateway.wire.iso_agent import Agent
 
@@ -167,3 +176,93 @@ def test_a_rejected_credit_is_forgotten():
     agent.answer(_rjct(TRANSFER), MOMENT)
     agent.answer(_stat(TRANSFER), MOMENT)
     assert books.calls == []
+
+
+# -- returns ----------------------------------------------------------------------------------------------------------
+
+
+def _credited(books: Books, **changes) -> tuple[Agent, CreditTransfer]:
+    """A bank that has booked the sample payment."""
+    agent, paid = _agent(books), replace(TRANSFER, **changes)
+    agent.answer(paid, MOMENT)
+    agent.answer(_stat(paid), MOMENT)
+    return agent, paid
+
+
+def test_a_credit_asked_back_is_reserved_and_returned_once():
+    """AOS-T6, AOS-T1: settled when AÖS says so; a second request finds nothing."""
+    books = Books()
+    agent, paid = _credited(books)
+    order = agent.answer(RETURN_REQUEST, MOMENT)
+    assert isinstance(order, PaymentReturn)
+    assert (order.original_message_id, order.amount_minor) == (paid.message_id, paid.amount_minor)
+    assert books.calls[-1] == ("reserve", order.return_id, paid.creditor.iban, Money(paid.amount_minor))
+    assert agent.answer(RETURN_REQUEST, MOMENT).reasons == (Reason(code="ARDT"),)
+    _is_of_the_format(order)
+    done = replace(
+        _stat(paid),
+        original_message_id=order.message_id,
+        original_message_name="pacs.004.001.09",
+        original_transaction_id=order.return_id,
+    )
+    for _ in range(2):
+        agent.answer(done, MOMENT)
+    assert books.calls.count(("settle", order.return_id)) == 1
+    assert agent.answer(RETURN_REQUEST, MOMENT).reasons == (Reason(code="NOOR"),)
+
+
+def test_a_return_that_was_rejected_may_be_asked_for_again():
+    """AOS-T5."""
+    books = Books()
+    agent, paid = _credited(books)
+    order = agent.answer(RETURN_REQUEST, MOMENT)
+    rejected = replace(
+        _rjct(paid),
+        original_message_id=order.message_id,
+        original_message_name="pacs.004.001.09",
+        original_transaction_id=order.return_id,
+    )
+    agent.answer(rejected, MOMENT)
+    assert books.calls[-1] == ("release", order.return_id)
+    assert isinstance(agent.answer(RETURN_REQUEST, MOMENT), PaymentReturn)
+
+
+@pytest.mark.parametrize(
+    ("books", "request_", "code"),
+    [
+        (Books(debit="AM04"), RETURN_REQUEST, "AM04"),
+        (Books(), replace(RETURN_REQUEST, original_message_id="NOTHING"), "NOOR"),
+        (Books(), replace(RETURN_REQUEST, amount_minor=1), "NOOR"),
+    ],
+    ids=["spent", "unknown", "another amount"],
+)
+def test_what_the_bank_cannot_return_is_refused_by_camt_029(books, request_, code):
+    """AOS-T6."""
+    agent, _ = _credited(books)
+    refusal = agent.answer(request_, MOMENT)
+    assert isinstance(refusal, ReturnRefusal)
+    assert refusal.reasons == (Reason(code=code),)
+    assert (refusal.request_message_id, refusal.to_bic) == (request_.message_id, request_.from_bic)
+    _is_of_the_format(refusal)
+
+
+@pytest.mark.parametrize(("closed", "kind"), [(None, StatusKind.AUTH), ("AC04", StatusKind.NAUT)])
+def test_a_return_is_confirmed_and_credited_to_the_original_debtor(closed, kind):
+    """AOS-T3, AOS-T4."""
+    books = Books(credit=closed)
+    agent = _agent(books)
+    order = replace(RETURN, debtor=RETURN.creditor, creditor=RETURN.debtor)
+    answer = agent.answer(order, MOMENT)
+    assert (answer.kind, answer.original_message_name) == (kind, "pacs.004.001.09")
+    _is_of_the_format(answer)
+    agent.answer(
+        replace(
+            _stat(TRANSFER),
+            original_message_id=order.message_id,
+            original_message_name="pacs.004.001.09",
+            original_transaction_id=order.return_id,
+        ),
+        MOMENT,
+    )
+    booked = [("credit", order.return_id, order.debtor.iban, Money(order.amount_minor))]
+    assert books.calls == (booked if closed is None else [])
