@@ -62,6 +62,7 @@ from gateway.tls import kafka_ssl, server_ssl
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH
+from gateway.wire.revocation import stop as stop_fetching
 from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
 

@@ -78,11 +78,6 @@ class Metrics:
         """Show the days left of every certificate we depend on, asked at every scrape. Once per process."""
         self.registry.register(_Expiries(ends, clock))
 
-    def watch_stamping(self, grace_left_s: Callable[[], float]) -> None:
-        """Show how long the journal may still wait for its time-stamp, asked at every scrape. Once per process."""
-        gauge = Gauge("eherrac_time_stamp_grace_seconds", "Grace left for missing time-stamps", registry=self.registry)
-        gauge.set_function(grace_left_s)
-
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)

@@ -74,15 +74,6 @@ class Reader(Protocol):
     def count_journal(self) -> int:
         """How many lines there are in all; walks them."""
 
-    def last_stamped(self) -> int:
-        """The last line that a time-stamp covers; 0 before the first."""
-
-    def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
-        """Lines of all chains, in order of `seq`."""
-
-    def stamps_between(self, first: int, last: int) -> list[StampRow]:
-        """The stamps over any of these lines."""
-
     # what goes out
     def find_outbox(self, id: str) -> OutboxRow | None: ...
     def list_outbox(

@@ -72,15 +72,6 @@ class SqlReader:
     def count_journal(self) -> int:
         return int(self._session.scalar("count_journal"))
 
-    def last_stamped(self) -> int:
-        return self._session.scalar("last_stamped") or 0
-
-    def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
-        return self._session.rows(JournalLeaf, "journal_leaves", after=after, limit=limit)
-
-    def stamps_between(self, first: int, last: int) -> list[StampRow]:
-        return self._session.rows(StampRow, "stamps_between", first=first, last=last)
-
     def find_outbox(self, id: str) -> OutboxRow | None:
         return self._session.row(OutboxRow, "find_outbox", id=id)
 
