@@ -6,7 +6,8 @@ So its receiver learns how far he got and what to change. A cause never changes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from contracts.errors.causes import FACT, Cause
 from contracts.errors.codes import ErrorCode
@@ -16,15 +17,26 @@ _OWN_STEP = {ErrorCode.ALGORITHM_NOT_ALLOWED: "algorithms", ErrorCode.PARTICIPAN
 _UNSIGNED = {"Body": Cause.BODY_UNSIGNED, "Timestamp": Cause.TIMESTAMP_UNSIGNED}
 
 
-@contextmanager
-def at_step(steps: Sequence[str], name: str) -> Iterator[None]:
+@dataclass(slots=True)
+class _AtStep:
+    """A class and no generator: a message passes some ten of them, and nearly always unrefused."""
+
+    steps: Sequence[str]
+    name: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, RefusedError):
+            step = _step_of(error.refusal, self.steps, self.name)
+            numbered = with_facts(error, step=f"{self.steps.index(step) + 1} {step}")
+            raise blame(numbered, _told_by(error.refusal)) from error.__cause__
+
+
+def at_step(steps: Sequence[str], name: str) -> AbstractContextManager[None]:
     """Put the step ("9 digests") into the facts of what is refused inside; a refusal may name another of `steps`."""
-    try:
-        yield
-    except RefusedError as error:
-        step = _step_of(error.refusal, steps, name)
-        numbered = with_facts(error, step=f"{steps.index(step) + 1} {step}")
-        raise blame(numbered, _told_by(error.refusal)) from error.__cause__
+    return _AtStep(steps, name)
 
 
 @contextmanager

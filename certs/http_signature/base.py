@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +64,9 @@ def parse_signature(value: str) -> tuple[str, bytes]:
     Raises:
         RefusedError: SIGNATURE_MALFORMED.
     """
+    usual = _only_octets(value)
+    if usual is not None:
+        return usual
     label, (octets, parameters) = _only_member("signature", value, inner_list=False)
     if not isinstance(octets, bytes) or parameters:
         raise malformed("signature", "not one byte sequence")
@@ -87,10 +92,27 @@ def parse_digest(value: str) -> bytes:
     Raises:
         RefusedError: SIGNATURE_MALFORMED.
     """
+    usual = _only_octets(value)
+    if usual is not None and usual[0] == "sha-256":
+        return usual[1]
     octets, _ = _parse("content-digest", value, "dictionary").get("sha-256", (None, {}))
     if not isinstance(octets, bytes):
         raise malformed("content-digest", "no sha-256 byte sequence")
     return octets
+
+
+_ONE_OCTETS = re.compile(r"([a-z*][a-z0-9_.*-]*)=:((?:[A-Za-z0-9+/]+={0,2})?):")
+
+
+def _only_octets(value: str) -> tuple[str, bytes] | None:
+    """A dictionary of one byte sequence, which is what these fields nearly always are; None: ask the whole grammar."""
+    found = _ONE_OCTETS.fullmatch(value)
+    if found is None:
+        return None
+    try:
+        return found[1], b64decode(found[2], validate=True)
+    except binascii.Error:
+        return None
 
 
 def octets_text(octets: bytes) -> str:

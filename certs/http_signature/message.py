@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 Headers = tuple[tuple[str, str], ...]
@@ -75,9 +76,11 @@ def as_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Header
     return tuple((name, value) for name, value in pairs)
 
 
-def field_values(headers: Headers) -> dict[str, list[str]]:
-    """Every field's values by lower-case name, trimmed, in order of arrival."""
-    values: dict[str, list[str]] = {}
+@lru_cache(maxsize=64)
+def field_values(headers: Headers) -> Mapping[str, tuple[str, ...]]:
+    """Every field's values by lower-case name, trimmed, in order of arrival; asked for a few times for each message."""
+    values: dict[str, tuple[str, ...]] = {}
     for name, value in headers:
-        values.setdefault(name.lower(), []).append(value.strip(" \t"))
+        field = name.lower()
+        values[field] = (*values.get(field, ()), value.strip(" \t"))
     return values

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -187,11 +188,11 @@ def _check_value(
     verify_base(algorithm, public_key_of(certificate), signature, base)
 
 
-def _single_fields(fields: dict[str, list[str]], policy: HttpSignaturePolicy) -> dict[str, str]:
+def _single_fields(fields: Mapping[str, tuple[str, ...]], policy: HttpSignaturePolicy) -> dict[str, str]:
     if "signature" not in fields and "signature-input" not in fields:
         raise refuse(ErrorCode.SIGNATURE_MISSING)
     for name in _SINGLE:
-        values = fields.get(name, [""])
+        values = fields.get(name, ("",))
         if len(values) > 1:
             raise malformed(name, "the field is repeated")
         if len(values[0]) > policy.field_max_chars:
