@@ -75,6 +75,7 @@ class SignedInfo:
     method: str
     references: tuple[Reference, ...]
     octets: bytes
+    inclusive: bool = False  # InclusiveNamespaces with prefixes in it or in a reference
 
 
 def malformed(step: str, what: str) -> RefusedError:
@@ -178,10 +179,13 @@ def read_signed_info(element: etree._Element, *, inclusive_allowed: bool = False
     expected = (_C14N_METHOD, _SIGNATURE_METHOD, *[_REFERENCE] * (len(element) - 2))
     c14n, method, *references = children(element, "signed info", *expected)
     prefixes = _exclusive(c14n, inclusive_allowed)
+    method_name = _algorithm(method, (RSA_SHA256, ECDSA_SHA256))
+    read = tuple(_read_reference(reference, inclusive_allowed) for reference in references)
     return SignedInfo(
-        method=_algorithm(method, (RSA_SHA256, ECDSA_SHA256)),
-        references=tuple(_read_reference(reference, inclusive_allowed) for reference in references),
+        method=method_name,
+        references=read,
         octets=canonical(element, prefixes),
+        inclusive=bool(prefixes) or any(reference.prefixes for reference in read),
     )
 
 

@@ -8,7 +8,8 @@ Verification (AOS-S2) reads
   (5) canonicalisation, digest and signature algorithms are the allowed ones;
   (6) each reference carries the id of an element at an expected position: Body and Timestamp must be among them, the
       token and other blocks of the Header may; each by exclusive canonicalisation alone, none twice;
-  (7) the token's certificate is trusted at the time asked for, and is the expected participant's;
+  (7) the token's certificate is trusted at the time asked for, and is the expected participant's; what was written
+      besides the profile is tolerated of him;
   (8) the signature value over SignedInfo is the certificate's: before the digests, so that only who holds a trusted key
       can make us canonicalise a large Body;
   (9) each digest, recomputed over the element at that position, is the signed one;
@@ -54,7 +55,8 @@ from certs.signed_xml import (
     write_signature,
 )
 from certs.steps import at_step, blame
-from certs.trust import TrustStore, Verified
+from certs.trust import Signer, TrustStore, Verified
+from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.xml import parse_canonical
@@ -107,6 +109,7 @@ class WssExpectations:
     token_signed: bool = False  # the BinarySecurityToken itself must be among the references
     roles: frozenset[str] = frozenset({_ULTIMATE_RECEIVER})  # SOAP actor or role, if the header names one
     inclusive_namespaces: bool = False  # tolerate ec:InclusiveNamespaces, which WSS4J writes by default
+    inclusive_namespaces_of: frozenset[str] = frozenset()  # tolerate them of these participants only
 
 
 STRICT = WssExpectations()
@@ -218,13 +221,14 @@ def verify_envelope(
     with at_step(STEPS, "security header"):
         parts = _locate(root, expectations)
     with at_step(STEPS, "signature form"):
-        info = _read_signature(parts, expectations)
+        info = _read_signature(parts)
     places = _places(parts)
     with at_step(STEPS, "references"):
         _check_references(info, parts, places, expectations)
     with at_step(STEPS, "certificate"):
         certificate = _certificate(parts.token)
         signer = judge_signer(certificate, (), trust, at=at, expected=expectations.expected_participant)
+        _check_tolerance(info, signer, expectations)
     with at_step(STEPS, "signature value"):
         check_value(info, parts.signature, certificate)
     with at_step(STEPS, "digests"):
@@ -286,7 +290,7 @@ def _only(security: etree._Element, tag: str) -> etree._Element:
     return found[0]
 
 
-def _read_signature(parts: _Parts, expectations: WssExpectations) -> SignedInfo:
+def _read_signature(parts: _Parts) -> SignedInfo:
     """Steps (4) and (5)."""
     wanted = (SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO)
     info, _, key_info = children(parts.signature, "signature form", *wanted, attributes=frozenset({"Id"}))
@@ -296,7 +300,15 @@ def _read_signature(parts: _Parts, expectations: WssExpectations) -> SignedInfo:
     token_id = parts.token.get(WSU_ID)
     if not token_id or reference.get("URI") != f"#{token_id}" or reference.get("ValueType", X509_V3) != X509_V3:
         raise malformed("signature form", "KeyInfo does not point at the token")
-    return read_signed_info(info, inclusive_allowed=expectations.inclusive_namespaces)
+    return read_signed_info(info, inclusive_allowed=True)  # whether of this signer is step (7)
+
+
+def _check_tolerance(info: SignedInfo, signer: Signer, expectations: WssExpectations) -> None:
+    """Step (5) once it is known whose message it is."""
+    tolerated = expectations.inclusive_namespaces or signer.participant in expectations.inclusive_namespaces_of
+    if info.inclusive and not tolerated:
+        refused = refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm="InclusiveNamespaces")
+        raise blame(refused, Cause.INCLUSIVE_PREFIXES)
 
 
 def _places(parts: _Parts) -> dict[str, etree._Element]:

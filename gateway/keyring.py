@@ -64,15 +64,20 @@ def _fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -
 
 
 def wire_rules(config: Config) -> WireRules:
-    """What doors and clients insist on; WSS4J, which most banks use, lists inclusive namespaces."""
+    """What doors and clients insist on, and what is tolerated of whom."""
     ages = config.signature
+    speakers = [(bank.code, bank.tolerances) for bank in config.banks]
+    speakers.append((config.platform.participant, config.platform.tolerances))
+    inclusive = frozenset(code for code, tolerances in speakers if "inclusive_namespaces" in tolerances)
     return WireRules(
         signatures=HttpSignaturePolicy(
             max_age_s=ages.max_age_s,
             clock_skew_s=ages.clock_skew_s,
             authorities=frozenset(name.lower() for name in ages.authorities),
         ),
-        envelopes=WssExpectations(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, inclusive_namespaces=True),
+        envelopes=WssExpectations(
+            max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, inclusive_namespaces_of=inclusive
+        ),
         addresses=address_rule(config),
     )
 

@@ -1,7 +1,7 @@
 """Keys and trust from a folder, looked at again now and then: new lists and keys take effect by themselves.
 
 Layout (names are settings): `key.pem`, `chain.pem`, `anchors.pem`, `intermediates.pem`, `crl.pem`. A next key may lie
-beside the present one as `key.next.pem` and `chain.next.pem`: it takes over at its certificate's notBefore.
+beside the present one as `key.next.pem` and `chain.next.pem`: it takes over at its certificate's notBefore (PSP-7.1.5).
 """
 
 from __future__ import annotations

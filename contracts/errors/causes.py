@@ -34,6 +34,7 @@ class Cause(StrEnum):
     CLOCK_AHEAD = "clock_ahead"  # the sender's clock is ahead of ours
     TIME_ZONE = "time_zone"  # off by whole hours: local time written as UTC
     LATE = "late"  # signed long before it was sent, or sent again without signing anew
+    INCLUSIVE_PREFIXES = "inclusive_prefixes"  # ec:InclusiveNamespaces of one for whom it is not tolerated
     SHA1 = "sha1"
     SELF_SIGNED = "self_signed"
 

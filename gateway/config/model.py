@@ -207,6 +207,9 @@ class PlatformSettings(Section):
 
     participant: Participant = Field("EHERRAC", description="Its registration code")
     callback_url: Url = Field(description="Where it takes our notices")
+    tolerances: tuple[Literal["inclusive_namespaces"], ...] = Field(
+        (), description="What its SOAP messages may do besides: `inclusive_namespaces` (WSS4J and CXF list them)"
+    )
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -218,6 +221,9 @@ class BankSettings(Section):
     bic: Bic = Field(description="Its BIC")
     transport: Literal["soap", "rest"] = Field(description="How it takes our notices: `soap` or `rest`")
     callback_url: Url = Field(description="Where it takes them")
+    tolerances: tuple[Literal["inclusive_namespaces"], ...] = Field(
+        (), description="What its SOAP messages may do besides: `inclusive_namespaces` (WSS4J and CXF list them)"
+    )
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 

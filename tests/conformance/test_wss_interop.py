@@ -29,6 +29,7 @@ from certs.wss import (
     verify_envelope,
 )
 from certs.xmldsig import sign_enveloped, verify_enveloped
+from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
 from contracts.xml import parse_xml
@@ -261,7 +262,13 @@ def test_inclusive_prefixes_as_wss4j_writes_them_are_read_where_tolerated(
     root = parse_xml(etree.tostring(root))
     with pytest.raises(RefusedError) as caught:
         verify_envelope(root, trust, at=NOW)
-    assert caught.value.refusal.code is ErrorCode.SIGNATURE_MALFORMED
+    assert caught.value.refusal.code is ErrorCode.ALGORITHM_NOT_ALLOWED
+    assert caught.value.refusal.facts["cause"] == Cause.INCLUSIVE_PREFIXES
+    other = WssExpectations(inclusive_namespaces_of=frozenset({"somebody else"}))
+    with pytest.raises(RefusedError):
+        verify_envelope(root, trust, at=NOW, expectations=other)
+    tolerant = WssExpectations(inclusive_namespaces_of=frozenset({credential.participant}))
+    assert verify_envelope(root, trust, at=NOW, expectations=tolerant).body.findtext(".//{urn:d}Amount") == "1500.50"
     result = verify_envelope(root, trust, at=NOW, expectations=WssExpectations(inclusive_namespaces=True))
     assert result.body.findtext(".//{urn:d}Amount") == "1500.50"
 
