@@ -26,7 +26,9 @@ from datetime import datetime
 from lxml import etree
 
 from certs import xades
+from certs.explain import judge_signer
 from certs.keystore import Credential
+from certs.steps import at_step
 from certs.trust import TrustStore, Verified
 from certs.xades import DetachedFile, XadesSignature, sign_detached, verify_detached
 from contracts.errors.codes import ErrorCode
@@ -115,11 +117,17 @@ def open_sealed(
         RefusedError: BODY_TOO_LARGE, SIGNATURE_*, DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, XML_*, CERTIFICATE_*,
             REVOCATION_UNKNOWN, TIME_INVALID.
     """
-    entries = read_entries(container, limits)  # (1) (2)
-    files, manifest, signature_file = _divide(entries)  # (3)
-    signature = verify_detached(signature_file, files, files_max=limits.files_max)  # (4)
-    _check_manifest(manifest, signature.media_types, limits)  # (5)
-    signer = trust.judge(signature.certificates[0], signature.certificates[1:], at or signature.signing_time)  # (6)
+    with at_step(STEPS, "zip"):  # (1) (2)
+        entries = read_entries(container, limits)
+    with at_step(STEPS, "entries"):  # (3)
+        files, manifest, signature_file = _divide(entries)
+    with at_step(STEPS, "references"):  # (4)
+        signature = verify_detached(signature_file, files, files_max=limits.files_max)
+    with at_step(STEPS, "manifest"):  # (5)
+        _check_manifest(manifest, signature.media_types, limits)
+    leaf, issuers = signature.certificates[0], signature.certificates[1:]
+    with at_step(STEPS, "trust"):  # (6)
+        signer = judge_signer(leaf, issuers, trust, at=at or signature.signing_time, expected=None)
     verified = Verified(signer=signer, signed_at=signature.signing_time, steps=STEPS)
     sealed_files = {name: _sealed(name, content, signature) for name, content in files.items()}
     return Sealed(files=sealed_files, verified=verified, sha256=hashlib.sha256(container).hexdigest())

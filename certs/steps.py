@@ -13,7 +13,11 @@ from contracts.errors.causes import FACT, Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import Refusal, RefusedError
 
-_OWN_STEP = {ErrorCode.ALGORITHM_NOT_ALLOWED: "algorithms", ErrorCode.PARTICIPANT_MISMATCH: "participant"}
+_OWN_STEP = {
+    ErrorCode.ALGORITHM_NOT_ALLOWED: "algorithms",
+    ErrorCode.PARTICIPANT_MISMATCH: "participant",
+    ErrorCode.SIGNATURE_INVALID: "signature value",
+}
 _UNSIGNED = {"Body": Cause.BODY_UNSIGNED, "Timestamp": Cause.TIMESTAMP_UNSIGNED}
 
 
