@@ -61,7 +61,8 @@ class AzipsSandboxSettings:
 
 
 class AzipsSandbox:
-    """The program. State lies open in `books` and `limits`."""
+    """The program. State lies open in `books` and `limits`. `on_limit` is how AÖS hears of a limit order at once: the
+    participant's BIC and the amount to be added (AOS-L1)."""
 
     def __init__(
         self,
@@ -69,12 +70,14 @@ class AzipsSandbox:
         *,
         is_business_day: Callable[[date], bool] = lambda day: day.weekday() < 5,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_limit: Callable[[str, int], None] = lambda bic, amount: None,
     ) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._on_limit = settings, clock, on_limit
         self.books = Books(
             settings.correspondents, opens=settings.opens, closes=settings.closes, is_business_day=is_business_day
         )
         self.limits: dict[str, int] = {}  # debit limits ordered for settlement accounts in AÖS (AOS-L1)
+        self._limit_orders: set[tuple[str, str]] = set()  # sender and reference: an order again is not another one
         self._codes = {row.bic: row.code for row in settings.correspondents}
         self._urls = {row.bic: row.url for row in settings.correspondents}
         self._ids, self._numbers = MessageIds(settings.address), count(1)
@@ -129,11 +132,18 @@ class AzipsSandbox:
         if payer != sender:
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=payer, received=sender)
         if isinstance(message, mt.LimitOrder):
-            self.limits[message.account] = self.limits.get(message.account, 0) + message.amount_minor
-            self._put(sender, self._accepted(sender, message.reference))
+            self._raise_limit(sender, message)
         else:
             self._tell([self.books.submit(_order(message), self._clock())])
         return web.json_response({"taken": True}, status=202)
+
+    def _raise_limit(self, sender: str, order: mt.LimitOrder) -> None:
+        """AOS-L1: the amount is added, nothing is debited; an order that comes again hears its answer again."""
+        if (sender, order.reference) not in self._limit_orders:
+            self._limit_orders.add((sender, order.reference))
+            self.limits[order.account] = self.limits.get(order.account, 0) + order.amount_minor
+            self._on_limit(sender, order.amount_minor)
+        self._put(sender, self._accepted(sender, order.reference))
 
     def _opened(self, request: web.Request) -> Any:
         if request.content_type == FIN_TYPE:
