@@ -51,6 +51,7 @@ from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
+from gateway.engine.liquidity import LiquidityWatch
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
@@ -152,7 +153,10 @@ class _Assembly:
             self.stack.push_async_callback(adapter.close)
         dispatcher = await self.dispatch(engine, adapters)
         watchdog = self.watch(store)
-        receipts = await self.receipts(engine, kafka)
+        if (asked := config.liquidity) is not None:
+            liquidity = LiquidityWatch(store, engine, asked.account, clock=self.clock, every_s=asked.ask_every_s)
+            self.stack.push_async_callback(stop_fetching, asyncio.create_task(liquidity.run(), name="liquidity"))
+        receipts, self.topics = await self.receipts(engine, kafka), self.topic_watch(kafka)
         answers, self.stamping = self.answers(engine), self.stamps(store)
         application = self.application(engine, answers, receipts, deficiencies, self.intake(watchdog))
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
@@ -257,6 +261,7 @@ class _Assembly:
             url=azips.url,
             own_bic=self.config.gateway.bic,
             azips_bic=azips.bic,
+            aos_bic=self.config.aos.system_address,
             participant=azips.participant,
             format=Format(azips.format),
         )

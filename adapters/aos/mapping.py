@@ -17,6 +17,8 @@ from contracts.errors.refusal import RefusedError
 from contracts.iso20022 import (
     CreditTransfer,
     Holder,
+    LimitChange,
+    LimitQuery,
     MessageName,
     OrderEnquiry,
     OrderStatus,
@@ -36,19 +38,31 @@ from gateway.domain.deficiency import Reported
 from gateway.domain.dispatches import (
     CreditAnswer,
     DeficiencyReport,
+    LimitSetting,
     PaymentEnquiry,
     PaymentKind,
     PaymentOrder,
     RecallOrder,
     RecallRefusal,
     ReturnOrder,
+    StandingQuery,
 )
 from gateway.domain.events.payment import OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
 
-AosBody = PaymentOrder | PaymentEnquiry | CreditAnswer | RecallOrder | RecallRefusal | ReturnOrder | DeficiencyReport
+AosBody = (
+    PaymentOrder
+    | PaymentEnquiry
+    | CreditAnswer
+    | RecallOrder
+    | RecallRefusal
+    | ReturnOrder
+    | StandingQuery
+    | LimitSetting
+    | DeficiencyReport
+)
 
 _TRY_LATER = frozenset({408, 425, 429, 503})  # said before anything was done
 _ACCEPTED = 202
@@ -214,6 +228,24 @@ def _return(order: ReturnOrder, profile: RailProfile) -> PaymentReturn:
     )
 
 
+def _standing_query(query: StandingQuery, profile: RailProfile) -> LimitQuery:
+    """AOS-L6."""
+    return LimitQuery(
+        message_id=query.message_id, created_at=query.created_at, owner_bic=profile.own_bic, account=query.account
+    )
+
+
+def _limit_setting(setting: LimitSetting, profile: RailProfile) -> LimitChange:
+    """AOS-L2, AOS-L3."""
+    return LimitChange(
+        message_id=setting.message_id,
+        created_at=setting.created_at,
+        owner_bic=profile.own_bic,
+        account=setting.account,
+        limit_minor=setting.limit.minor,
+    )
+
+
 def _report(report: DeficiencyReport, profile: RailProfile) -> TextMessage:
     """AOS-S2, said as AOS-I7: the one way to the central bank that is open at any hour."""
     text = _notices()["deficiency"].format(
@@ -235,6 +267,8 @@ _WRITERS: Mapping[type[Any], Callable[[Any, RailProfile], Any]] = {
     RecallOrder: _recall,
     RecallRefusal: _recall_refusal,
     ReturnOrder: _return,
+    StandingQuery: _standing_query,
+    LimitSetting: _limit_setting,
     DeficiencyReport: _report,
 }
 

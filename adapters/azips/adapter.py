@@ -13,7 +13,7 @@ from enum import StrEnum
 from adapters.azips import mapping
 from contracts import mt
 from contracts.errors.refusal import RefusedError
-from gateway.domain.dispatches import Channel, PaymentOrder
+from gateway.domain.dispatches import Channel, LimitIncrease, PaymentOrder
 from gateway.domain.events.payment import OutcomeUnknown, Sent
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
@@ -38,6 +38,7 @@ class AzipsSettings:
     url: str  # base, without a path
     own_bic: str
     azips_bic: str = "NABZAZ2CRTS"
+    aos_bic: str = "NABZAZ2CIPS"  # whose limits MT205 raises
     participant: str = "AZIPS"
     format: Format = Format.MT
 
@@ -52,6 +53,7 @@ class AzipsAdapter:
 
     async def send(self, dispatch: Dispatch) -> Outcome:
         """Say one dispatch; the same dispatch is always the same message."""
+        payment = isinstance(dispatch.body, PaymentOrder)
         try:
             content, content_type = await self._written(dispatch.body)
         except RefusedError as fault:
@@ -70,7 +72,7 @@ class AzipsAdapter:
         except OutcomeUnknownError as error:
             return Unknown(reason=error.reason, event=OutcomeUnknown(reason=error.reason), exhibits=error.exhibits)
         outcome = callback_outcome(answer)
-        if isinstance(outcome, Acknowledged):
+        if isinstance(outcome, Acknowledged) and payment:
             return replace(outcome, event=Sent())
         if isinstance(outcome, Unknown):
             return replace(outcome, event=OutcomeUnknown(reason=outcome.reason))
@@ -80,8 +82,13 @@ class AzipsAdapter:
         """Close the connections."""
         await self._client.close()
 
-    async def _written(self, order: PaymentOrder) -> tuple[bytes, str]:
+    async def _written(self, order: PaymentOrder | LimitIncrease) -> tuple[bytes, str]:
         settings = self._settings
+        if isinstance(order, LimitIncrease):
+            limit = mapping.limit_order(
+                order, own_bic=settings.own_bic, azips_bic=settings.azips_bic, aos_bic=settings.aos_bic
+            )
+            return mt.write(limit), FIN_TYPE
         if settings.format is Format.MT:
             return mt.write(mapping.as_mt(order, own_bic=settings.own_bic, azips_bic=settings.azips_bic)), FIN_TYPE
         content = await seal(

@@ -7,9 +7,10 @@ them, so a resend is the same message.
 from __future__ import annotations
 
 from contracts.iso20022 import CreditTransfer, Holder
+from contracts.mt.limit_order import LimitOrder
 from contracts.mt.transfer import CustomerTransfer, Side
 from gateway.domain.clock import local_date
-from gateway.domain.dispatches import PaymentOrder
+from gateway.domain.dispatches import LimitIncrease, PaymentOrder
 from gateway.domain.payment import azips_reference
 from gateway.domain.values import Account
 
@@ -36,6 +37,20 @@ def as_mt(order: PaymentOrder, *, own_bic: str, azips_bic: str) -> CustomerTrans
         end_to_end_id=order.end_to_end_id,
         case_number=order.case_number,
         text=transliterate(order.purpose),
+    )
+
+
+def limit_order(increase: LimitIncrease, *, own_bic: str, azips_bic: str, aos_bic: str) -> LimitOrder:
+    """MT205 (AOS-L1), whatever format transfers are in."""
+    return LimitOrder(
+        from_bic=own_bic,
+        to_bic=azips_bic,
+        reference=increase.reference,
+        value_date=local_date(increase.created_at),
+        amount_minor=increase.amount.minor,
+        participant_bic=own_bic,
+        account=increase.account,
+        system_bic=aos_bic,
     )
 
 

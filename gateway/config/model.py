@@ -26,7 +26,7 @@ from gateway.config.types import (
     Waits,
 )
 from gateway.domain.money import Money
-from gateway.domain.rulebook import EnquiryIds
+from gateway.domain.rulebook import EnquiryIds, LimitPolicy
 from gateway.domain.values import Regime
 
 
@@ -181,6 +181,27 @@ class AzipsSettings(Section):
     def _opens_before_it_closes(self) -> Self:
         if self.opens >= self.closes:
             raise ValueError("opens must be before closes")
+        return self
+
+
+class LiquiditySettings(Section):
+    """The watch over our account in AÖS; without this section nobody asks."""
+
+    account: str = Field(pattern=r"^[A-Z0-9]{5,34}$", description="Our clearing account in AÖS")
+    settlement_account: str | None = Field(
+        None, pattern=r"^[A-Z0-9]{5,34}$", description="Our settlement account, whose limit MT205 raises (AOS-L1)"
+    )
+    ask_every_s: int = Field(900, ge=10, le=86_400, description="How often its balance is asked (camt.009)")
+    reserve: Amount = Field(Money(1_000_000), description="What must be left when everything open is paid, AZN")
+    step: Amount = Field(Money(5_000_000), description="Limits are raised by multiples of this, AZN")
+    policy: LimitPolicy = Field(LimitPolicy.PERSON, description="`camt.011`, `mt205` or `person`: who raises a limit")
+
+    @model_validator(mode="after")
+    def _policy_is_possible(self) -> Self:
+        if self.policy is LimitPolicy.MT205 and self.settlement_account is None:
+            raise ValueError("policy mt205 needs settlement_account")
+        if self.step == Money(0):
+            raise ValueError("step must be above zero")
         return self
 
 
@@ -402,6 +423,7 @@ class Config(Section):
     aos: AosSettings
     azips: AzipsSettings | None = None
     custody: CustodySettings = CustodySettings()
+    liquidity: LiquiditySettings | None = None
     asan_pay: AsanPaySettings
     platform: PlatformSettings
     banks: tuple[BankSettings, ...] = Field(min_length=1)

@@ -8,7 +8,7 @@ import holidays
 
 from gateway.config.model import AccountSettings, CalendarSettings, Config, RegimeSettings
 from gateway.domain.clock import IsBusinessDay
-from gateway.domain.rulebook import AzipsRule, CustodyRule, RailRule, RegimeRule, Rulebook
+from gateway.domain.rulebook import AzipsRule, CustodyRule, LiquidityRule, RailRule, RegimeRule, Rulebook
 from gateway.domain.values import Account
 
 
@@ -24,6 +24,7 @@ def build_rulebook(config: Config) -> Rulebook:
         receipt_days=config.protocol.receipt_business_days,
         azips=_azips(config),
         custody=_custody(config),
+        liquidity=_liquidity(config),
     )
 
 
@@ -93,3 +94,16 @@ def _azips(config: Config) -> AzipsRule | None:
 def _custody(config: Config) -> CustodyRule:
     custody = config.custody
     return CustodyRule(limit=custody.limit, approvals=custody.approvals, approvers=frozenset(custody.approvers))
+
+
+def _liquidity(config: Config) -> LiquidityRule | None:
+    liquidity = config.liquidity
+    if liquidity is None:
+        return None
+    return LiquidityRule(
+        account=liquidity.account,
+        settlement_account=liquidity.settlement_account,
+        reserve=liquidity.reserve,
+        step=liquidity.step,
+        policy=liquidity.policy,
+    )

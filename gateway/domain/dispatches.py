@@ -128,6 +128,35 @@ class ReturnOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandingQuery:
+    """camt.009: how does our account in AÖS stand (AOS-L6)?"""
+
+    account: str
+    message_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSetting:
+    """camt.011: set the debit limit of an account to an amount (AOS-L2, AOS-L3)."""
+
+    account: str
+    message_id: str
+    limit: Money
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitIncrease:
+    """MT205: add an amount to the debit limit of our settlement account (AOS-L1)."""
+
+    account: str
+    reference: str  # 16 characters
+    amount: Money
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeficiencyReport:
     """To the central bank at once: what AÖS sent us does not verify (AOS-S2)."""
 
@@ -252,6 +281,9 @@ DISPATCHES: dict[str, type[Any]] = {
         PaymentOrder,
         PaymentEnquiry,
         CreditAnswer,
+        StandingQuery,
+        LimitSetting,
+        LimitIncrease,
         RecallOrder,
         RecallRefusal,
         ReturnOrder,

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.domain import collection, credit, deficiency, door, guarantee, lot, offer, payment, protocol, recipient
+from gateway.domain import (
+    collection,
+    credit,
+    deficiency,
+    door,
+    guarantee,
+    liquidity,
+    lot,
+    offer,
+    payment,
+    protocol,
+    recipient,
+)
 from gateway.domain.table import StateTable
 
 TABLES: dict[str, StateTable[Any]] = {
     module.TABLE.name: module.TABLE
-    for module in (lot, offer, payment, credit, collection, guarantee, protocol, door, deficiency, recipient)
+    for module in (lot, offer, payment, credit, collection, guarantee, protocol, door, deficiency, recipient, liquidity)
 }

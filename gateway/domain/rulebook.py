@@ -73,6 +73,25 @@ class AzipsRule:
     transfer_days: int = 5  # business days a payer's bank has for a transfer we wait for
 
 
+class LimitPolicy(StrEnum):
+    """Who raises a debit limit that will not carry what is expected."""
+
+    CAMT_011 = "camt.011"  # we, in AÖS (AOS-L2, AOS-L3)
+    MT205 = "mt205"  # we, through AZIPS (AOS-L1)
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidityRule:
+    """How our account in AÖS is watched."""
+
+    account: str
+    settlement_account: str | None
+    reserve: Money  # to be left over when everything expected is paid
+    step: Money  # limits are raised by multiples of it
+    policy: LimitPolicy
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustodyRule:
     """VLT-3.2: above `limit` this many persons approve, none of them the maker (VLT-4.4)."""
@@ -95,6 +114,7 @@ class Rulebook:
     receipt_days: int  # business days an authority has to send its receipt
     azips: AzipsRule | None = None
     custody: CustodyRule | None = None
+    liquidity: LiquidityRule | None = None
 
     def regime(self, regime: Regime, on: date) -> RegimeRule | None:
         """The row in force on a day, or None where the regime has none yet."""

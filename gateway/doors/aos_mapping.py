@@ -14,6 +14,7 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import (
     CreditTransfer,
+    LimitReport,
     OrderStatus,
     PaymentReturn,
     Reason,
@@ -33,11 +34,13 @@ from gateway.domain import payment as payments
 from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.payment import Consented, EnquiryRefused, RecallRefused, Rejected, Settled
+from gateway.domain.liquidity import QUESTION_ALIAS, RaiseRefused, Stood
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias, Event
 from gateway.ports import Target
 
 _REASON_MAX = 300
+_LIMIT_NAMES = frozenset({MessageName.LIMIT_QUERY, MessageName.LIMIT_CHANGE})
 _ENQUIRY_NAMES = frozenset({MessageName.ORDER_ENQUIRY, MessageName.REQUEST_ENQUIRY})
 
 
@@ -64,6 +67,8 @@ def hear(message: Any, own_address: str) -> Heard | None:
             return _order_status(message, own_address)
         case RequestStatus(kind=StatusKind.STAT | StatusKind.RJCT | StatusKind.NAUT | StatusKind.ACSP):
             return _request_status(message)
+        case LimitReport():
+            return _stood(message)
         case Receipt():
             return _receipt(message)
     raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AOS")
@@ -190,6 +195,12 @@ def _request_status(status: RequestStatus) -> Heard | None:
     return None
 
 
+def _stood(report: LimitReport) -> Heard:
+    """AOS-L5, AOS-L6: an answer, a change or a warning, of one of our accounts."""
+    stood = Stood(limit=Money(report.limit_minor), available=Money(report.available_minor))
+    return Heard(target=Target(noun="liquidity", id=report.account), event=stood)
+
+
 def _receipt(receipt: Receipt) -> Heard | None:
     """AOS-R2: a refused payment request; AOS-R5: an erroneous enquiry, one about an order never seen among them."""
     if receipt.code is ReceiptCode.ERRC and receipt.original_message_name in _ENQUIRY_NAMES:
@@ -197,6 +208,10 @@ def _receipt(receipt: Receipt) -> Heard | None:
         asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
         refused = EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason)
         return Heard(target=asked, event=refused)
+    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name in _LIMIT_NAMES:
+        code, reason = _words(receipt.reasons)
+        account = Target(noun="liquidity", id=ByAlias(QUESTION_ALIAS, receipt.original_message_id))
+        return Heard(target=account, event=RaiseRefused(code=code, reason=reason))
     if receipt.code is ReceiptCode.ERRC and receipt.original_message_name == MessageName.PROPRIETARY:
         code, reason = _words(receipt.reasons)
         reported = Target(noun="deficiency", id=ByAlias(deficiencies.REPORT_ALIAS, receipt.original_message_id))

@@ -17,12 +17,14 @@ from gateway.domain import credit as credits
 from gateway.domain import payment as payments
 from gateway.domain.events.credit import Arrived
 from gateway.domain.events.payment import Rejected, Settled
+from gateway.domain.liquidity import INCREASE_ALIAS, RaiseAccepted, RaiseRefused
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
 from gateway.doors.aos_mapping import Heard
 from gateway.ports import Target
 
 _CANCELLED = "CANCELLED"
+_LIMIT = "L"  # how references of our MT205 begin; those of payments begin with P
 
 
 def hear(message: Any, now: datetime) -> Heard | None:
@@ -32,13 +34,8 @@ def hear(message: Any, now: datetime) -> Heard | None:
         RefusedError: NOT_PERMITTED, AZIPS does not send this to a participant.
     """
     match message:
-        case mt.Accepted(related_reference=reference, reference=booking):
-            return Heard(target=_by_reference(reference), event=Settled(reference=booking, settled_at=now))
-        case mt.Refused(related_reference=reference, code=code, text=text):
-            return Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
-        case mt.StatusNotice(related_reference=reference, code=code, text=text):
-            cancelled = Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
-            return cancelled if code == _CANCELLED else None
+        case mt.Accepted() | mt.Refused() | mt.StatusNotice():
+            return _answer(message, now)
         case mt.CustomerTransfer():
             return _arrived_mt(message, now)
         case OrderStatus():
@@ -46,6 +43,34 @@ def hear(message: Any, now: datetime) -> Heard | None:
         case CreditTransfer():
             return _arrived_mx(message, now)
     raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AZIPS")
+
+
+def _answer(answer: mt.Accepted | mt.Refused | mt.StatusNotice, now: datetime) -> Heard | None:
+    reference = answer.related_reference
+    if reference.startswith(_LIMIT):
+        return _limit_answer(answer)
+    match answer:
+        case mt.Accepted(reference=booking):
+            return Heard(target=_by_reference(reference), event=Settled(reference=booking, settled_at=now))
+        case mt.StatusNotice(code=code) if code != _CANCELLED:
+            return None
+        case mt.Refused(code=code, text=text) | mt.StatusNotice(code=code, text=text):
+            return Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
+
+
+def _limit_answer(answer: mt.Accepted | mt.Refused | mt.StatusNotice) -> Heard | None:
+    """AOS-L1."""
+    target = _limit(answer.related_reference)
+    match answer:
+        case mt.Accepted():
+            return Heard(target=target, event=RaiseAccepted())
+        case mt.Refused(code=code, text=text):
+            return Heard(target=target, event=RaiseRefused(code=code, reason=text))
+    return None
+
+
+def _limit(reference: str) -> Target:
+    return Target(noun="liquidity", id=ByAlias(INCREASE_ALIAS, reference))
 
 
 def _by_reference(reference: str) -> Target:
