@@ -7,7 +7,6 @@ the Kafka-protocol broker for demonstration. Several such processes over one Pos
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -27,12 +26,14 @@ from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
+from adapters.ministries.topics import TopicWatch, wanted_topics
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from adapters.timestamping.adapter import TimeStampClient
 from certs.freshness import IssuerStanding, RevocationState
 from certs.http_signature import HttpSignaturePolicy
 from contracts.errors import ErrorCode, Refusal
+from contracts.events.topics import Topic
 from gateway.config import Config, build_rulebook
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.nouns import TABLES
@@ -47,6 +48,7 @@ from gateway.doors.intake import Intake
 from gateway.doors.metrics import Metrics
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
+from gateway.doors.root import noting, unknown_paths
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
@@ -64,7 +66,7 @@ from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.revocation import stop as stop_fetching
-from gateway.wire.server import VERIFIED, OnRefusal, Running, problem_response, serve_app, signed_http
+from gateway.wire.server import Running, serve_app, signed_http
 from gateway.wire.soap_server import SoapLimits
 
 _EMBEDDED = "embedded"
@@ -88,6 +90,25 @@ def policies(config: Config) -> dict[str, RetryPolicy]:
         for row in config.deliveries
     }
     return own | {"default": default}
+
+
+def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:
+    """How to reach the brokers at `bootstrap`."""
+    settings = config.kafka
+    password = settings.sasl_password_file.read_text().strip() if settings.sasl_password_file else None
+    return KafkaSettings(
+        bootstrap_servers=bootstrap,
+        client_id=settings.client_id,
+        ssl=kafka_ssl(config),
+        sasl_mechanism=settings.sasl_mechanism,
+        user_name=settings.sasl_username if settings.security_protocol == "SASL_SSL" else None,
+        password=password,
+    )
+
+
+def topics_of(config: Config) -> tuple[Topic, ...]:
+    """The topics that the gateway and the ministries of the configuration use."""
+    return wanted_topics({ministry.code: ministry.topic for ministry in config.ministries}, config.kafka.receipts_topic)
 
 
 @dataclass(slots=True)
@@ -156,7 +177,8 @@ class _Assembly:
         if (asked := config.liquidity) is not None:
             liquidity = LiquidityWatch(store, engine, asked.account, clock=self.clock, every_s=asked.ask_every_s)
             self.stack.push_async_callback(stop_fetching, asyncio.create_task(liquidity.run(), name="liquidity"))
-        receipts, self.topics = await self.receipts(engine, kafka), self.topic_watch(kafka)
+        receipts = await self.receipts(engine, kafka)
+        self.topics = self.topic_watch(kafka)
         answers, self.stamping = self.answers(engine), self.stamps(store)
         application = self.application(engine, answers, receipts, deficiencies, self.intake(watchdog))
         running = await serve_app(application, config.http.host, config.http.port, server_ssl(config))
@@ -185,15 +207,7 @@ class _Assembly:
             broker.start()
             self.stack.callback(broker.close)
             bootstrap = broker.bootstrap_servers
-        password = settings.sasl_password_file.read_text().strip() if settings.sasl_password_file else None
-        return KafkaSettings(
-            bootstrap_servers=bootstrap,
-            client_id=settings.client_id,
-            ssl=kafka_ssl(self.config),
-            sasl_mechanism=settings.sasl_mechanism,
-            user_name=settings.sasl_username if settings.security_protocol == "SASL_SSL" else None,
-            password=password,
-        )
+        return kafka_settings(self.config, bootstrap)
 
     def adapters(self, kafka: KafkaSettings, deficiencies: Deficiencies) -> Mapping[str, Adapter]:
         """One adapter per channel."""
@@ -354,6 +368,15 @@ class _Assembly:
             clock=self.clock,
         )
 
+    def topic_watch(self, kafka: KafkaSettings) -> TopicWatch | None:
+        """Start looking at the topics; the embedded broker has them."""
+        if self.config.kafka.bootstrap == _EMBEDDED:
+            return None
+        watch = TopicWatch(kafka, topics_of(self.config))
+        watch.start()
+        self.stack.push_async_callback(watch.close)
+        return watch
+
     def application(
         self,
         engine: Engine,
@@ -471,27 +494,6 @@ class _Assembly:
             return not standings or any(one.state is not RevocationState.CLOSED for one in standings)
 
         checks: dict[str, Check] = {"store": database, "broker": broker, "revocation": revocation}
+        if self.topics is not None:
+            checks["topics"] = self.topics.ready
         return checks if self.stamping is None else checks | {"timeStamps": self.stamping.ready}
-
-
-def noting(note: NoteRefusal) -> OnRefusal:
-    """A middleware's refusals as journal lines."""
-
-    async def on_refusal(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
-        verified = request.get(VERIFIED)
-        source = None if verified is None else verified.signer.participant
-        await note(source, request.path, refusal, None if body is None else hashlib.sha256(body).hexdigest())
-
-    return on_refusal
-
-
-@web.middleware
-async def unknown_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Paths that no door has answer with a problem document too."""
-    try:
-        return await handler(request)
-    except web.HTTPNotFound:
-        refusal = Refusal(code=ErrorCode.NOT_FOUND, facts={"path": request.path})
-    except web.HTTPMethodNotAllowed:
-        refusal = Refusal(code=ErrorCode.METHOD_NOT_ALLOWED, facts={"method": request.method})
-    return problem_response(refusal, request.headers.get("Accept-Language", ""))

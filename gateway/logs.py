@@ -15,6 +15,8 @@ _SHARED: tuple[structlog.types.Processor, ...] = (
     structlog.processors.StackInfoRenderer(),
 )
 
+_TOO_LOUD = ("aiokafka",)  # says an outage several times a second; our readers and writers say it once
+
 
 def set_up(level: str, *, json_lines: bool) -> None:
     """Send our own and the libraries' records through one formatter. Call once, at start."""
@@ -34,6 +36,8 @@ def set_up(level: str, *, json_lines: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _TOO_LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

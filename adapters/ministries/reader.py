@@ -83,6 +83,7 @@ class Reader:
         try:
             await consumer.start()
             self.reading.set()
+            self._note_end()
             while True:
                 record = await _next(consumer)
                 await self._handle_until_done(record)
@@ -120,8 +121,16 @@ class Reader:
             self._note(error)
 
     def _note(self, error: BaseException) -> None:
-        self.last_fault = f"{type(error).__name__}: {error}".rstrip(": ")
-        _log.warning("reading %s: %s", self._settings.topic, self.last_fault)
+        """Remember the fault, and say it once however often it is met."""
+        fault = f"{type(error).__name__}: {error}".rstrip(": ")
+        if fault != self.last_fault:
+            _log.warning("reading %s: %s", self._settings.topic, fault)
+        self.last_fault = fault
+
+    def _note_end(self) -> None:
+        if self.last_fault is not None:
+            _log.warning("reading %s again", self._settings.topic)
+        self.last_fault = None
 
 
 async def _next(consumer: AIOKafkaConsumer) -> ReadRecord:

@@ -15,6 +15,7 @@ COMMANDS = (
     ("credit", "gateway.cli.person:credit_app", "Return an incoming credit that is asked back, or keep it."),
     ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
+    ("kafka", "gateway.cli.kafka:app", "The topics on the cluster: create them, compare them with the declared ones."),
     ("backup", "gateway.cli.backup:backup", "Copy the whole state into one file while the gateway runs."),
     ("restore", "gateway.cli.backup:restore", "Make the store of a backup, believed only when every chain holds."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),

@@ -36,11 +36,11 @@ from contracts.soap import model
 from contracts.soap.codec import write
 from contracts.soap.envelope import to_bytes, wrap
 from contracts.soap.names import SoapVersion
-from gateway.bootstrap import unknown_paths
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.metrics import Metrics
 from gateway.doors.rest import PREFIX, RestSettings, rest_app
+from gateway.doors.root import unknown_paths
 from gateway.doors.soap import PREFIX as SOAP_PREFIX
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.ports import Answer, Message
