@@ -88,7 +88,7 @@ class RaiseRefused:
 
 
 _S = LiquidityState
-TABLE = StateTable("liquidity", Liquidity, LiquidityState, final=(_S.ENOUGH,), waiting_for_person=(_S.SHORT,))
+TABLE = StateTable("liquidity", Liquidity, LiquidityState, final=(), waiting_for_person=(_S.SHORT,))
 
 
 def _question(context: Context) -> tuple[Effect, ...]:
