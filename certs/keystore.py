@@ -91,6 +91,11 @@ class Credential:
         return key.sign_message(data)
 
     @property
+    def is_in_device(self) -> bool:
+        """Whether a signature has to be waited for."""
+        return not isinstance(self.private_key, RSAPrivateKey | EllipticCurvePrivateKey)
+
+    @property
     def public_key(self) -> PublicKey:
         """The certificate's key, which tells the algorithm. Raises RefusedError(CERTIFICATE_USAGE)."""
         return public_key_of(self.certificate)

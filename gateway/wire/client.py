@@ -10,6 +10,7 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from secrets import token_urlsafe
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +19,14 @@ import aiohttp
 from yarl import URL
 
 from certs.http_signature import HttpRequestParts, HttpResponseParts, sign_request, verify_response
+from certs.keystore import Credential
 from certs.trust import Signer
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Exhibit
 from gateway.wire.addresses import ForbiddenAddressError
-from gateway.wire.identity import Identity
+from gateway.wire.identity import Identity, signing
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.resolver import GuardedResolver
 from gateway.wire.rules import WireRules
@@ -101,7 +103,10 @@ class SignedClient:
                 does not hold (`refusal` says why).
         """
         target = URL(url, encoded=True)
-        sent = self._prepare(method, target, body, content_type, headers or {}, sign=sign)
+        sent = self._prepare(method, target, body, content_type, headers or {})
+        if sign:
+            credential = self._identity().credential
+            sent = await signing(credential, partial(self._signed, sent, credential))
         attempt = _Attempt(exhibits=[exhibit("out", request_octets(sent), signer=self._own_name() if sign else None)])
         answer = await self._exchange(target, sent, attempt)
         signer = self._verified(answer, sent, attempt, expected_participant) if verify else None
@@ -130,8 +135,6 @@ class SignedClient:
         body: bytes,
         content_type: str | None,
         headers: Mapping[str, str],
-        *,
-        sign: bool,
     ) -> HttpRequestParts:
         authority = target.host_port_subcomponent
         if authority is None:
@@ -140,7 +143,7 @@ class SignedClient:
         fields = {"Host": authority.lower(), "Accept-Encoding": "identity", **headers}
         if content_type is not None:
             fields["Content-Type"] = content_type
-        parts = HttpRequestParts(
+        return HttpRequestParts(
             method=method.upper(),
             authority=fields["Host"],
             path=target.raw_path or "/",
@@ -148,10 +151,10 @@ class SignedClient:
             headers=tuple(fields.items()),
             body=body,
         )
-        if not sign:
-            return parts
+
+    def _signed(self, parts: HttpRequestParts, credential: Credential) -> HttpRequestParts:
         nonce = token_urlsafe(_NONCE_BYTES)
-        return parts.with_headers(sign_request(parts, self._identity().credential, now=self._clock(), nonce=nonce))
+        return parts.with_headers(sign_request(parts, credential, now=self._clock(), nonce=nonce))
 
     def _check_host(self, target: URL) -> None:
         """Numeric addresses never come to the resolver, so they are judged here."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from certs.keystore import Credential
 from certs.trust import TrustStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +19,8 @@ class Identity:
 
     credential: Credential
     trust: TrustStore
+
+
+async def signing(credential: Credential, work: Callable[[], T]) -> T:
+    """Do what signs: a device is waited for in a thread, so that the loop goes on; a key in memory is quicker."""
+    return await asyncio.to_thread(work) if credential.is_in_device else work()

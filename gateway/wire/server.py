@@ -13,6 +13,7 @@ import ssl as tls
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,7 +24,7 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.ports import Exhibit
 from gateway.wire.admission import Admission, Everybody, retry_after
-from gateway.wire.identity import Identity
+from gateway.wire.identity import Identity, signing
 from gateway.wire.listener import Runner, name_ourselves
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
@@ -133,7 +134,7 @@ def signed_http(
         )
         response = await exchange.answer(handler, body_max_bytes)
         if exchange.signed:
-            exchange.sign(response)
+            await signing(exchange.identity.credential, partial(exchange.sign, response))
         if keep_answer is not None and exchange.sent is not None and EXHIBIT in request:
             keep_answer(request[EXHIBIT], exchange.exhibit)
         return response

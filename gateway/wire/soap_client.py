@@ -10,10 +10,12 @@ import ssl as tls
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lxml import etree
 
+from certs.keystore import Credential
 from certs.trust import Verified
 from certs.wss import sign_envelope, verify_envelope
 from contracts.errors import ErrorCode
@@ -29,7 +31,7 @@ from contracts.xml import XmlLimits, parse_xml
 from gateway.errors import OutcomeUnknownError
 from gateway.ports import Exhibit
 from gateway.wire.client import ANY, SignedAnswer, SignedClient
-from gateway.wire.identity import Identity
+from gateway.wire.identity import Identity, signing
 from gateway.wire.rules import WireRules
 from gateway.wire.soap_server import envelope_exhibit
 
@@ -80,10 +82,9 @@ class SoapClient:
             OutcomeUnknownError: sent, then timeout, broken connection, or an answer that is not signed by the expected
                 participant, not by the schema, or not to this request (`refusal` says why).
         """
-        sent = self._signed(message)
-        out = replace(
-            envelope_exhibit("out", self._version, sent, None), signer=self._identity().credential.participant
-        )
+        credential = self._identity().credential
+        sent = await signing(credential, partial(self._signed, message, credential))
+        out = replace(envelope_exhibit("out", self._version, sent, None), signer=credential.participant)
         answer = await self._http.request(
             "POST",
             url,
@@ -107,9 +108,9 @@ class SoapClient:
         """Close all connections."""
         await self._http.close()
 
-    def _signed(self, message: Any) -> bytes:
+    def _signed(self, message: Any, credential: Credential) -> bytes:
         envelope = wrap(self._version, written(message))
-        sign_envelope(envelope, self._identity().credential, now=self._clock())
+        sign_envelope(envelope, credential, now=self._clock())
         return to_bytes(envelope)
 
     def _verified(self, answer: SignedAnswer, expected_participant: str) -> tuple[Verified, etree._Element]:

@@ -19,12 +19,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 from lxml import etree
 
+from certs.keystore import Credential
 from certs.trust import Verified
 from certs.wss import WssExpectations, sign_envelope, verify_envelope
 from contracts.errors import ErrorCode, Refusal
@@ -38,7 +40,7 @@ from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
 from gateway.wire.admission import Admission, retry_after
-from gateway.wire.identity import Identity
+from gateway.wire.identity import Identity, signing
 from gateway.wire.server import EVERYBODY, KeepAnswer, read_body
 
 EXPECTED = WssExpectations(inclusive_namespaces=True)  # WSS4J, which most banks use, writes them
@@ -132,7 +134,8 @@ class SoapEndpoint(Generic[CallerT]):
             await self._note(request, call, refusal)
             content = fault(call.version, refusal, call.message_id)
             status = http_status(call.version, is_ours(refusal))
-        answer = self._signed(call.version, content)
+        credential = self._identity().credential
+        answer = await signing(credential, partial(self._signed, call.version, content, credential))
         if self._keep_answer is not None and call.exhibit is not None:
             self._keep_answer(call.exhibit, lambda: self._exhibit(call.version, answer))
         if self._on_answered is not None:
@@ -187,9 +190,9 @@ class SoapEndpoint(Generic[CallerT]):
         except Exception:
             _log.exception("a refusal could not be noted: %s", refusal.code)
 
-    def _signed(self, version: SoapVersion, content: etree._Element) -> bytes:
+    def _signed(self, version: SoapVersion, content: etree._Element, credential: Credential) -> bytes:
         envelope = wrap(version, content)
-        sign_envelope(envelope, self._identity().credential, now=self._clock())
+        sign_envelope(envelope, credential, now=self._clock())
         return to_bytes(envelope)
 
     def _exhibit(self, version: SoapVersion, answer: bytes) -> Exhibit:

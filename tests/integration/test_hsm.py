@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 
@@ -25,6 +27,9 @@ from contracts.xml import parse_xml
 from gateway.errors import OurFaultError
 from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder
+from gateway.wire.client import SignedClient
+from gateway.wire.identity import Identity
+from gateway.wire.server import serve_app, signed_http
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 PIN, TOKEN = "1234", "eherrac-test"
@@ -146,3 +151,30 @@ def test_a_session_that_broke_is_opened_again(device: Device) -> None:
     key.close()  # as when the device was restarted
     assert len(credential.sign(b"again")) == 64
     key.close()
+
+
+async def test_clients_and_doors_sign_with_the_device(device: Device) -> None:
+    key = Pkcs11Key(device.place("p256"))
+    identity = Identity(Credential.in_device(key, device.chains["p256"]), device.trust)
+
+    async def hello(_: web.Request) -> web.Response:
+        return web.Response(body=b"salam", content_type="text/plain")
+
+    app = web.Application(middlewares=[signed_http(lambda: identity, clock=lambda: NOW)])
+    app.add_routes([web.post("/x", hello)])
+    running = await serve_app(app, "127.0.0.1", 0)
+    client = SignedClient(lambda: identity, timeout_s=5, clock=lambda: NOW)
+    try:
+        answers = await asyncio.gather(
+            *(
+                client.request(
+                    "POST", f"{running.address}/x", body=b"a", content_type="text/plain", expected_participant="GATEWAY"
+                )
+                for _ in range(8)
+            )
+        )
+    finally:
+        await client.close()
+        await running.close()
+        key.close()
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b"salam")}
