@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from contracts.errors import ErrorCode
@@ -63,3 +65,14 @@ def test_a_fault_of_the_header_is_told_but_not_that_it_is_unsigned():
     wrapped = envelope.wrap(samples.TRANSFER, from_bic=samples.OPERATOR_BIC, to_bic=samples.SYSTEM_BIC)
     next(wrapped.iter("{*}BizMsgIdr")).text = "ə"
     assert _found(etree.tostring(wrapped)) == [("BizMsgIdr", "AOS-C4", "SCHEMA_INVALID")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(samples.SAMPLES)), st.data())
+def test_whatever_is_checked_is_judged(name, data):
+    """A few bytes changed anywhere: faults or none, never a failure."""
+    sound = _bytes(samples.SAMPLES[name])
+    start = data.draw(st.integers(0, len(sound)))
+    changed = sound[:start] + data.draw(st.binary(max_size=3)) + sound[start + data.draw(st.integers(0, 3)) :]
+    for fault in profile.faults(changed):
+        assert fault.rule.startswith("AOS-C")

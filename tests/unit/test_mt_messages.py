@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
@@ -79,3 +81,16 @@ def test_a_message_beyond_the_limit_of_fin_is_not_read():
 def test_what_we_may_not_say_is_never_written(change):
     with pytest.raises(RefusedError):
         write(replace(LIMIT_ORDER, **change))
+
+
+@given(st.sampled_from(sorted(SAMPLES)), st.data())
+def test_whatever_comes_in_is_read_or_refused(number, data):
+    """A byte changed, left out or put in anywhere: never another failure than a refusal."""
+    sound = write(SAMPLES[number])
+    start = data.draw(st.integers(0, len(sound)))
+    end = data.draw(st.integers(start, min(len(sound), start + 3)))
+    try:
+        message = read(sound[:start] + data.draw(st.binary(max_size=4)) + sound[end:])
+    except RefusedError:
+        return
+    assert read(write(message)) == message

@@ -29,6 +29,7 @@ class Requests:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._by_reference: dict[tuple[str, str], HeldRequest] = {}  # end-to-end id and debtor agent; the first stays
 
     def requested(self, request: PaymentRequest, sender_bic: str, now: datetime) -> Outgoings:
         """To the debtor agent, or AOS-R2."""
@@ -38,12 +39,14 @@ class Requests:
                 sender_bic, request.message_id, MessageName.REQUEST, now, code=ReceiptCode.RJCT, reasons=found
             )
             return (receipt,)
-        self._core.requests[request.message_id] = HeldRequest(
+        held = HeldRequest(
             request=request,
             initiator_bic=sender_bic,
             state=RequestState.PASSED,
             due=now + timedelta(seconds=self._core.rules.request_interval_s),
         )
+        self._core.requests[request.message_id] = held
+        self._by_reference.setdefault((request.end_to_end_id, request.debtor.bic), held)
         return (Outgoing(to_bic=request.debtor.bic, message=request, end_to_end_id=request.end_to_end_id),)
 
     def declined(self, status: RequestStatus, sender_bic: str, now: datetime) -> Outgoings:
@@ -73,11 +76,7 @@ class Requests:
 
     def answered_by(self, transfer: CreditTransfer) -> HeldRequest | None:
         """The request of this debtor agent with the order's end-to-end id, in whatever state it is."""
-        for held in self._core.requests.values():
-            request = held.request
-            if request.end_to_end_id == transfer.end_to_end_id and request.debtor.bic == transfer.debtor.bic:
-                return held
-        return None
+        return self._by_reference.get((transfer.end_to_end_id, transfer.debtor.bic))
 
     @staticmethod
     def is_answer(transfer: CreditTransfer, held: HeldRequest) -> bool:
