@@ -19,8 +19,8 @@ from gateway.engine import codec
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
 from gateway.store.errors import StoreUnavailableError
-from gateway.store.interface import Lane
-from gateway.store.rows import OutboxRow
+from gateway.store.interface import Lane, Transaction
+from gateway.store.rows import LaneRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 _STORE_PAUSE_S = 0.5
@@ -82,7 +82,7 @@ class Dispatcher:
     async def _look(self) -> float:
         """Claim and start what is due; how long to sleep then, seconds."""
         try:
-            return 0.0 if await self._claim() else await self._pause_s()
+            return self._pause_s(await self._claim())
         except StoreUnavailableError as error:
             _log.warning("store unavailable", reason=str(error))
         except Exception:
@@ -114,16 +114,20 @@ class Dispatcher:
         """How many more attempts may begin."""
         return self._breakers.get(lane, CLOSED).places(self._concurrency, now) - self._busy[lane]
 
-    async def _claim(self) -> int:
+    async def _claim(self) -> list[LaneRow]:
+        """Take and start all that is due and has a place; what each lane has next, as of the same transaction."""
         now, limits = self._clock(), dict.fromkeys(self._channels, self._concurrency)
         known = {*self._breakers, *(lane for lane, busy in self._busy.items() if busy)}
         taken = {lane: self._concurrency - self._room(lane, now) for lane in known}
-        rows = await self._engine.store.transact(
-            lambda tx: tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits, taken=taken)
-        )
+
+        def work(tx: Transaction) -> tuple[list[OutboxRow], list[LaneRow]]:
+            rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits, taken=taken)
+            return rows, tx.lanes()
+
+        rows, heads = await self._engine.store.transact(work)
         for row in rows:
             self._start(row)
-        return len(rows)
+        return heads
 
     def _start(self, row: OutboxRow) -> None:
         lane = (row.channel, row.recipient)
@@ -134,8 +138,9 @@ class Dispatcher:
 
     def _finished(self, task: asyncio.Task[None], lane: Lane) -> None:
         self._tasks.discard(task)
+        if self._room(lane, self._clock()) <= 0:
+            self._wake.set()  # rows may wait for the place; whatever else became due, the engine has told us of
         self._busy[lane] -= 1
-        self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
 
@@ -191,9 +196,9 @@ class Dispatcher:
             attachment=attachment,
         )
 
-    async def _pause_s(self) -> float:
-        """Until the next row of a lane with room; an attempt that ends wakes us by itself."""
-        heads, now = await self._engine.store.read(lambda reader: reader.lanes()), self._clock()
+    def _pause_s(self, heads: list[LaneRow]) -> float:
+        """Until the next row of a lane with room; an attempt that ends in a full one wakes us by itself."""
+        now = self._clock()
         waits = [
             (head.visible_at - now).total_seconds()
             for head in heads

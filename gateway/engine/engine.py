@@ -63,12 +63,13 @@ class Engine:
         """
         now = self._clock()
         try:
-            answer, alarms = await self.store.transact(lambda tx: self._receive(tx, message, now))
+            answer, step = await self.store.transact(lambda tx: self._receive(tx, message, now))
         except StoreError as error:
             raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
         except RefusedError as refused:
             return await self._answered_meanwhile(message, refused)
-        self._after(alarms)
+        if step is not None:
+            self._after(step.alarms, wake=step.adds_to_outbox)
         return answer
 
     async def _answered_meanwhile(self, message: Message, refused: RefusedError) -> Answer:
@@ -192,18 +193,20 @@ class Engine:
         rows = await self.store.read(lambda reader: reader.list_nouns("recipient", state=RecipientState.SILENT))
         return [(channel, recipient) for channel, _, recipient in (row.id.partition("/") for row in rows)]
 
-    def _after(self, alarms: list[Alarm]) -> None:
+    def _after(self, alarms: list[Alarm], *, wake: bool = True) -> None:
         for alarm in alarms:
             _log.warning("alarm", alarm=alarm.code, facts=alarm.facts)
-        self.wake()
+        if wake:
+            self.wake()
 
     def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
         return Step(tx, self._tables, self._rules, now, cause)
 
-    def _receive(self, tx: Transaction, message: Message, now: datetime) -> tuple[Answer, list[Alarm]]:
+    def _receive(self, tx: Transaction, message: Message, now: datetime) -> tuple[Answer, Step | None]:
+        """The answer, and the step that led to it; None for a message that was answered before."""
         known = tx.find_inbox(message.source, message.id)
         if known is not None:
-            return self._first_answer(known, message), []
+            return self._first_answer(known, message), None
         step = self._step(tx, Cause(source=message.source, id=message.id), now)
         held = self._target(step, message)
         step.tell(held, message.event)
@@ -221,7 +224,7 @@ class Engine:
                 received_at=now,
             )
         )
-        return answer, step.alarms
+        return answer, step
 
     @staticmethod
     def _first_answer(known: InboxRow, message: Message) -> Answer:

@@ -81,7 +81,7 @@ class FeedBody:
 
 
 class Step:
-    """The unit of work. Not for use after `finish`."""
+    """The unit of work. After `finish` only `alarms` and `adds_to_outbox` (a delivery or a timer) may be asked for."""
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Step:
         self._queue: deque[tuple[Held, Event]] = deque()
         self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
         self.alarms: list[Alarm] = []
+        self.adds_to_outbox = False
 
     def resolve(self, noun: str, name: str | ByAlias) -> str | None:
         """The id behind a name; None for an alias nobody has."""
@@ -216,8 +217,10 @@ class Step:
             case Tell():
                 self._pass_on(held, effect)
             case Send():
+                self.adds_to_outbox = True
                 self._sends.append((effect.recipient, self._outbox(held, index, effect), effect))
             case Timer():
+                self.adds_to_outbox = True
                 self._tx.set_timer(self._timer(held, effect))
             case CancelTimer(name=name):
                 self._tx.cancel_timer(held.table.name, held.id, name, now=self._now)

@@ -33,11 +33,15 @@ class SqliteSession(Session):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__("sqlite")
         self._connection = connection
+        self._columns: dict[str, tuple[str, ...]] = {}  # by query; they stay while the connection does
 
     def select(self, query: str, values: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         try:
             cursor = self._connection.execute(self._queries[query], values)
-            return tuple([column[0] for column in cursor.description]), cursor.fetchall()
+            columns = self._columns.get(query)
+            if columns is None:
+                columns = self._columns[query] = tuple([column[0] for column in cursor.description])
+            return columns, cursor.fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
 
@@ -162,11 +166,24 @@ class _Writer(_Worker[SqlTransaction]):
     def _run_group(self, group: list[_Job]) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            if len(group) == 1:
+                self._attempt_alone(group[0])
+                return
             for job in group:
                 self._attempt(job)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(group, error)
+
+    def _attempt_alone(self, job: _Job) -> None:
+        """Run one work that shares its transaction with no other: an error undoes the transaction."""
+        try:
+            job.result = job.work(self._handle)
+        except BaseException as error:
+            job.error = error
+            self._connection.execute("ROLLBACK")
+        else:
+            self._connection.execute("COMMIT")
 
     def _attempt(self, job: _Job) -> None:
         """Run one work; an error undoes it alone. When SQLite dropped the whole transaction (disk full), raise."""
