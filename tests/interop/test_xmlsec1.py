@@ -59,7 +59,7 @@ def test_xmlsec1_verifies_our_envelopes_and_iso_messages(xmlsec1: Verifies, tmp_
 
 
 def test_most_wrapped_envelopes_pass_xmlsec1_and_none_passes_us(xmlsec1: Verifies, shared_testdata: Path) -> None:
-    """Why we verify ourselves (ADR 0007); that none passes us is `tests/security/test_xsw_corpus.py`."""
+    """Why we verify ourselves (ADR 0008); that none passes us is `tests/security/test_xsw_corpus.py`."""
     folder = shared_testdata / "xsw-soap"
     listed = [
         (index.parent / name, taken == "yes")

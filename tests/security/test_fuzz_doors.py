@@ -216,6 +216,16 @@ def test_envelopes_of_anything(doors: Doors, data: st.DataObject, version: SoapV
     doors.knock(octets(parts))
 
 
+def test_a_number_that_no_store_keeps_is_refused_by_the_schema(doors: Doors) -> None:
+    """Found here: it had passed the schema and fallen in the database."""
+    content = write(model.GetFeed(message_id="f-5", after=10**15, limit=10))
+    root = wrap(SoapVersion.V12, content)
+    sign_envelope(root, doors.town.identity("999101").credential, now=doors.town.now())
+    headers = (("Content-Type", SoapVersion.V12.content_type),)
+    parts = HttpRequestParts(method="POST", authority="x", path="/soap/v1", headers=headers, body=to_bytes(root))
+    assert doors.knock(octets(parts)) == 400
+
+
 @EXAMPLES
 @given(data=st.data(), raw=st.integers(0, 9))
 def test_iso_messages_of_anything(doors: Doors, data: st.DataObject, raw: int) -> None:
