@@ -1,4 +1,4 @@
-"""Sixteen thousand attacks on our own signed messages at the doors: nothing is processed that was not signed so.
+"""Seventeen thousand attacks on our own signed messages at the doors: nothing is processed that was not signed so.
 
 Each door is the real one, without its socket: what it hands to the engine is compared with what honest participants
 said. The attacker holds no key; for AÖS he is given the channel's, so that only the message's own signature is left.
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import http_changes
 import orjson
@@ -52,12 +53,26 @@ from contracts.events.protocols import ProtocolReceipted, write_receipt
 from contracts.iso20022.samples import STATUS, TRANSFER
 from contracts.receipt.codec import Receipt, build_receipt
 from contracts.soap import model
+from contracts.soap.model import Notice as SoapNotice
+from contracts.soap.model import Notify, NotifyResponse
 from contracts.soap.names import SoapVersion
 from gateway.ports import Message
+from gateway.wire.client import SignedAnswer
+from gateway.wire.soap_client import SoapClient, _reply
 
 SEED = 20261122
 SOAP_MUTANTS, ISO_MUTANTS, RECEIPT_MUTANTS = 4_000, 3_000, 2_000
-REST_MUTANTS, ANSWER_MUTANTS, CONTAINER_MUTANTS = 4_500, 1_000, 1_500  # 16 000 with those above
+REST_MUTANTS, ANSWER_MUTANTS, CONTAINER_MUTANTS = 4_500, 1_000, 1_500  # 17 500 with those above
+NOTICE = SoapNotice(
+    id="w-1",
+    sequence=1,
+    version=1,
+    kind="offer_opened",
+    lot_id="LOT-B",
+    subject_id="LOT-B.offer",
+    state="open",
+    occurred_at=NOW,
+)
 
 
 async def attack(world: World, honest: list[HttpRequestParts], mutants: Iterable[HttpRequestParts]) -> Counter[str]:
@@ -250,3 +265,32 @@ async def test_a_replay_at_another_door_under_another_name_or_later_is_refused()
     old = old.with_headers(sign_request(old, world.key(BANK), now=NOW - timedelta(minutes=6), nonce="n"))
     assert _code((await world.knock(old))[1]) == ErrorCode.SIGNATURE_AGE
     assert world.taken == []
+
+
+async def test_no_attack_on_a_soap_answer_is_believed() -> None:
+    """Our SOAP client takes only this participant's answer to this request; a mutant of it, or another's, never."""
+    world = await World.open()
+    client = SoapClient(lambda: world.identities["GATEWAY"], timeout_s=1, clock=lambda: NOW)
+    asked = Notify(message_id="w-1", notice=NOTICE)
+    honest = [
+        soap(world, BANK, NotifyResponse(in_reply_to="w-1", received_at=NOW)),
+        soap(world, BANK, NotifyResponse(in_reply_to="w-2", received_at=NOW)),
+        soap(world, OTHER_BANK, NotifyResponse(in_reply_to="w-1", received_at=NOW - timedelta(days=1))),
+    ]
+
+    def believed(body: bytes) -> Any:
+        answer = SignedAnswer(status=200, headers={}, body=body, signer=None, exhibits=())
+        return _reply(client._verified(answer, BANK)[1], asked)
+
+    said = believed(honest[0])
+    for wrong in honest[1:]:
+        with pytest.raises(RefusedError):
+            believed(wrong)
+    verdicts: Counter[str] = Counter()
+    for mutant in xml_changes.deep_mutants(SEED, ANSWER_MUTANTS, honest[0], honest[1:]):
+        try:
+            assert believed(mutant) == said, mutant
+            verdicts["accepted"] += 1
+        except RefusedError as refused:
+            verdicts[refused.refusal.code] += 1
+    deep(verdicts, 8, 0.1)
