@@ -75,7 +75,7 @@ def token_of(answer: bytes, nonce: int) -> bytes:
         response = tsp.TimeStampResp.load(answer, strict=True)
         status = str(response["status"]["status"].native)
         if status not in _GRANTED:
-            raise refuse(ErrorCode.SIGNATURE_MISSING, what="time-stamp", status=status)
+            raise refuse(ErrorCode.SIGNATURE_MISSING, what=f"time-stamp (status {status})")
         token: bytes = response["time_stamp_token"].dump()
         _, info = _parts(token)
         answered = info["nonce"].native

@@ -228,7 +228,7 @@ def _read(name: str, entries: Mapping[str, bytes], read: Callable[[bytes], T]) -
     try:
         return read(entries[name])
     except ValueError:
-        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, part=name) from None
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what=name) from None
 
 
 def _is_issuer(certificate: x509.Certificate) -> bool:
