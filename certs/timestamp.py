@@ -69,7 +69,7 @@ def token_of(answer: bytes, nonce: int) -> bytes:
     """The token in an authority's answer; not verified yet but for being the answer to this query.
 
     Raises:
-        RefusedError: SIGNATURE_MALFORMED; SIGNATURE_MISSING, the authority gave none (facts: status).
+        RefusedError: SIGNATURE_MALFORMED; SIGNATURE_MISSING, the authority gave none (facts: what).
     """
     try:
         response = tsp.TimeStampResp.load(answer, strict=True)

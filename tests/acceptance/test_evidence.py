@@ -311,7 +311,7 @@ def test_without_the_lists_nobody_is_believed(case: Case) -> None:
 
     report = case.resealed(without)
     assert not report.holds
-    assert report.findings[0].refusal.facts["part"] == REVOCATION_NAME
+    assert report.findings[0].refusal.facts["what"] == REVOCATION_NAME
 
 
 def test_a_stranger_s_authority_brought_along_makes_nobody_trusted(case: Case, elsewhere: Path) -> None:
