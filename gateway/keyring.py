@@ -13,16 +13,21 @@ from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
 from gateway.config import Config
 from gateway.config.outbound import address_rule
+from gateway.errors import OurFaultError
 from gateway.expiry import ExpiryWatch
 from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder
+from gateway.vault import Vault
+from gateway.vault_watch import VaultWatch
 from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources, stop
 from gateway.wire.rules import WireRules
 
 
 def key_folder(config: Config) -> KeyFolder:
-    """Where our keys and the lists of whom we trust are. Raises OurFaultError: the device cannot be used."""
+    """Where our keys and the lists of whom we trust are. Raises OurFaultError: no device, a closed vault."""
     keys, revocation = config.keys, config.revocation
+    if keys.vault is not None and not (keys.directory / keys.key).is_file():
+        raise OurFaultError(f"the vault is closed: two custodians open it (vault open --into {keys.key})")
     return KeyFolder(
         directory=keys.directory,
         key=keys.key,
@@ -44,6 +49,9 @@ async def start_key_tasks(
         await fetcher.refresh()
         stack.push_async_callback(stop, asyncio.create_task(fetcher.run(), name="revocation"))
     stack.push_async_callback(stop, asyncio.create_task(watch.run(), name="expiry"))
+    if config.keys.vault is not None:
+        look = VaultWatch(Vault(config.keys.vault), clock=clock)
+        stack.push_async_callback(stop, asyncio.create_task(look.run(), name="vault"))
     return watch
 
 

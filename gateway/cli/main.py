@@ -20,6 +20,7 @@ COMMANDS = (
     ("restore", "gateway.cli.backup:restore", "Make the store of a backup, believed only when every chain holds."),
     ("verify", "gateway.cli.verify:app", "Check a sealed protocol or a signed message offline."),
     ("evidence", "gateway.cli.evidence:app", "Export everything about a lot in one sealed file; verify one offline."),
+    ("vault", "gateway.cli.vault:app", "The signing key under dual control: open, close, check, book."),
     ("pki", "gateway.cli.pki:app", "Development certificates: authority, participants, revocation."),
     ("config", "gateway.cli.config:app", "Check the configuration; list every setting."),
 )

@@ -70,6 +70,9 @@ def file_faults(config: Config) -> tuple[Fault, ...]:
     """The files that the configuration names and that cannot be found."""
     keys, http, kafka = config.keys, config.http, config.kafka
     named = {f"keys.{name}": keys.directory / getattr(keys, name) for name in ("key", "chain", "anchors")}
+    if keys.vault is not None:
+        del named["keys.key"]  # is there only while the vault is open
+        named["keys.vault"] = keys.vault / "vault.json"
     named |= {f"keys.crls.{n}": keys.directory / crl for n, crl in enumerate(keys.crls)}
     named |= {f"http.{name}": getattr(http, name) for name in ("tls_certificate", "tls_key", "tls_client_ca")}
     tls = ("tls_ca", "tls_certificate", "tls_key", "sasl_password_file")

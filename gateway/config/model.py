@@ -78,6 +78,9 @@ class KeysSettings(Section):
     directory: BesidePath = Field(description="Folder of keys, certificates and revocation lists")
     key: str = Field("key.pem", description="Our private key, RSA-2048 or P-256")
     chain: str = Field("chain.pem", description="Our certificate and those that issued it, ours first")
+    vault: BesidePath | None = Field(
+        None, description="Folder of the vault that `key` is opened from (`vault open --into`); its look is watched"
+    )
     anchors: str = Field("anchors.pem", description="Root certificates that we trust")
     intermediates: str = Field("intermediates.pem", description="Issuing authorities' certificates")
     crls: tuple[str, ...] = Field(("crl.pem",), min_length=1, description="Revocation lists")

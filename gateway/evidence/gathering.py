@@ -1,4 +1,4 @@
-"""Gathering everything about a lot from the store, and sealing it into one file (ASiC-E).
+"""Gathering everything about a lot from the store, and sealing it into one file (ASiC-E; PSP-7.7, EHR-16).
 
 Gathered are: every message that passed with its signature, the sealed documents, the whole journal chain of every noun
 of the lot, the certificates of all signers and the revocation lists of the moment. Nothing is left out because it does
