@@ -308,7 +308,7 @@ class DispatcherSettings(Section):
         5, ge=1, le=1000, description="Attempts without an answer in a row after which a recipient is left alone"
     )
     breaker_pause_s: float = Field(
-        30.0, gt=0, le=3600, description="Time until one attempt probes it; doubles with every probe in vain"
+        5.0, gt=0, le=3600, description="Time until one attempt probes it; doubles with every probe in vain"
     )
     breaker_pause_max_s: float = Field(300.0, gt=0, le=3600, description="Longest time between probes")
     poll_s: float = Field(0.5, gt=0, le=60, description="How often due rows are looked for when nothing announces them")

@@ -63,7 +63,7 @@ class BreakerPolicy:
     """When a lane is left alone and for how long: the pause doubles with every probe in vain, up to its maximum."""
 
     failures_max: int = 5
-    pause_s: float = 30.0
+    pause_s: float = 5.0  # a restart on the other side should cost no more
     pause_max_s: float = 300.0
 
 
