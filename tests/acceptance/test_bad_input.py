@@ -184,3 +184,35 @@ async def test_the_same_decision_over_soap_and_its_replay(town: Town) -> None:
     assert first[0] == again[0] == 200
     assert (await town.counts())["offer", "accepted"] == 1
     assert await town.refusals("999101") == []
+
+
+async def test_a_payment_of_an_enforcement_lot_without_its_case_number_is_not_accepted(town: Town) -> None:
+    """EHR-12: Asan Pay reports the money, and leaves out or changes the number the invoice carried."""
+    await town.announce()
+    bidder = {
+        "bidderId": "B1",
+        "name": "Alıcı (nümunə)",
+        "taxId": "1NUMUN1",
+        "depositForm": "money",
+        "refundAccount": PAYER,
+    }
+    assert (await town.publish("bidder.registered", "L1", bidder)).status == 202
+    notification = {
+        "notificationId": "n-1",
+        "invoiceId": "L1.deposit.B1",
+        "invoiceNumber": "AP-1",
+        "operationNumber": "OP-1",
+        "amount": "1000.00",
+        "currency": "AZN",
+        "paidAt": town.now().isoformat(),
+        "payer": {"name": "Alıcı (nümunə)", "taxId": "1NUMUN1"},
+    }
+    for case_number in (None, "5-2/2026"):
+        body = notification | ({"caseNumber": case_number} if case_number else {})
+        answer = await town.rest("ASANPAY", "POST", "/asan-pay/v1/notifications", body)
+        assert (problem(answer)["code"], answer.status) == (ErrorCode.CASE_NUMBER_MISSING, 422)
+    assert len(await town.refusals("ASANPAY")) == 2
+    assert (await town.noun("collection", "L1.deposit.B1")).state == "ordered"
+    right = await town.rest("ASANPAY", "POST", "/asan-pay/v1/notifications", notification | {"caseNumber": "5-1/2026"})
+    assert right.status == 200
+    assert (await town.noun("collection", "L1.deposit.B1")).state == "paid"
