@@ -15,7 +15,9 @@ from typing import Any
 
 from contracts.errors.refusal import RefusedError
 from contracts.iso20022 import (
+    CopyRequest,
     CreditTransfer,
+    DayQuery,
     Holder,
     LimitChange,
     LimitQuery,
@@ -28,6 +30,7 @@ from contracts.iso20022 import (
     RequestEnquiry,
     ReturnRefusal,
     ReturnRequest,
+    StatementRequest,
     StatusKind,
     TextMessage,
 )
@@ -38,6 +41,8 @@ from gateway.domain.deficiency import Reported
 from gateway.domain.dispatches import (
     CreditAnswer,
     DeficiencyReport,
+    InformationKind,
+    InformationQuery,
     LimitSetting,
     PaymentEnquiry,
     PaymentKind,
@@ -59,6 +64,7 @@ AosBody = (
     | RecallOrder
     | RecallRefusal
     | ReturnOrder
+    | InformationQuery
     | StandingQuery
     | LimitSetting
     | DeficiencyReport
@@ -228,6 +234,27 @@ def _return(order: ReturnOrder, profile: RailProfile) -> PaymentReturn:
     )
 
 
+def _information_query(query: InformationQuery, profile: RailProfile) -> DayQuery | StatementRequest | CopyRequest:
+    """AOS-I3, AOS-I4, AOS-I6."""
+    if query.kind is InformationKind.STATEMENT and query.account is not None and query.day is not None:
+        return StatementRequest(
+            message_id=query.message_id,
+            created_at=query.created_at,
+            owner_bic=profile.own_bic,
+            account=query.account,
+            day=query.day,
+        )
+    if query.kind is InformationKind.COPY and query.order_id is not None:
+        return CopyRequest(
+            message_id=query.message_id,
+            created_at=query.created_at,
+            from_bic=profile.own_bic,
+            to_bic=profile.system_bic,
+            original_message_id=query.order_id,
+        )
+    return DayQuery(message_id=query.message_id, created_at=query.created_at)
+
+
 def _standing_query(query: StandingQuery, profile: RailProfile) -> LimitQuery:
     """AOS-L6."""
     return LimitQuery(
@@ -267,6 +294,7 @@ _WRITERS: Mapping[type[Any], Callable[[Any, RailProfile], Any]] = {
     RecallOrder: _recall,
     RecallRefusal: _recall_refusal,
     ReturnOrder: _return,
+    InformationQuery: _information_query,
     StandingQuery: _standing_query,
     LimitSetting: _limit_setting,
     DeficiencyReport: _report,

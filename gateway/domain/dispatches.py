@@ -156,6 +156,27 @@ class LimitIncrease:
     created_at: datetime
 
 
+class InformationKind(StrEnum):
+    """What AÖS can tell (AOS-I3 to AOS-I8)."""
+
+    DAY = "day"  # the operating day: camt.018, camt.019
+    STATEMENT = "statement"  # camt.060, camt.998/TRANSREP
+    COPY = "copy"  # of an executed order: camt.033, camt.034
+    TEXT = "text"  # camt.998/TEXTMESSAGE, only told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InformationQuery:
+    """A question that moves nothing. `account` and `day` are a statement's, `order_id` a copy's."""
+
+    kind: InformationKind
+    message_id: str
+    account: str | None
+    day: date | None
+    order_id: str | None
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeficiencyReport:
     """To the central bank at once: what AÖS sent us does not verify (AOS-S2)."""
@@ -281,6 +302,7 @@ DISPATCHES: dict[str, type[Any]] = {
         PaymentOrder,
         PaymentEnquiry,
         CreditAnswer,
+        InformationQuery,
         StandingQuery,
         LimitSetting,
         LimitIncrease,

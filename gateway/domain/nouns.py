@@ -10,6 +10,7 @@ from gateway.domain import (
     deficiency,
     door,
     guarantee,
+    inquiry,
     liquidity,
     lot,
     offer,
@@ -21,5 +22,18 @@ from gateway.domain.table import StateTable
 
 TABLES: dict[str, StateTable[Any]] = {
     module.TABLE.name: module.TABLE
-    for module in (lot, offer, payment, credit, collection, guarantee, protocol, door, deficiency, recipient, liquidity)
+    for module in (
+        lot,
+        offer,
+        payment,
+        credit,
+        collection,
+        guarantee,
+        protocol,
+        door,
+        deficiency,
+        recipient,
+        liquidity,
+        inquiry,
+    )
 }

@@ -7,14 +7,19 @@ What changes nothing (still in process, a repetition refused, a receipt for an e
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import (
     CreditTransfer,
+    DayReport,
     LimitReport,
+    OrderCopy,
     OrderStatus,
     PaymentReturn,
     Reason,
@@ -24,24 +29,29 @@ from contracts.iso20022 import (
     RequestStatus,
     ReturnRefusal,
     ReturnRequest,
+    Statement,
     StatusKind,
+    TextMessage,
     TransactionState,
 )
 from contracts.iso20022.names import MessageName
 from gateway.domain import credit as credits
 from gateway.domain import deficiency as deficiencies
+from gateway.domain import inquiry as inquiries
 from gateway.domain import payment as payments
+from gateway.domain.dispatches import InformationKind
 from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.payment import Consented, EnquiryRefused, RecallRefused, Rejected, Settled
-from gateway.domain.liquidity import QUESTION_ALIAS, RaiseRefused, Stood
+from gateway.domain.inquiry import QUESTION_ALIAS as QUESTION
+from gateway.domain.inquiry import Answered, Told
+from gateway.domain.liquidity import QUESTION_ALIAS as LIMIT_ALIAS
+from gateway.domain.liquidity import RaiseRefused, Stood
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias, Event
 from gateway.ports import Target
 
 _REASON_MAX = 300
-_LIMIT_NAMES = frozenset({MessageName.LIMIT_QUERY, MessageName.LIMIT_CHANGE})
-_ENQUIRY_NAMES = frozenset({MessageName.ORDER_ENQUIRY, MessageName.REQUEST_ENQUIRY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +77,8 @@ def hear(message: Any, own_address: str) -> Heard | None:
             return _order_status(message, own_address)
         case RequestStatus(kind=StatusKind.STAT | StatusKind.RJCT | StatusKind.NAUT | StatusKind.ACSP):
             return _request_status(message)
-        case LimitReport():
-            return _stood(message)
+        case LimitReport() | DayReport() | Statement() | OrderCopy() | TextMessage():
+            return _told(message)
         case Receipt():
             return _receipt(message)
     raise refuse(ErrorCode.NOT_PERMITTED, operation=type(message).__name__, participant="AOS")
@@ -201,26 +211,86 @@ def _stood(report: LimitReport) -> Heard:
     return Heard(target=Target(noun="liquidity", id=report.account), event=stood)
 
 
+def _told(message: LimitReport | DayReport | Statement | OrderCopy | TextMessage) -> Heard:
+    match message:
+        case LimitReport():
+            return _stood(message)
+        case DayReport():
+            return _answered(QUESTION, message.original_message_id, f"{message.day}", message.created_at)
+        case OrderCopy():
+            return _answered(
+                inquiries.COPY_ALIAS, message.original_message_id, message.order.message_id, message.created_at
+            )
+        case TextMessage():
+            target = Target(noun="inquiry", id=f"text.{message.message_id}")
+            text = f"{message.from_bic}: {message.text}"
+            return Heard(target=target, event=Told(kind=InformationKind.TEXT, summary=text, told_at=message.created_at))
+        case Statement():
+            return _statement(message)
+
+
+def _statement(statement: Statement) -> Heard:
+    """AOS-I4 asked, AOS-I8 at the end of the day; each page says its number."""
+    opening, closing = Decimal(statement.opening_minor).scaleb(-2), Decimal(statement.closing_minor).scaleb(-2)
+    summary = f"{statement.day} p{statement.page}: {opening} → {closing}, {len(statement.entries)}"
+    if statement.original_message_id is not None:
+        return _answered(QUESTION, statement.original_message_id, summary, statement.created_at)
+    target = Target(noun="inquiry", id=f"statement.{statement.account}.{statement.day}.{statement.page}")
+    told = Told(kind=InformationKind.STATEMENT, summary=summary, told_at=statement.created_at)
+    return Heard(target=target, event=told)
+
+
+def _answered(scheme: str, question: str, summary: str, at: datetime) -> Heard:
+    return Heard(
+        target=Target(noun="inquiry", id=ByAlias(scheme, question)), event=Answered(summary=summary, told_at=at)
+    )
+
+
 def _receipt(receipt: Receipt) -> Heard | None:
-    """AOS-R2: a refused payment request; AOS-R5: an erroneous enquiry, one about an order never seen among them."""
-    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name in _ENQUIRY_NAMES:
-        code, reason = _words(receipt.reasons)
-        asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
-        refused = EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason)
-        return Heard(target=asked, event=refused)
-    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name in _LIMIT_NAMES:
-        code, reason = _words(receipt.reasons)
-        account = Target(noun="liquidity", id=ByAlias(QUESTION_ALIAS, receipt.original_message_id))
-        return Heard(target=account, event=RaiseRefused(code=code, reason=reason))
-    if receipt.code is ReceiptCode.ERRC and receipt.original_message_name == MessageName.PROPRIETARY:
-        code, reason = _words(receipt.reasons)
-        reported = Target(noun="deficiency", id=ByAlias(deficiencies.REPORT_ALIAS, receipt.original_message_id))
-        return Heard(target=reported, event=deficiencies.ReportRefused(code=code, reason=reason))
-    if receipt.code is not ReceiptCode.RJCT or receipt.original_message_name != MessageName.REQUEST:
-        return None
-    if _is_repetition(receipt.reasons):
+    """AOS-R2: a refused payment request; AOS-R5: a question or a report of ours that AÖS does not take."""
+    if receipt.code is ReceiptCode.ERRC:
+        refused = _ERRORS.get(receipt.original_message_name)
+        return None if refused is None else refused(receipt)
+    if receipt.original_message_name != MessageName.REQUEST or _is_repetition(receipt.reasons):
         return None
     return Heard(target=_payment(receipt.original_message_id), event=_rejected(receipt.reasons))
+
+
+def _enquiry_refused(receipt: Receipt) -> Heard:
+    """An order that AÖS has never seen among them."""
+    code, reason = _words(receipt.reasons)
+    asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
+    return Heard(target=asked, event=EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason))
+
+
+def _limit_refused(receipt: Receipt) -> Heard:
+    code, reason = _words(receipt.reasons)
+    account = Target(noun="liquidity", id=ByAlias(LIMIT_ALIAS, receipt.original_message_id))
+    return Heard(target=account, event=RaiseRefused(code=code, reason=reason))
+
+
+def _report_refused(receipt: Receipt) -> Heard:
+    code, reason = _words(receipt.reasons)
+    reported = Target(noun="deficiency", id=ByAlias(deficiencies.REPORT_ALIAS, receipt.original_message_id))
+    return Heard(target=reported, event=deficiencies.ReportRefused(code=code, reason=reason))
+
+
+def _inquiry_refused(receipt: Receipt) -> Heard:
+    code, reason = _words(receipt.reasons)
+    asked = Target(noun="inquiry", id=ByAlias(QUESTION, receipt.original_message_id))
+    return Heard(target=asked, event=inquiries.InquiryRefused(code=code, reason=reason))
+
+
+_ERRORS: Mapping[str, Callable[[Receipt], Heard]] = {
+    MessageName.ORDER_ENQUIRY: _enquiry_refused,
+    MessageName.REQUEST_ENQUIRY: _enquiry_refused,
+    MessageName.LIMIT_QUERY: _limit_refused,
+    MessageName.LIMIT_CHANGE: _limit_refused,
+    MessageName.PROPRIETARY: _report_refused,
+    MessageName.DAY_QUERY: _inquiry_refused,
+    MessageName.STATEMENT_REQUEST: _inquiry_refused,
+    MessageName.COPY_REQUEST: _inquiry_refused,
+}
 
 
 def _payment(message_id: str) -> Target:
