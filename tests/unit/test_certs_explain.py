@@ -17,7 +17,7 @@ from lxml import etree
 from certs.algorithms import sha256_b64
 from certs.authority import Authority
 from certs.explain import EXAMINED_MAX_BYTES, body_cause, element_cause
-from certs.http_signature import HttpRequestParts, sign_request, verify_request
+from certs.http_signature import HttpRequestParts, sign_request, verification, verify_request
 from certs.keystore import Credential
 from certs.trust import TrustStore
 from certs.wss import SOAP_11, sign_envelope, verify_envelope
@@ -246,6 +246,22 @@ def test_a_stranger_gets_no_explanation_of_his_signature(bank: Credential, trust
     request = replace(request_of(stranger), path="/v1/x/")
     refusal = refusal_of(lambda: verify_request(request, trust, at=NOW))
     assert told(refusal) == (ErrorCode.SIGNATURE_INVALID, "8 signature", None)
+
+
+def test_a_body_is_examined_only_for_who_holds_a_trusted_key(
+    bank: Credential, trust: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies are large and strangers many: a certificate that anybody may have seen is not enough."""
+    monkeypatch.setattr(verification, "body_cause", lambda *_: pytest.fail("examined"))
+    request = replace(request_of(bank), body=BODY + b"\n")
+    headers = [
+        (name, value.replace("created=", "created=1") if name == "Signature-Input" else value)
+        for name, value in request.headers
+    ]
+    forged = replace(request, headers=tuple(headers))
+    stranger = replace(request_of(Authority.create(NOW).issue("999202", "X", key="p256", now=NOW)), body=BODY + b"\n")
+    for sent in (forged, stranger):
+        assert told(refusal_of(lambda sent=sent: verify_request(sent, trust, at=NOW)))[1:] == ("4 digest", None)
 
 
 # --- Bounds and words -------------------------------------------------------------------------------------------------
