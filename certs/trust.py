@@ -174,6 +174,11 @@ class TrustStore:
         )
 
     @property
+    def lists(self) -> tuple[x509.CertificateRevocationList, ...]:
+        """Every revocation list in it, believable or not."""
+        return self._revocation.lists
+
+    @property
     def policy(self) -> TrustPolicy:
         """What it asks of a certificate."""
         return self._policy

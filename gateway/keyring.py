@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from certs.http_signature import HttpSignaturePolicy
 from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
@@ -16,7 +18,7 @@ from gateway.config.outbound import address_rule
 from gateway.errors import OurFaultError
 from gateway.expiry import ExpiryWatch
 from gateway.hsm import DevicePlace, Pkcs11Key
-from gateway.keys import KeyFolder
+from gateway.keys import KeyFolder, WatchedKeys
 from gateway.vault import Vault
 from gateway.vault_watch import VaultWatch
 from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources, stop
@@ -69,6 +71,15 @@ def _fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -
         addresses=address_rule(config),
     )
     return RevocationFetcher(sources, keys, clock=clock)
+
+
+async def known_lists(config: Config, clock: Callable[[], datetime]) -> bytes:
+    """Every revocation list that lies in the folder or can be fetched now, PEM: what evidence brings along."""
+    keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s, clock=clock)
+    fetcher = _fetcher(config, keys, clock)
+    if fetcher is not None:
+        await fetcher.refresh()
+    return b"".join(entry.public_bytes(Encoding.PEM) for entry in keys().trust.lists)
 
 
 def wire_rules(config: Config) -> WireRules:

@@ -13,12 +13,12 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from certs.keystore import pem_bundle
-from gateway.bootstrap import key_folder
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config
 from gateway.evidence import Finding, Gathered, Report, gather, sealed_file, verify_evidence
 from gateway.evidence.gathering import TrustMaterial
+from gateway.keyring import key_folder, known_lists
 from gateway.keys import KeyFolder
 from gateway.store import open_store
 
@@ -47,7 +47,8 @@ def export(lot: str, *, out: Path | None = None, config: ConfigPath = None, lang
     if gathered is None:
         fail(f"no lot {lot}", 1)
     folder = key_folder(settings)
-    content = exported(gathered, folder, now=datetime.now(UTC))
+    lists = asyncio.run(known_lists(settings, lambda: datetime.now(UTC)))
+    content = exported(gathered, folder, lists, now=datetime.now(UTC))
     path = out or Path(f"{lot}.evidence.asice")
     path.write_bytes(content)
     report = verify_evidence(content, (folder.directory / folder.anchors).read_bytes())
@@ -91,11 +92,10 @@ async def _gather(settings: Config, lot: str) -> Gathered | None:
         await store.close()
 
 
-def exported(gathered: Gathered, folder: KeyFolder, *, now: datetime) -> bytes:
+def exported(gathered: Gathered, folder: KeyFolder, lists: bytes, *, now: datetime) -> bytes:
     """The file, sealed with our key. Signers' certificates are gathered by verifying a first draft of it."""
     credential = folder.identity().credential
     issuers = (folder.directory / folder.intermediates).read_bytes()
-    lists = b"".join((folder.directory / name).read_bytes() for name in folder.crls)
     material = TrustMaterial(certificates=issuers, revocation=lists)
     draft = sealed_file(gathered, credential, material, now=now)
     known = verify_evidence(draft, (folder.directory / folder.anchors).read_bytes()).certificates

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from town import CLOSED, Town
 
 from certs.asice import seal
@@ -36,15 +37,17 @@ from contracts.evidence.model import (
 )
 from contracts.json import JsonLimits
 from contracts.soap import model as soap
-from gateway.bootstrap import key_folder
 from gateway.cli.evidence import exported
-from gateway.cli.pki import create_world
+from gateway.cli.pki import create_world, load_authority
+from gateway.config.model import RevocationSettings
 from gateway.doors.mapping import domain_event, event_target
 from gateway.evidence import Report, gather, verify_evidence
 from gateway.evidence.gathering import LIMITS
+from gateway.keyring import key_folder, known_lists
 from gateway.ports import Message
 from gateway.store import Reader
 from gateway.wire.octets import read_message
+from gateway.wire.server import serve_app
 
 LOT = "L1"
 NOBODY = "999303"
@@ -89,7 +92,7 @@ def _with_digests(index: Index, contents: dict[str, bytes]) -> Index:
 
 async def _export(town: Town, lot: str = LOT) -> bytes:
     gathered = await town.system.store.read(lambda reader: gather(reader, lot))
-    return exported(gathered, key_folder(town.config), now=town.now())
+    return exported(gathered, key_folder(town.config), await known_lists(town.config, town.now), now=town.now())
 
 
 async def _kept(town: Town, id: str, direction: str) -> list[str]:
@@ -400,3 +403,28 @@ async def test_our_kept_answer_is_the_one_that_was_sent(town: Town) -> None:
     assert isinstance(kept, HttpResponseParts)
     assert (kept.status, kept.body) == (answer.status, answer.body)
     assert dict(kept.headers)["Signature"] == answer.headers["signature"]
+
+
+async def test_lists_that_are_fetched_lie_in_the_file(town: Town) -> None:
+    """Where the folder's list is stale and a source is named, the fresh one is asked for."""
+    await town.announce()
+    gathered = await town.system.store.read(lambda reader: gather(reader, LOT))
+    town.offset += timedelta(days=2)
+    fresh = load_authority(town.folder / "keys").crl(town.now())
+
+    async def crl(_: web.Request) -> web.Response:
+        return web.Response(body=fresh)
+
+    app = web.Application()
+    app.router.add_get("/crl", crl)
+    source = await serve_app(app, "127.0.0.1", 0)
+    try:
+        revocation = RevocationSettings(lists=(f"{source.address}/crl",))
+        config = town.config.model_copy(update={"revocation": revocation})
+        lists = await known_lists(config, town.now)
+    finally:
+        await source.close()
+    folder = key_folder(config)
+    assert broken(verify_evidence(exported(gathered, folder, lists, now=town.now()), _root(town))) == []
+    stale = (folder.directory / "crl.pem").read_bytes()
+    assert not verify_evidence(exported(gathered, folder, stale, now=town.now()), _root(town)).holds

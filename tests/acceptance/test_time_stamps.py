@@ -13,12 +13,12 @@ import pytest_asyncio
 from town import CLOSED, Town
 
 from adapters.timestamping.sandbox import TsaSandbox, TsaSandboxSettings
-from gateway.bootstrap import key_folder
 from gateway.cli.evidence import exported
 from gateway.cli.pki import create_world, load_authority
 from gateway.cli.stage import PARTICIPANTS
 from gateway.errors import TheirFaultError
 from gateway.evidence import Report, gather, verify_evidence
+from gateway.keyring import key_folder, known_lists
 
 
 class Stamped:
@@ -34,7 +34,8 @@ class Stamped:
     async def report(self) -> Report:
         gathered = await self.town.system.store.read(lambda reader: gather(reader, "L1"))
         root = (self.town.folder / "keys" / "GATEWAY" / "anchors.pem").read_bytes()
-        return verify_evidence(exported(gathered, key_folder(self.town.config), now=self.town.now()), root)
+        lists = await known_lists(self.town.config, self.town.now)
+        return verify_evidence(exported(gathered, key_folder(self.town.config), lists, now=self.town.now()), root)
 
 
 @pytest_asyncio.fixture
