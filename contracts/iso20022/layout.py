@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -184,8 +185,8 @@ class Variants:
         Raises:
             RefusedError: as `Layout.read`, and SCHEMA_INVALID where something else is there than what is named.
         """
-        announced, layout = self._layouts[root.findtext(qualified(namespace, self._path.split("/")))]
-        if root.find(qualified(namespace, announced.split("/"))) is None:
+        announced, layout = self._layouts[root.findtext(qualified(namespace, tuple(self._path.split("/"))))]
+        if root.find(qualified(namespace, tuple(announced.split("/")))) is None:
             raise refuse(ErrorCode.SCHEMA_INVALID, path=f"/{self._path}", fault=f"announces {announced}")
         return layout.read(root, namespace)
 
@@ -195,7 +196,8 @@ def default_namespace(urn: str) -> Any:
     return {None: urn}
 
 
-def qualified(namespace: str, steps: Sequence[str]) -> str:
+@lru_cache(maxsize=4096)  # a few hundred leaves in as many versions as are spoken
+def qualified(namespace: str, steps: tuple[str, ...]) -> str:
     """A path for lxml's find functions."""
     return "/".join([namespace + step for step in steps])
 

@@ -7,7 +7,6 @@ a malformed document (AOS-R1, AOS-R2) stops between (3) and (4).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,7 @@ from certs.xmldsig import sign_enveloped, verify_enveloped
 from contracts.iso20022 import BusinessHeader, envelope
 from contracts.xml import XmlLimits, parse_xml
 from gateway.domain.clock import BAKU
+from gateway.wire.identity import signing
 
 MESSAGES_PATH = "/aos/v1/messages"
 CONTENT_TYPE = "application/xml"
@@ -50,13 +50,13 @@ class Opened:
 
 
 async def seal(message: Any, *, from_bic: str, to_bic: str, credential: Credential, copy: bool = False) -> bytes:
-    """Wrap, validate, sign (off the loop) and write one message.
+    """Wrap, validate, sign and write one message.
 
     Raises:
         RefusedError: what we were about to say is not by the profile.
     """
     root = envelope.wrap(message, from_bic=from_bic, to_bic=to_bic, copy=copy)
-    return await asyncio.to_thread(_signed, root, credential)
+    return await signing(credential, lambda: _signed(root, credential))
 
 
 def open_signed(
