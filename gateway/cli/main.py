@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import metadata
 
 from cyclopts import App
@@ -36,5 +38,8 @@ for _name, _target, _help in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. Who reads only the beginning of an answer (`| head`) is not an error."""
+    try:
+        app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
