@@ -40,7 +40,7 @@ class ParticipantPart(_Part):
     code: str
     name: str
     clearing_account: str
-    url: str
+    url: str | None = None
     opening_balance: Qepik
     debit_limit: Qepik = NOTHING
     correspondent_account: str | None = None
