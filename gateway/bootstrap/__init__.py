@@ -1,0 +1,14 @@
+"""Putting the house together: configuration in, a running gateway out. The only importer of adapters.
+
+One process holds all of it: doors, engine, dispatcher, receipts consumer and, where the configuration says `embedded`,
+the Kafka-protocol broker for demonstration. Several such processes over one PostgreSQL and one Kafka are replicas.
+
+`surroundings` is what every part is given; `ways_out` makes the adapters, `ways_in` the doors; `assembly` starts all.
+"""
+
+from gateway.bootstrap.assembly import System, start
+from gateway.bootstrap.surroundings import utc_now
+from gateway.bootstrap.ways_out import kafka_settings, policies, topics_of
+from gateway.keyring import key_folder
+
+__all__ = ["System", "kafka_settings", "key_folder", "policies", "start", "topics_of", "utc_now"]

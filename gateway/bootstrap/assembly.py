@@ -1,0 +1,218 @@
+"""Starting and ending: the parts of the house in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.ministries.kafka import KafkaSettings
+from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
+from adapters.ministries.topics import TopicWatch
+from adapters.timestamping.adapter import TimeStampClient
+from gateway.bootstrap.surroundings import Surroundings, utc_now
+from gateway.bootstrap.ways_in import Inside, application
+from gateway.bootstrap.ways_out import EMBEDDED, make_adapters, policies, start_broker, topics_of
+from gateway.config import Config, build_rulebook
+from gateway.domain.nouns import TABLES
+from gateway.domain.recipient import BreakerPolicy
+from gateway.doors.aos_deficiency import Deficiencies
+from gateway.engine.answers import AnswerBook
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.engine.liquidity import LiquidityWatch
+from gateway.engine.stamping import Stamping
+from gateway.engine.watchdog import Watchdog
+from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
+from gateway.keyring import start_key_tasks
+from gateway.ports import Adapter
+from gateway.store import Store, open_store
+from gateway.tls import server_ssl
+from gateway.wire.server import Running, serve_app
+
+
+@dataclass(slots=True)
+class System:
+    """A running gateway."""
+
+    config: Config
+    store: Store
+    engine: Engine
+    dispatcher: Dispatcher
+    watchdog: Watchdog
+    running: Running
+    kafka: str
+    answers: AnswerBook
+    stamping: Stamping | None
+    _stack: AsyncExitStack
+
+    @property
+    def address(self) -> str:
+        """Where the doors listen, as a URL without a path."""
+        return self.running.address
+
+    async def close(self) -> None:
+        """Stop taking in, finish what is under way, let go of everything."""
+        await self._stack.aclose()
+
+
+async def start(config: Config, *, clock: Callable[[], datetime] = utc_now) -> System:
+    """Start everything the configuration asks for.
+
+    Raises:
+        OurFaultError: keys that cannot be used.
+        StoreUnavailableError: the database is away.
+        OSError: the port is taken.
+    """
+    stack = AsyncExitStack()
+    try:
+        return await _build(Surroundings(config, clock, stack))
+    except BaseException:
+        await stack.aclose()
+        raise
+
+
+async def _build(house: Surroundings) -> System:
+    config = house.config
+    store = await open_store(config.store.url, pool_size=config.store.connections_max)
+    house.stack.push_async_callback(store.close)
+    engine = Engine(store, TABLES, build_rulebook(config), clock=house.clock, policies=policies(config))
+    await _revocation(house)
+    kafka = start_broker(house)
+    deficiencies = Deficiencies(engine, participant=config.aos.participant)
+    dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
+    watchdog = _watch(house, store)
+    _watch_liquidity(house, engine)
+    inside = Inside(
+        engine=engine,
+        receipts=await _receipts(house, engine, kafka),
+        topics=_watch_topics(house, kafka),
+        answers=_answers(house, engine),
+        stamping=_stamping(house, store),
+        deficiencies=deficiencies,
+        watchdog=watchdog,
+    )
+    running = await serve_app(application(house, inside), config.http.host, config.http.port, server_ssl(config))
+    house.stack.push_async_callback(running.close)
+    return System(
+        config=config,
+        store=store,
+        engine=engine,
+        dispatcher=dispatcher,
+        watchdog=watchdog,
+        running=running,
+        kafka=kafka.bootstrap_servers,
+        answers=inside.answers,
+        stamping=inside.stamping,
+        _stack=house.stack,
+    )
+
+
+async def _revocation(house: Surroundings) -> None:
+    """Fetch revocation data, once before any door opens, and tell of certificates that end."""
+    house.metrics.watch_revocation(house.standings)
+    watch = await start_key_tasks(house.config, house.keys, house.clock, house.stack)
+    house.metrics.watch_expiry(watch.all, house.clock)
+
+
+def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapter]) -> Dispatcher:
+    """Start sending."""
+    settings = house.config.dispatcher
+    dispatcher = Dispatcher(
+        engine,
+        adapters,
+        clock=house.clock,
+        worker=f"{socket.gethostname()}.{os.getpid()}",
+        concurrency=settings.concurrency_per_recipient,
+        lease_s=settings.lease_s,
+        poll_s=settings.poll_s,
+        breaker=BreakerPolicy(
+            failures_max=settings.breaker_failures,
+            pause_s=settings.breaker_pause_s,
+            pause_max_s=settings.breaker_pause_max_s,
+        ),
+        observe=house.metrics.delivery,
+    )
+    engine.wake = dispatcher.wake
+    task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+
+    async def stop() -> None:
+        await dispatcher.stop()
+        await task
+
+    house.stack.push_async_callback(stop)
+    return dispatcher
+
+
+def _watch_liquidity(house: Surroundings, engine: Engine) -> None:
+    """Start asking for the account's balance, where its watch is configured."""
+    asked = house.config.liquidity
+    if asked is not None:
+        watch = LiquidityWatch(engine.store, engine, asked.account, clock=house.clock, every_s=asked.ask_every_s)
+        house.keep_running(watch.run(), "liquidity")
+
+
+def _watch(house: Surroundings, store: Store) -> Watchdog:
+    """Start counting."""
+    settings = house.config.watchdog
+    watchdog = Watchdog(store, TABLES, clock=house.clock, interval_s=settings.interval_s, late_s=settings.late_s)
+    house.metrics.watch_nouns(lambda: watchdog.census.nouns)
+    house.keep_running(watchdog.run(), "watchdog")
+    return watchdog
+
+
+async def _receipts(house: Surroundings, engine: Engine, kafka: KafkaSettings) -> ReceiptsConsumer:
+    """Start reading the ministries' receipts."""
+
+    async def note(refused: RefusedRecord) -> None:
+        await engine.record_refusal(None, refused.place, refused.refusal)
+
+    consumer = ReceiptsConsumer(
+        ReceiptsSettings(
+            kafka=kafka,
+            topic=house.config.kafka.receipts_topic,
+            group=f"{house.config.kafka.client_id}.receipts",
+            ministries=frozenset(ministry.code for ministry in house.config.ministries),
+        ),
+        house.keys,
+        engine,
+        clock=house.clock,
+        on_refusal=note,
+    )
+    await consumer.start()
+    house.stack.push_async_callback(consumer.close)
+    return consumer
+
+
+def _stamping(house: Surroundings, store: Store) -> Stamping | None:
+    """Start stamping the journal, where an authority of time is named."""
+    settings = house.config.time_stamps
+    if settings.url is None:
+        return None
+    client = TimeStampClient(settings.url, house.keys, timeout_s=settings.timeout_s)
+    house.stack.push_async_callback(client.close)
+    stamping = Stamping(store, client, clock=house.clock, interval_s=settings.interval_s, grace_s=settings.grace_s)
+    house.metrics.watch_stamping(lambda: stamping.standing.grace_left_s)
+    house.keep_running(stamping.run(), "stamping")
+    return stamping
+
+
+def _answers(house: Surroundings, engine: Engine) -> AnswerBook:
+    """Start keeping our signed answers."""
+    book = AnswerBook(engine, clock=house.clock)
+    house.stack.push_async_callback(book.close, asyncio.create_task(book.run(), name="answers"))
+    return book
+
+
+def _watch_topics(house: Surroundings, kafka: KafkaSettings) -> TopicWatch | None:
+    """Start looking at the topics; the embedded broker has them."""
+    if house.config.kafka.bootstrap == EMBEDDED:
+        return None
+    watch = TopicWatch(kafka, topics_of(house.config))
+    watch.start()
+    house.stack.push_async_callback(watch.close)
+    return watch

@@ -1,0 +1,160 @@
+"""The ways in: every door in one application, what it takes in, and whether it is ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from adapters.ministries.receipts import ReceiptsConsumer
+from adapters.ministries.topics import TopicWatch
+from certs.freshness import RevocationState
+from contracts.errors import ErrorCode, Refusal
+from gateway.bootstrap.surroundings import Surroundings
+from gateway.domain.quota import QuotaPolicy
+from gateway.doors.aos import MESSAGES_PATH, AosDoor
+from gateway.doors.aos_deficiency import Deficiencies
+from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
+from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
+from gateway.doors.health import Check, Readiness, health_routes
+from gateway.doors.intake import Intake
+from gateway.doors.reading import StoreQueries
+from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
+from gateway.doors.root import noting, unknown_paths
+from gateway.doors.soap import SoapSettings, soap_app
+from gateway.engine.answers import AnswerBook
+from gateway.engine.engine import Engine
+from gateway.engine.stamping import Stamping
+from gateway.engine.watchdog import Watchdog
+from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
+from gateway.ports import Receiver
+from gateway.wire.fin import AZIPS_PATH
+from gateway.wire.server import signed_http
+from gateway.wire.soap_server import SoapLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What the doors lead to."""
+
+    engine: Engine
+    answers: AnswerBook
+    receipts: ReceiptsConsumer
+    deficiencies: Deficiencies
+    watchdog: Watchdog
+    topics: TopicWatch | None
+    stamping: Stamping | None
+
+
+def application(house: Surroundings, inside: Inside) -> web.Application:
+    """Every door in one application."""
+    config, queries = house.config, StoreQueries(inside.engine.store)
+    banks = frozenset(bank.code for bank in config.banks)
+
+    async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
+        if refusal.code is not ErrorCode.OVERLOADED:  # counted, not written: shedding must cost nothing
+            await inside.engine.record_refusal(source, path, refusal, digest=digest or "")
+
+    common: dict[str, Any] = {
+        "identity": house.keys,
+        "receiver": inside.answers,
+        "clock": house.clock,
+        "note_refusal": note,
+    }
+    common |= {"keep_answer": inside.answers.answered, "admission": _intake(house, inside.watchdog)}
+    limit, platform = config.http.body_max_bytes, config.platform.participant
+    limits = SoapLimits(body_max_bytes=limit, expectations=house.rules.envelopes)
+    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, note)])
+    root.add_subapp(
+        "/v1",
+        rest_app(
+            RestSettings(platform=platform, banks=banks, body_max_bytes=limit, signatures=house.rules.signatures),
+            queries=queries,
+            metrics=house.metrics,
+            **common,
+        ),
+    )
+    root.add_subapp(
+        "/soap",
+        soap_app(
+            SoapSettings(platform=platform, banks=banks, limits=limits),
+            queries=queries,
+            metrics=house.metrics,
+            **common,
+        ),
+    )
+    rails = AosDoor(inside.answers, house.rail(), house.keys, clock=house.clock).routes()
+    rails += _azips_door(house, inside.answers)
+    rails += AsanPayDoor(inside.answers, participant=config.asan_pay.participant).routes()
+    root.add_routes(rails)
+    root.add_routes(health_routes(_readiness(house, inside), house.metrics, house.standings, inside.stamping))
+    return root
+
+
+def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
+    """The door of AZIPS, where it is configured."""
+    azips = house.config.azips
+    if azips is None:
+        return []
+    settings = AzipsDoorSettings(own_bic=house.config.gateway.bic, azips_bic=azips.bic, participant=azips.participant)
+    return AzipsDoor(receiver, settings, house.keys, clock=house.clock).routes()
+
+
+def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Middleware:
+    """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
+
+    async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
+        if request.path == MESSAGES_PATH:
+            await inside.deficiencies.refused(request, refusal, body)
+        await noting(note)(request, refusal, body)
+
+    signed = signed_http(
+        house.keys,
+        clock=house.clock,
+        body_max_bytes=house.config.http.body_max_bytes,
+        on_refusal=refused,
+        policy=house.rules.signatures,
+        keep_answer=inside.answers.answered,
+    )
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in (MESSAGES_PATH, AZIPS_PATH, NOTIFICATIONS_PATH):
+            return await signed(request, handler)
+        return await handler(request)
+
+    return middleware
+
+
+def _intake(house: Surroundings, watchdog: Watchdog) -> Intake:
+    """How much the doors take in."""
+    settings = house.config.intake
+    return Intake(
+        backlog=lambda: watchdog.census.backlog,
+        backlog_max=settings.outbox_max,
+        look_again_s=house.config.watchdog.interval_s,
+        quota=QuotaPolicy(rate_per_s=settings.requests_per_s, burst=settings.requests_burst),
+        clock=house.clock,
+    )
+
+
+def _readiness(house: Surroundings, inside: Inside) -> Readiness:
+    """What must work before traffic is sent here."""
+
+    async def database() -> bool:
+        await inside.engine.store.read(lambda reader: reader.count_outbox())
+        return True
+
+    async def broker() -> bool:
+        return inside.receipts.reader.reading.is_set()
+
+    async def revocation() -> bool:
+        standings = house.standings()
+        return not standings or any(one.state is not RevocationState.CLOSED for one in standings)
+
+    checks: dict[str, Check] = {"store": database, "broker": broker, "revocation": revocation}
+    if inside.topics is not None:
+        checks["topics"] = inside.topics.ready
+    return checks if inside.stamping is None else checks | {"timeStamps": inside.stamping.ready}

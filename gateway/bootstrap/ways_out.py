@@ -1,0 +1,151 @@
+"""The ways out: an adapter per channel, the broker and its topics, the schedules of delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from adapters.aos.adapter import AosAdapter, AosSettings
+from adapters.asan_pay.adapter import AsanPayAdapter, AsanPaySettings
+from adapters.azips.adapter import AzipsAdapter, AzipsSettings, Format
+from adapters.banks.adapter import BankEndpoint, BanksAdapter, Transport
+from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
+from adapters.ministries.kafka import KafkaSettings
+from adapters.ministries.publisher import PublisherSettings
+from adapters.ministries.topics import wanted_topics
+from adapters.notary.adapter import NotaryAdapter
+from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from contracts.events.topics import Topic
+from gateway.bootstrap.surroundings import Surroundings
+from gateway.config import Config
+from gateway.domain.delivery import RetryPolicy
+from gateway.doors.aos_deficiency import Deficiencies
+from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
+from gateway.ports import Adapter
+from gateway.tls import kafka_ssl
+from gateway.wire.broker import EmbeddedBroker
+
+EMBEDDED = "embedded"
+
+
+def policies(config: Config) -> dict[str, RetryPolicy]:
+    """The retry schedules, by the engine's names for them."""
+    settings = config.dispatcher
+    default = RetryPolicy(
+        pauses_s=settings.retry_s, jitter=settings.jitter_ratio, warn_at_percent=settings.warn_at_percent
+    )
+    own = {
+        row.channel if row.recipient is None else f"{row.channel}/{row.recipient}": replace(
+            default, pauses_s=row.retry_s
+        )
+        for row in config.deliveries
+    }
+    return own | {"default": default}
+
+
+def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:
+    """How to reach the brokers at `bootstrap`."""
+    settings = config.kafka
+    password = settings.sasl_password_file.read_text().strip() if settings.sasl_password_file else None
+    return KafkaSettings(
+        bootstrap_servers=bootstrap,
+        client_id=settings.client_id,
+        ssl=kafka_ssl(config),
+        sasl_mechanism=settings.sasl_mechanism,
+        user_name=settings.sasl_username if settings.security_protocol == "SASL_SSL" else None,
+        password=password,
+    )
+
+
+def topics_of(config: Config) -> tuple[Topic, ...]:
+    """The topics that the gateway and the ministries of the configuration use."""
+    return wanted_topics({ministry.code: ministry.topic for ministry in config.ministries}, config.kafka.receipts_topic)
+
+
+def start_broker(house: Surroundings) -> KafkaSettings:
+    """How to reach the broker; the embedded one is started."""
+    settings = house.config.kafka
+    bootstrap = settings.bootstrap
+    if bootstrap == EMBEDDED:
+        names = [ministry.topic for ministry in house.config.ministries]
+        broker = EmbeddedBroker(dict.fromkeys((*names, settings.receipts_topic), 1))
+        broker.start()
+        house.stack.callback(broker.close)
+        bootstrap = broker.bootstrap_servers
+    return kafka_settings(house.config, bootstrap)
+
+
+def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Deficiencies) -> Mapping[str, Adapter]:
+    """One adapter per channel; all are closed with the house."""
+    config, keys, clock = house.config, house.keys, house.clock
+    rail = house.rail()
+    made: list[Adapter] = [
+        AosAdapter(
+            house.client(config.aos.request_timeout_s),
+            AosSettings(
+                url=config.aos.url,
+                own_bic=rail.own_bic,
+                system_bic=rail.system_bic,
+                central_bank_bic=config.aos.bic,
+                participant=rail.participant,
+            ),
+            keys,
+            on_disbelief=deficiencies.disbelieved,
+        ),
+        AsanPayAdapter(
+            house.client(config.asan_pay.request_timeout_s),
+            AsanPaySettings(url=config.asan_pay.url, participant=config.asan_pay.participant),
+        ),
+        BanksAdapter(
+            [
+                BankEndpoint(
+                    code=bank.code,
+                    transport=Transport(bank.transport),
+                    callback_url=bank.callback_url,
+                    timeout_s=bank.request_timeout_s,
+                )
+                for bank in config.banks
+            ],
+            keys,
+            clock=clock,
+            rules=house.rules,
+        ),
+        PlatformAdapter(
+            PlatformSettings(
+                callback_url=config.platform.callback_url,
+                participant=config.platform.participant,
+                timeout_s=config.platform.request_timeout_s,
+            ),
+            keys,
+            clock=clock,
+            rules=house.rules,
+        ),
+        MinistriesAdapter(
+            MinistriesSettings(
+                publisher=PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s),
+                topics={ministry.code: ministry.topic for ministry in config.ministries},
+                source=config.gateway.code,
+            )
+        ),
+        *_azips(house),
+        NotaryAdapter(keys, clock=clock, names={bank.code: bank.name for bank in config.banks}),
+    ]
+    for adapter in made:
+        house.stack.push_async_callback(adapter.close)
+    return {adapter.channel: adapter for adapter in made}
+
+
+def _azips(house: Surroundings) -> list[Adapter]:
+    """The adapter of AZIPS, where it is configured."""
+    azips = house.config.azips
+    if azips is None:
+        return []
+    settings = AzipsSettings(
+        url=azips.url,
+        own_bic=house.config.gateway.bic,
+        azips_bic=azips.bic,
+        aos_bic=house.config.aos.system_address,
+        participant=azips.participant,
+        format=Format(azips.format),
+    )
+    return [AzipsAdapter(house.client(azips.request_timeout_s), settings, house.keys)]
