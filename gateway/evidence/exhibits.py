@@ -1,8 +1,8 @@
 """Verifying a kept message again, from its octets alone, at the time it passed. Pure.
 
 A message is one of: an HTTP request or response (RFC 9421), and the ISO 20022 message in it, if there is one; a SOAP
-envelope (WS-Security); a receipt (enveloped XML signature). What carries no signature is our own note of where a record
-was written; it stands only under the seal of the file.
+envelope (WS-Security); a receipt (enveloped XML signature); a person's decision (sealed container). What carries no
+signature is our own note of where a record was written; it stands only under the seal of the file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import datetime
 
 from cryptography import x509
 
+from certs.asice import MEDIA_TYPE as SEALED_TYPE
+from certs.asice import open_sealed
 from certs.http_signature import (
     HttpRequestParts,
     HttpResponseParts,
@@ -102,8 +104,13 @@ def _receipt(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509
     return verify_enveloped(root, trust, at=exhibited.at, signature_parent=".").signer
 
 
+def _decision(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:
+    return open_sealed(exhibited.content, trust, at=exhibited.at).verified.signer
+
+
 _VERIFIERS: Mapping[str, Callable[[Exhibited, TrustStore, Mapping[str, tuple[x509.Certificate, ...]]], Signer]] = {
     octets.MEDIA_TYPE: _http,
     RECEIPT_TYPE: _receipt,
+    SEALED_TYPE: _decision,
     **dict.fromkeys(_SOAP_TYPES, _soap),
 }
