@@ -34,7 +34,6 @@ STILL_OPEN = {  # what of a rule is not kept yet, although code and tests rightl
     "EHR-8": "Asan Finance, cabinet and SMS",
     "EHR-13": "barring a defaulted winner from the same lot",
     "EHR-14": "auction order within 2 business days, repeat auctions, the mortgagee's 30 days",
-    "AOS-S1": "TLS is a setting, not a demand",
     "PSP-7.8": "matching the day's lists with the journal",
 }
 SHOWN_MAX = 3  # per cell: the list is a way in, not an index

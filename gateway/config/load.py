@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.config.encryption import plaintext_addresses, plaintext_doors
 from gateway.config.model import Config
 from gateway.config.outbound import forbidden_addresses
 from gateway.config.table import description_of
@@ -173,9 +174,20 @@ def _contradictions(config: Config) -> Iterator[Fault]:
     for path, why in forbidden_addresses(config):
         remedy = "Give an address in the closed network; loopback needs outbound.loopback_allowed (demonstration only)"
         yield Fault(path=path, fault=why, remedy=remedy)
+    yield from _plaintext(config)
     if not config.gateway.address.startswith(config.gateway.bic[:8]):
         remedy = "Let the address begin with the first eight characters of gateway.bic"
         yield Fault(path="gateway.address", fault="is not of gateway.bic", remedy=remedy)
+
+
+def _plaintext(config: Config) -> Iterator[Fault]:
+    """AOS-S1."""
+    if plaintext_doors(config):
+        remedy = "Give http.tls_certificate and http.tls_key, or set http.plaintext_allowed where TLS ends in a sidecar"
+        yield Fault(path="http.host", fault=f"{config.http.host} would be listened on without TLS", remedy=remedy)
+    for path, url in plaintext_addresses(config):
+        remedy = "Give an https address, or set outbound.plaintext_allowed where a sidecar encrypts"
+        yield Fault(path=path, fault=f"{url} is not encrypted", remedy=remedy)
 
 
 def _repeated(path: str, values: list[str]) -> Iterator[Fault]:

@@ -62,6 +62,10 @@ class HttpSettings(Section):
     tls_certificate: BesidePath | None = Field(None, description="PEM chain of the TLS server certificate")
     tls_key: BesidePath | None = Field(None, description="PEM key of the TLS server certificate")
     tls_client_ca: BesidePath | None = Field(None, description="PEM authorities of clients; given, TLS is mutual")
+    plaintext_allowed: bool = Field(
+        False,
+        description="Whether TLS ends in a sidecar; else every host but loopback needs tls_certificate (AOS-S1)",
+    )
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -116,6 +120,9 @@ class OutboundSettings(Section):
     loopback_allowed: bool = Field(False, description="Whether counterparties may be on this machine (demonstration)")
     networks: tuple[Cidr, ...] = Field(
         (), description="Networks they are in, CIDR; none named: any that is not refused"
+    )
+    plaintext_allowed: bool = Field(
+        False, description="Whether a sidecar encrypts for us; else every address beyond loopback is https (AOS-S1)"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from gateway.config.encryption import counterparties
 from gateway.config.model import Config
 from gateway.wire.addresses import AddressRule, ForbiddenAddressError, read_network
 
@@ -26,13 +27,7 @@ def forbidden_addresses(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _addresses(config: Config) -> Iterator[tuple[str, str]]:
-    yield "aos.url", config.aos.url
-    yield "asan_pay.url", config.asan_pay.url
-    yield "platform.callback_url", config.platform.callback_url
-    if config.azips is not None:
-        yield "azips.url", config.azips.url
-    for number, bank in enumerate(config.banks):
-        yield f"banks.{number}.callback_url", bank.callback_url
+    yield from counterparties(config)
     for number, url in enumerate(config.revocation.lists):
         yield f"revocation.lists.{number}", url
     if config.revocation.ocsp_url is not None:

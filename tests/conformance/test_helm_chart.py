@@ -48,6 +48,19 @@ def test_the_pod_runs_without_privileges(rendered: dict[str, dict[str, Any]]) ->
     assert container["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_the_doors_speak_tls_unless_a_sidecar_does(rendered: dict[str, dict[str, Any]], helm: Path) -> None:
+    """AOS-S1: probes follow."""
+    container = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert {container[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
+        "HTTPS"
+    }
+    beside = _run(helm, "template", "gateway", str(CHART), "--set", "secrets.tls=,probes.scheme=HTTP")
+    assert beside.returncode == 0, beside.stderr
+    deployment = next(m for m in yaml.safe_load_all(beside.stdout) if m and m["kind"] == "Deployment")
+    volumes = {volume["name"] for volume in deployment["spec"]["template"]["spec"]["volumes"]}
+    assert "tls" not in volumes
+
+
 def test_nobody_reaches_the_gateway_or_is_reached_unless_named(rendered: dict[str, dict[str, Any]]) -> None:
     policy = rendered["NetworkPolicy"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -68,5 +81,8 @@ def test_the_rendered_configuration_is_one_the_gateway_starts_with(
     path.write_text(rendered["ConfigMap"]["data"]["gateway.toml"], encoding="utf-8")
     config = load_config(path, {"EHERRAC__STORE__URL": "postgresql://gateway@db/eherrac"})
     mounts = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
-    assert str(config.keys.directory) in {mount["mountPath"] for mount in mounts}
+    folders = {mount["mountPath"] for mount in mounts}
+    assert str(config.keys.directory) in folders
+    assert config.http.tls_certificate is not None
+    assert str(config.http.tls_certificate.parent) in folders
     assert config.http.port == rendered["Service"]["spec"]["ports"][0]["port"]

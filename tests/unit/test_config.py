@@ -102,7 +102,7 @@ def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
         ('"http://127.0.0.1:8101"', '"ftp://127.0.0.1"', "aos.url"),
         ('"http://127.0.0.1:8101"', '"http://user:pw@aos"', "aos.url"),
         ("loopback_allowed = true", 'networks = ["10.0.0.0/33"]', "outbound.networks.0"),
-        ("http://127.0.0.1:8104/callback", "http://169.254.169.254/latest", "banks.0.callback_url"),
+        ("http://127.0.0.1:8104/callback", "https://169.254.169.254/latest", "banks.0.callback_url"),
         ('code = "999202"', 'code = "999101"', "participant codes"),
         ('code = "JUSTICE"', 'code = "AOS"', "participant codes"),
         ("eherrac.protocols.justice", "eherrac.protocols.economy", "ministries.topic"),
@@ -121,6 +121,57 @@ def test_all_faults_are_told_together_with_a_remedy(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_refused_by_name(tmp_path: Path, old: str, new: str, path: str) -> None:
     assert _paths(_write(tmp_path, (old, new))) == [path]
+
+
+PLAINTEXT = {
+    "EHERRAC__HTTP__HOST": "0.0.0.0",
+    "EHERRAC__AOS__URL": "http://10.1.2.3",
+    "EHERRAC__AZIPS__URL": "http://10.1.2.4",
+    "EHERRAC__ASAN_PAY__URL": "http://asanpay.example",
+    "EHERRAC__PLATFORM__CALLBACK_URL": "http://[fd12::1]/notices",
+    "EHERRAC__BANKS__1__CALLBACK_URL": "http://127.0.0.1.example/callback",
+}
+
+
+def test_channels_that_leave_this_machine_are_encrypted() -> None:
+    """AOS-S1: every place where they would not be is a fault of its own, and says what to do."""
+    with pytest.raises(ConfigError) as refused:
+        load_config(DEMO, PLAINTEXT)
+    faults = {fault.path: fault.remedy for fault in refused.value.faults}
+    addresses = {"aos.url", "azips.url", "asan_pay.url", "platform.callback_url", "banks.1.callback_url"}
+    assert faults.keys() == {"http.host"} | addresses
+    assert "http.tls_certificate" in faults["http.host"]
+    assert all("https" in faults[path] for path in addresses)
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"EHERRAC__OUTBOUND__PLAINTEXT_ALLOWED": "true"}, ["http.host"]),
+        (
+            {"EHERRAC__OUTBOUND__PLAINTEXT_ALLOWED": "true", "EHERRAC__HTTP__PLAINTEXT_ALLOWED": "true"},
+            [],
+        ),
+        (
+            {
+                "EHERRAC__OUTBOUND__PLAINTEXT_ALLOWED": "true",
+                "EHERRAC__HTTP__TLS_CERTIFICATE": "tls.crt",
+                "EHERRAC__HTTP__TLS_KEY": "tls.key",
+            },
+            [],
+        ),
+        ({name: url.replace("http:", "https:") for name, url in PLAINTEXT.items()}, ["http.host"]),
+        ({"EHERRAC__HTTP__HOST": "::1", "EHERRAC__OUTBOUND__PLAINTEXT_ALLOWED": "true"}, []),
+        ({"EHERRAC__HTTP__HOST": "localhost", "EHERRAC__OUTBOUND__PLAINTEXT_ALLOWED": "true"}, []),
+    ],
+)
+def test_plain_text_is_meant_only_where_it_is_said(changes: dict[str, str], left: list[str]) -> None:
+    """AOS-S1: with TLS, on this machine, or before a sidecar that the operator names."""
+    environ = PLAINTEXT | changes
+    if left:
+        assert _paths(DEMO, environ) == left
+    else:
+        load_config(DEMO, environ)
 
 
 def test_a_file_that_is_missing_or_is_no_toml_is_named(tmp_path: Path) -> None:
