@@ -9,7 +9,7 @@ Verification (AOS-S2) reads
   (6) each reference carries the id of an element at an expected position: Body and Timestamp must be among them, the
       token and other blocks of the Header may; each by exclusive canonicalisation alone, none twice;
   (7) the token's certificate is trusted at the time asked for, and is the expected participant's; what was written
-      besides the profile is tolerated of him;
+      besides the profile (certs.tolerance: a token that is not first, plain ids) is tolerated of him;
   (8) the signature value over SignedInfo is the certificate's: before the digests, so that only who holds a trusted key
       can make us canonicalise a large Body;
   (9) each digest, recomputed over the element at that position, is the signed one;
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -31,7 +31,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from certs.algorithms import EXCLUSIVE_C14N, load_certificate, public_key_of, sha256_b64
+from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, load_certificate, public_key_of, sha256_b64
 from certs.explain import age_cause, check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
@@ -55,7 +55,8 @@ from certs.signed_xml import (
     write_signature,
 )
 from certs.steps import at_step, blame
-from certs.trust import Signer, TrustStore, Verified
+from certs.tolerance import Tolerance, Tolerated
+from certs.trust import TrustStore, Verified
 from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
@@ -92,6 +93,8 @@ STEPS = (
 
 _SECURITIES = etree.XPath("count(//wsse:Security)", namespaces={"wsse": WSSE})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_PLAIN_ID = "Id"
+_NODE_SOAP_TRANSFORMS = (EXCLUSIVE_C14N,), (ENVELOPED, EXCLUSIVE_C14N)
 # The one who processes the message last, which is we; also the meaning of no actor or role at all.
 _ULTIMATE_RECEIVER = f"{SOAP_12}/role/ultimateReceiver"
 
@@ -108,8 +111,7 @@ class WssExpectations:
     expected_participant: str | None = None
     token_signed: bool = False  # the BinarySecurityToken itself must be among the references
     roles: frozenset[str] = frozenset({_ULTIMATE_RECEIVER})  # SOAP actor or role, if the header names one
-    inclusive_namespaces: bool = False  # tolerate ec:InclusiveNamespaces, which WSS4J writes by default
-    inclusive_namespaces_of: frozenset[str] = frozenset()  # tolerate them of these participants only
+    tolerated: Tolerated = field(default_factory=Tolerated)  # what may be written besides the profile, and by whom
 
 
 STRICT = WssExpectations()
@@ -137,6 +139,17 @@ class _Parts:
     token: etree._Element
     timestamp: etree._Element
     signature: etree._Element
+
+    @property
+    def plain(self) -> bool:
+        """Body and Timestamp are named by `Id` without a namespace, as node-soap does unless told better."""
+        named = (self.body.attrib, self.timestamp.attrib)
+        return all(_PLAIN_ID in attributes and WSU_ID not in attributes for attributes in named)
+
+    def name(self, element: etree._Element) -> str:
+        """The reference URI that speaks of Body, Timestamp or token; "#None" of one without an id."""
+        plain = self.plain and element is not self.token
+        return f"#{element.get(_PLAIN_ID if plain else WSU_ID)}"
 
 
 # --- Signing ---------------------------------------------------------------------------------------------------------
@@ -228,13 +241,13 @@ def verify_envelope(
     with at_step(STEPS, "certificate"):
         certificate = _certificate(parts.token)
         signer = judge_signer(certificate, (), trust, at=at, expected=expectations.expected_participant)
-        _check_tolerance(info, signer, expectations)
+        expectations.tolerated.check(_besides(info, parts), signer.participant)
     with at_step(STEPS, "signature value"):
         check_value(info, parts.signature, certificate)
     with at_step(STEPS, "digests"):
         octets = _check_digests(info, places)
     with at_step(STEPS, "timestamp"):
-        created, expires = _check_timestamp(parts.timestamp, at, expectations)
+        created, expires = _check_timestamp(parts, at, expectations)
     return SoapVerified(
         body=parse_canonical(octets[parts.body]),
         verified=Verified(signer=signer, signed_at=created, steps=STEPS),
@@ -303,16 +316,20 @@ def _read_signature(parts: _Parts) -> SignedInfo:
     return read_signed_info(info, inclusive_allowed=True)  # whether of this signer is step (7)
 
 
-def _check_tolerance(info: SignedInfo, signer: Signer, expectations: WssExpectations) -> None:
-    """Step (5) once it is known whose message it is."""
-    tolerated = expectations.inclusive_namespaces or signer.participant in expectations.inclusive_namespaces_of
-    if info.inclusive and not tolerated:
-        refused = refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm="InclusiveNamespaces")
-        raise blame(refused, Cause.INCLUSIVE_PREFIXES)
+def _besides(info: SignedInfo, parts: _Parts) -> Iterator[Tolerance]:
+    """What is written besides the profile: judged once it is known whose message it is."""
+    if parts.token.getprevious() is not None:
+        yield Tolerance.WCF_ORDER
+    if info.inclusive:
+        yield Tolerance.INCLUSIVE_NAMESPACES
+    if parts.plain:
+        yield Tolerance.NODE_SOAP
 
 
 def _places(parts: _Parts) -> dict[str, etree._Element]:
     """Reference URI to the element at each position a reference may speak of."""
+    if parts.plain:
+        return {parts.name(place): place for place in (parts.body, parts.timestamp)}
     blocks = [block for block in parts.header if block.tag != SECURITY]
     places = [parts.body, parts.timestamp, parts.token, *blocks]
     return {f"#{place.get(WSU_ID)}": place for place in places if place.get(WSU_ID)}
@@ -325,14 +342,21 @@ def _check_references(
     uris = [reference.uri for reference in info.references]
     if len(set(uris)) != len(uris) or not set(uris) <= places.keys():
         raise malformed("references", "a reference to an unexpected place")
-    if any(reference.transforms != (EXCLUSIVE_C14N,) for reference in info.references):
-        raise malformed("references", "transforms")
+    _check_transforms(info, parts)
     required = {"Body": parts.body, "Timestamp": parts.timestamp}
     if expectations.token_signed:
         required["BinarySecurityToken"] = parts.token
     for name, element in required.items():
-        if f"#{element.get(WSU_ID)}" not in uris:
+        if parts.name(element) not in uris:
             raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=name)
+
+
+def _check_transforms(info: SignedInfo, parts: _Parts) -> None:
+    """Canonicalisation alone, or as node-soap has it: taking away a signature that is not inside changes nothing."""
+    listed = {reference.transforms for reference in info.references}
+    as_node_soap = listed <= set(_NODE_SOAP_TRANSFORMS)
+    if listed != {(EXCLUSIVE_C14N,)} and not (parts.plain and as_node_soap):
+        raise blame(malformed("references", "transforms"), Cause.NODE_SOAP_DEFAULTS if as_node_soap else None)
 
 
 def _certificate(token: etree._Element) -> x509.Certificate:
@@ -357,14 +381,11 @@ def _signed_headers(octets: Mapping[etree._Element, bytes], parts: _Parts) -> di
     return {str(block.tag): parse_canonical(data) for block, data in octets.items() if block not in own}
 
 
-def _check_timestamp(
-    timestamp: etree._Element, at: datetime, expectations: WssExpectations
-) -> tuple[datetime, datetime]:
+def _check_timestamp(parts: _Parts, at: datetime, expectations: WssExpectations) -> tuple[datetime, datetime]:
     """Step (10): Created and Expires."""
-    wanted = (_CREATED, _EXPIRES)
-    created, expires = (
-        _read_moment(part) for part in children(timestamp, "timestamp", *wanted, attributes=frozenset({WSU_ID}))
-    )
+    named = frozenset({_PLAIN_ID if parts.plain else WSU_ID})
+    moments = children(parts.timestamp, "timestamp", _CREATED, _EXPIRES, attributes=named)
+    created, expires = map(_read_moment, moments)
     skew = timedelta(seconds=expectations.clock_skew_s)
     too_old = at - created > timedelta(seconds=expectations.max_age_s) + skew
     if too_old or created > at + skew or expires <= at - skew or expires <= created:

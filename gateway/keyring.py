@@ -11,6 +11,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.http_signature import HttpSignaturePolicy
+from certs.tolerance import Tolerated
 from certs.trust import TrustPolicy
 from certs.wss import WssExpectations
 from gateway.config import Config
@@ -87,16 +88,14 @@ def wire_rules(config: Config) -> WireRules:
     ages = config.signature
     speakers = [(bank.code, bank.tolerances) for bank in config.banks]
     speakers.append((config.platform.participant, config.platform.tolerances))
-    inclusive = frozenset(code for code, tolerances in speakers if "inclusive_namespaces" in tolerances)
+    tolerated = Tolerated(of={code: frozenset(tolerances) for code, tolerances in speakers})
     return WireRules(
         signatures=HttpSignaturePolicy(
             max_age_s=ages.max_age_s,
             clock_skew_s=ages.clock_skew_s,
             authorities=frozenset(name.lower() for name in ages.authorities),
         ),
-        envelopes=WssExpectations(
-            max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, inclusive_namespaces_of=inclusive
-        ),
+        envelopes=WssExpectations(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, tolerated=tolerated),
         addresses=address_rule(config),
     )
 

@@ -16,6 +16,7 @@ from certs.http_signature import (
     verify_request,
     verify_response,
 )
+from certs.tolerance import Tolerance, Tolerated
 from certs.trust import TrustStore, Verified
 from certs.wss import WssExpectations, verify_envelope
 from certs.xmldsig import verify_enveloped
@@ -35,12 +36,13 @@ class Terms:
     now: datetime
     max_age_s: int
     clock_skew_s: int
+    tolerated: frozenset[Tolerance] = frozenset()  # of SOAP envelopes: what the operator grants their sender
 
 
 def verify_soap(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
     """A SOAP envelope with WS-Security. Raises RefusedError as `verify_envelope` and the parser."""
     expectations = WssExpectations(
-        max_age_s=terms.max_age_s, clock_skew_s=terms.clock_skew_s, inclusive_namespaces=True
+        max_age_s=terms.max_age_s, clock_skew_s=terms.clock_skew_s, tolerated=Tolerated(of_all=terms.tolerated)
     )
     root = parse_xml(content, limits=XmlLimits(body_max_bytes=FILE_MAX_BYTES))
     return verify_envelope(root, trust, at=terms.now, expectations=expectations).verified

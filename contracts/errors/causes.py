@@ -35,6 +35,8 @@ class Cause(StrEnum):
     TIME_ZONE = "time_zone"  # off by whole hours: local time written as UTC
     LATE = "late"  # signed long before it was sent, or sent again without signing anew
     INCLUSIVE_PREFIXES = "inclusive_prefixes"  # ec:InclusiveNamespaces of one for whom it is not tolerated
+    NODE_SOAP_DEFAULTS = "node_soap_defaults"  # plain Id or the enveloped transform, the same
+    SECURITY_ORDER = "security_order"  # another order in wsse:Security, the same
     SHA1 = "sha1"
     SELF_SIGNED = "self_signed"
 

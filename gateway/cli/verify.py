@@ -7,7 +7,7 @@ accepted, 3 at least one refused, 2 for what cannot be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +16,7 @@ from cryptography import x509
 from cyclopts import App, Parameter
 
 from certs.keystore import pem_bundle
+from certs.tolerance import Tolerance
 from certs.trust import Revocation, TrustPolicy, TrustStore, Verified
 from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
@@ -103,9 +104,25 @@ def container(*files: Path, believed: Believed, language: Language = "az") -> No
 
 
 @app.command
-def soap(*files: Path, believed: Believed, max_age_s: MaxAge = MAX_AGE_S, language: Language = "az") -> None:
-    """Verify SOAP envelopes signed by WS-Security."""
-    _messages(files, verify_soap, believed, max_age_s, language)
+def soap(
+    *files: Path,
+    believed: Believed,
+    tolerate: tuple[Tolerance, ...] = (),
+    max_age_s: MaxAge = MAX_AGE_S,
+    language: Language = "az",
+) -> None:
+    """Verify SOAP envelopes signed by WS-Security.
+
+    Parameters
+    ----------
+    tolerate
+        What the operator grants the sender besides the profile; may be given several times.
+    """
+
+    def verify(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
+        return verify_soap(content, trust, replace(terms, tolerated=frozenset(tolerate)))
+
+    _messages(files, verify, believed, max_age_s, language)
 
 
 @app.command

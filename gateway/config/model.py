@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from certs.tolerance import Tolerance
 from gateway.config.types import (
     Amount,
     BankCode,
@@ -233,14 +234,18 @@ class AsanPaySettings(Section):
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
+_TOLERANCES = (
+    "What its SOAP messages may do besides: `inclusive_namespaces` (WSS4J and CXF list them), `node_soap` (its "
+    "defaults), `wcf_order` (a token that is not first)"
+)
+
+
 class PlatformSettings(Section):
     """The auction platform."""
 
     participant: Participant = Field("EHERRAC", description="Its registration code")
     callback_url: Url = Field(description="Where it takes our notices")
-    tolerances: tuple[Literal["inclusive_namespaces"], ...] = Field(
-        (), description="What its SOAP messages may do besides: `inclusive_namespaces` (WSS4J and CXF list them)"
-    )
+    tolerances: tuple[Tolerance, ...] = Field((), description=_TOLERANCES)
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -252,9 +257,7 @@ class BankSettings(Section):
     bic: Bic = Field(description="Its BIC")
     transport: Literal["soap", "rest"] = Field(description="How it takes our notices: `soap` or `rest`")
     callback_url: Url = Field(description="Where it takes them")
-    tolerances: tuple[Literal["inclusive_namespaces"], ...] = Field(
-        (), description="What its SOAP messages may do besides: `inclusive_namespaces` (WSS4J and CXF list them)"
-    )
+    tolerances: tuple[Tolerance, ...] = Field((), description=_TOLERANCES)
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 

@@ -22,6 +22,7 @@ from certs.http_signature import (
     verify_request,
     verify_response,
 )
+from certs.tolerance import Tolerance, Tolerated
 from certs.trust import Signer, TrustStore
 from certs.wss import WssExpectations, verify_envelope
 from certs.xmldsig import verify_enveloped
@@ -34,9 +35,10 @@ from contracts.xml import XmlLimits, parse_xml
 from gateway.wire import octets
 from gateway.wire.iso_envelope import MESSAGES_PATH, open_signed
 
-# When it passed, its age was judged by the settings of that day; here only that it belongs to its time.
+# When it passed, its age and form were judged by the settings of that day; here only that it belongs to its time.
 AGE_MAX_S = 3_900
 CLOCK_SKEW_MAX_S = 600
+_TOLERATED = Tolerated(of_all=frozenset(Tolerance))
 _ENVELOPE_LIMITS = XmlLimits(body_max_bytes=16 * 1_048_576)  # as the SOAP client takes them
 _SOAP_TYPES = frozenset(version.media_type for version in SoapVersion)
 
@@ -94,7 +96,7 @@ def _check_iso(body: bytes, trust: TrustStore, at: datetime, participant: str) -
 
 
 def _soap(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:
-    expectations = WssExpectations(max_age_s=AGE_MAX_S, clock_skew_s=CLOCK_SKEW_MAX_S, inclusive_namespaces=True)
+    expectations = WssExpectations(max_age_s=AGE_MAX_S, clock_skew_s=CLOCK_SKEW_MAX_S, tolerated=_TOLERATED)
     root = parse_xml(exhibited.content, limits=_ENVELOPE_LIMITS)
     return verify_envelope(root, trust, at=exhibited.at, expectations=expectations).verified.signer
 

@@ -41,9 +41,9 @@ from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
 from gateway.wire.admission import Admission, retry_after
 from gateway.wire.identity import Identity, signing
+from gateway.wire.rules import TOLERANT
 from gateway.wire.server import EVERYBODY, KeepAnswer, read_body
 
-EXPECTED = WssExpectations(inclusive_namespaces=True)  # WSS4J, which most banks use, writes them
 _XML = "text/xml"
 
 CallerT = TypeVar("CallerT")
@@ -61,7 +61,7 @@ class SoapLimits:
     """What is accepted of an envelope."""
 
     body_max_bytes: int = 262_144  # the largest request is about 10 kB signed
-    expectations: WssExpectations = EXPECTED
+    expectations: WssExpectations = TOLERANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

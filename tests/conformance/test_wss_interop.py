@@ -15,6 +15,7 @@ from zeep.wsse.signature import BinarySignature, MemorySignature
 from certs.authority import Authority
 from certs.keystore import Credential
 from certs.signed_xml import canonical
+from certs.tolerance import Tolerance, Tolerated
 from certs.trust import TrustStore
 from certs.wss import (
     SECURITY,
@@ -173,9 +174,16 @@ def zeep_signer(credential: Credential, tmp_path: Path) -> BinarySignature:
 
 
 @pytest.mark.parametrize("soap", [SOAP_11, SOAP_12])
-def test_we_accept_an_envelope_signed_by_zeep(zeep_signer: BinarySignature, trust: TrustStore, soap: str) -> None:
+def test_we_accept_an_envelope_signed_by_zeep_where_its_order_is_tolerated(
+    credential: Credential, zeep_signer: BinarySignature, trust: TrustStore, soap: str
+) -> None:
     root, _ = zeep_signer.apply(with_timestamp(envelope(soap)), {})
-    result = verify_envelope(parse_xml(etree.tostring(root)), trust, at=NOW)
+    data = etree.tostring(root)
+    with pytest.raises(RefusedError) as caught:
+        verify_envelope(parse_xml(data), trust, at=NOW)
+    assert caught.value.refusal.facts["cause"] == Cause.SECURITY_ORDER  # it puts its token behind the signature
+    tolerant = WssExpectations(tolerated=Tolerated(of={credential.participant: frozenset({Tolerance.WCF_ORDER})}))
+    result = verify_envelope(parse_xml(data), trust, at=NOW, expectations=tolerant)
     assert result.verified.signer.participant == "999101"
     assert result.body.findtext(".//{urn:d}Amount") == "1500.50"
 
@@ -264,12 +272,14 @@ def test_inclusive_prefixes_as_wss4j_writes_them_are_read_where_tolerated(
         verify_envelope(root, trust, at=NOW)
     assert caught.value.refusal.code is ErrorCode.ALGORITHM_NOT_ALLOWED
     assert caught.value.refusal.facts["cause"] == Cause.INCLUSIVE_PREFIXES
-    other = WssExpectations(inclusive_namespaces_of=frozenset({"somebody else"}))
+    granted = frozenset({Tolerance.INCLUSIVE_NAMESPACES})
+    other = WssExpectations(tolerated=Tolerated(of={"somebody else": granted}))
     with pytest.raises(RefusedError):
         verify_envelope(root, trust, at=NOW, expectations=other)
-    tolerant = WssExpectations(inclusive_namespaces_of=frozenset({credential.participant}))
+    tolerant = WssExpectations(tolerated=Tolerated(of={credential.participant: granted}))
     assert verify_envelope(root, trust, at=NOW, expectations=tolerant).body.findtext(".//{urn:d}Amount") == "1500.50"
-    result = verify_envelope(root, trust, at=NOW, expectations=WssExpectations(inclusive_namespaces=True))
+    of_all = WssExpectations(tolerated=Tolerated(of_all=granted))
+    result = verify_envelope(root, trust, at=NOW, expectations=of_all)
     assert result.body.findtext(".//{urn:d}Amount") == "1500.50"
 
 

@@ -22,8 +22,9 @@ from zeep.wsse.utils import WSU, get_security_header
 
 from certs.authority import Authority
 from certs.keystore import Credential
+from certs.tolerance import Tolerance, Tolerated
 from certs.trust import TrustStore
-from certs.wss import sign_envelope, verify_envelope
+from certs.wss import WssExpectations, sign_envelope, verify_envelope
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.fields import make_iban
@@ -46,6 +47,8 @@ from gateway.wire.server import Running, serve_app
 from gateway.wire.soap_server import SoapLimits
 
 BANK, OTHER, PLATFORM = "999101", "999202", "EHERRAC"
+AS_ZEEP = Tolerated(of={BANK: frozenset({Tolerance.WCF_ORDER})})
+LIMITS = SoapLimits(body_max_bytes=60_000, expectations=WssExpectations(tolerated=AS_ZEEP))
 NOW = datetime.now(UTC)
 IBAN = make_iban("XZRN", "1234567890")
 ACCOUNT = Account(holder="Xəzər Nümunə Bankı", iban=IBAN, bic="XZRNAZ22", tax_id=None)
@@ -191,7 +194,7 @@ async def world(authority: tuple[TrustStore, dict[str, Credential], Credential])
     app.add_subapp(
         PREFIX,
         soap_app(
-            SoapSettings(platform=PLATFORM, banks=(BANK, OTHER), limits=SoapLimits(body_max_bytes=60_000)),
+            SoapSettings(platform=PLATFORM, banks=(BANK, OTHER), limits=LIMITS),
             identity=lambda: Identity(keys["GATEWAY"], trust),
             receiver=books,
             queries=books,

@@ -148,3 +148,18 @@ def test_other_octets_are_not_taken_for_http(octets: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
         read_message(octets)
     assert caught.value.refusal.code is ErrorCode.CONTENT_TYPE
+
+
+@pytest.mark.parametrize("spelling", ["wcf_order", "wcf-order"])
+def test_what_the_operator_tolerates_is_tolerated_only_if_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str], spelling: str
+) -> None:
+    """As the doors: off unless granted, and the refusal names what would help."""
+    root = parse_xml((folder / "good.xml").read_bytes())
+    security = root[0][0]
+    security.append(security[0])
+    (folder / "turned.xml").write_bytes(etree.tostring(root))
+    assert run(folder, "soap", "turned.xml") == 3
+    assert "tolerance: wcf_order" in capsys.readouterr().out
+    assert run(folder, "soap", "turned.xml", "--tolerate", spelling) == 0
+    assert run(folder, "soap", "turned.xml", "--tolerate", "node_soap") == 3

@@ -1,7 +1,8 @@
 // A bank that speaks by node-soap: it reads our WSDL, signs with WSSecurityCert, lists, decides, decides again.
 // Each of our answers is verified by xml-crypto. What happened is printed, one JSON line a step.
-//   node bank.js ADDRESS KEY.pem CERTIFICATE.pem GATEWAY-CERTIFICATE.pem [default]
-// With `default` the security header is made as node-soap makes it without being told better.
+//   node bank.js ADDRESS KEY.pem CERTIFICATE.pem GATEWAY-CERTIFICATE.pem [default|named|sha1]
+// With `default` the security header is made as node-soap makes it without being told better, with `named` told only
+// the algorithm, with `sha1` an old one.
 const fs = require("fs");
 const soap = require("soap");
 const { SignedXml } = require("xml-crypto");
@@ -16,8 +17,13 @@ const ours = {
   signatureTransformations: ["http://www.w3.org/2001/10/xml-exc-c14n#"],
   signerOptions: { idMode: "wssecurity" },
 };
+const modes = {
+  default: {},
+  named: { signatureAlgorithm: ours.signatureAlgorithm },
+  sha1: { signatureAlgorithm: "http://www.w3.org/2000/09/xmldsig#rsa-sha1" },
+};
 const security = () =>
-  new soap.WSSecurityCert(fs.readFileSync(key), fs.readFileSync(certificate), "", mode === "default" ? {} : ours);
+  new soap.WSSecurityCert(fs.readFileSync(key), fs.readFileSync(certificate), "", modes[mode] || ours);
 
 function verified(answer) {
   const document = new DOMParser().parseFromString(answer, "text/xml");
