@@ -15,6 +15,7 @@ from adapters.aos import mapping
 from adapters.aos.mapping import AosBody, RailProfile
 from contracts.errors import Refusal
 from contracts.errors.refusal import RefusedError
+from contracts.iso20022 import Envelope
 from gateway.domain.dispatches import Channel
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Acknowledged, Dispatch, Exhibit, NotSent, Outcome, Refused, Unknown
@@ -34,6 +35,7 @@ class AosSettings:
     system_bic: str = "NABZAZ2CIPS"
     central_bank_bic: str = "NABZAZ2C"
     participant: str = "AOS"
+    envelope: Envelope = Envelope.DATA_PDU
 
 
 class Disbelieved(Protocol):
@@ -104,4 +106,5 @@ class AosAdapter:
             from_bic=self._settings.own_bic,
             to_bic=self._settings.system_bic,
             credential=self._identity().credential,
+            wrapper=self._settings.envelope,
         )

@@ -17,6 +17,7 @@ from adapters.aos.central.participants import Participant
 from adapters.aos.central.words import Outgoing
 from adapters.aos.faults import Fault, FaultKind, about_nothing, contrary
 from certs.keystore import Credential
+from contracts.iso20022 import Envelope
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
@@ -73,8 +74,10 @@ class Deliveries:
         clock: Callable[[], datetime],
         *,
         revoked: Credential | None = None,
+        envelope: Envelope = Envelope.DATA_PDU,
     ) -> None:
         self._bic, self._identity, self._settings, self._revoked = bic, identity, settings, revoked
+        self._envelope = envelope
         rows = tuple(participants)
         self._codes = {row.bic: row.code for row in rows}
         self._urls = {row.bic: row.url for row in rows}
@@ -169,6 +172,7 @@ class Deliveries:
             to_bic=outgoing.to_bic,
             credential=revoked or self._identity.credential,
             copy=outgoing.copy,
+            wrapper=self._envelope,
         )
         broken = signing is _Signing.BROKEN
         settings = self._settings

@@ -30,7 +30,7 @@ from adapters.aos.faults import Fault, FaultKind, FaultPlan
 from certs.keystore import Credential
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
-from contracts.iso20022 import BusinessHeader
+from contracts.iso20022 import BusinessHeader, Envelope
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import MESSAGE_MAX_BYTES, MESSAGES_PATH, MessageIds, Opened, open_signed
 from gateway.wire.server import RAW_BODY, VERIFIED, Running, serve_app, signed_http
@@ -56,6 +56,7 @@ class AosSandboxSettings:
     faults: tuple[Fault, ...] = ()
     revoked: Credential | None = None  # a revoked key pair of its own, for the fault of that name
     azips_bic: str = AZIPS_BIC
+    envelope: Envelope = Envelope.DATA_PDU
 
 
 class AosSandbox:
@@ -82,6 +83,7 @@ class AosSandbox:
             settings.delivery,
             clock,
             revoked=settings.revoked,
+            envelope=settings.envelope,
         )
         self._port = settings.port
         self._running: Running | None = None
@@ -134,7 +136,9 @@ class AosSandbox:
     async def _receive(self, request: web.Request) -> web.Response:
         """AOS-S1: the same participant signs the request, the message, and stands in its header."""
         now, trust = self._clock(), self._settings.identity.trust
-        opened = open_signed(request[RAW_BODY], trust, at=now, participant_of=self._participant_of)
+        opened = open_signed(
+            request[RAW_BODY], trust, at=now, participant_of=self._participant_of, wrapper=self._settings.envelope
+        )
         if request[VERIFIED].signer.participant != opened.verified.signer.participant:
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=opened.verified.signer.participant)
         outgoings, faults = self._follow(opened, now)

@@ -11,6 +11,7 @@ from contracts.iso20022.names import MessageName
 from contracts.iso20022.pacs import CreditTransfer, OrderEnquiry, OrderStatus, PaymentReturn
 from contracts.iso20022.pain import PaymentRequest, RequestEnquiry, RequestStatus
 from contracts.iso20022.parties import Holder
+from contracts.iso20022.wrappers import Envelope
 
 __all__ = [
     "BusinessHeader",
@@ -19,6 +20,7 @@ __all__ = [
     "DayQuery",
     "DayReport",
     "Direction",
+    "Envelope",
     "Holder",
     "LimitChange",
     "LimitQuery",

@@ -16,22 +16,22 @@ from contracts.errors.refusal import Refusal, refuse
 from contracts.iso20022 import registry
 from contracts.iso20022.head import HEAD_NAME, HEADER, BusinessHeader
 from contracts.iso20022.layout import Element, default_namespace
+from contracts.iso20022.wrappers import WRAPPERS, Envelope, Wrapper, content_of
 from contracts.xml import CompiledSchema
 
-WRAPPER_URN = "urn:az:eherrac:aos:datapdu:1"
-_WRAPPER = f"{{{WRAPPER_URN}}}"
 _HEAD_URN = f"urn:iso:std:iso:20022:tech:xsd:{HEAD_NAME}"
 _HEAD = f"{{{_HEAD_URN}}}"
 
 
-def wrap(message: Any, *, from_bic: str, to_bic: str, copy: bool = False) -> Element:
+def wrap(
+    message: Any, *, from_bic: str, to_bic: str, copy: bool = False, envelope: Envelope = Envelope.DATA_PDU
+) -> Element:
     """Header and document in their wrapper, validated and read as its receiver will, `Sgntr` still empty.
 
     Raises:
         RefusedError: what we were about to say is not by the profile.
     """
-    root = etree.Element(_WRAPPER + "DataPDU", nsmap=default_namespace(WRAPPER_URN))
-    body = etree.SubElement(root, _WRAPPER + "Body")
+    root, body = _opened(WRAPPERS[envelope])
     kind = registry.type_of(message)
     head = etree.SubElement(body, _HEAD + "AppHdr", nsmap=default_namespace(_HEAD_URN))
     header = BusinessHeader(
@@ -52,21 +52,21 @@ def signature_parent(root: Element) -> Element:
     """`AppHdr/Sgntr`, the only place where the signature may be.
 
     Raises:
-        RefusedError: SIGNATURE_MISSING.
+        RefusedError: SIGNATURE_MISSING; SCHEMA_INVALID, the wrapper is not one.
     """
-    parent = root.find(f"{_WRAPPER}Body/{_HEAD}AppHdr/{_HEAD}Sgntr")
+    parent = content_of(root)[1].find(f"{_HEAD}AppHdr/{_HEAD}Sgntr")
     if parent is None:
         raise refuse(ErrorCode.SIGNATURE_MISSING)
     return parent
 
 
-def read_header(root: Element) -> BusinessHeader:
-    """Check the wrapper and read its header, before anything is believed.
+def read_header(root: Element, wanted: Envelope | None = None) -> BusinessHeader:
+    """Check the wrapper (the `wanted` one, or any) and read its header, before anything is believed.
 
     Raises:
         RefusedError: SIGNATURE_MISSING where `Sgntr` is absent or empty, SCHEMA_INVALID with the path.
     """
-    head, _ = parts(root)
+    head, _ = parts(root, wanted)
     if len(signature_parent(root)) == 0:
         raise refuse(ErrorCode.SIGNATURE_MISSING)
     _head_schema().validate(head)
@@ -83,13 +83,9 @@ def read_document(root: Element, header: BusinessHeader) -> Any:
     _, document = parts(root)
     message = registry.read(document, kind)
     if message.message_id != header.message_id:
-        raise refuse(ErrorCode.SCHEMA_INVALID, path="/DataPDU/Body/AppHdr/BizMsgIdr", fault="not the document's id")
+        path = f"{content_of(root)[0].path}/AppHdr/BizMsgIdr"
+        raise refuse(ErrorCode.SCHEMA_INVALID, path=path, fault="not the document's id")
     return message
-
-
-def is_wrapper(root: Element) -> bool:
-    """Whether a message comes with its wrapper, or as a bare `Document`."""
-    return bool(root.tag == _WRAPPER + "DataPDU")
 
 
 def header_faults(head: Element) -> tuple[Refusal, ...]:
@@ -99,19 +95,26 @@ def header_faults(head: Element) -> tuple[Refusal, ...]:
     return tuple(fault for fault in _head_schema().faults(head) if signed or "Sgntr" not in fault.facts["path"])
 
 
-def parts(root: Element) -> tuple[Element, Element]:
+def parts(root: Element, wanted: Envelope | None = None) -> tuple[Element, Element]:
     """Header and document.
 
     Raises:
-        RefusedError: SCHEMA_INVALID, the wrapper is not one.
+        RefusedError: SCHEMA_INVALID, the wrapper is not one, or not the `wanted` one.
     """
-    if root.tag != _WRAPPER + "DataPDU" or [child.tag for child in root] != [_WRAPPER + "Body"]:
-        raise refuse(ErrorCode.SCHEMA_INVALID, path="/DataPDU", fault="one Body is wanted")
-    children = list(root[0])
+    wrapper, content = content_of(root, wanted)
+    children = list(content)
     names = [etree.QName(child).localname for child in children]
     if names != ["AppHdr", "Document"] or children[0].tag != _HEAD + "AppHdr":
-        raise refuse(ErrorCode.SCHEMA_INVALID, path="/DataPDU/Body", fault="AppHdr and Document are wanted")
+        raise refuse(ErrorCode.SCHEMA_INVALID, path=wrapper.path, fault="AppHdr and Document are wanted")
     return children[0], children[1]
+
+
+def _opened(wrapper: Wrapper) -> tuple[Element, Element]:
+    """An empty wrapper: its root, and where header and document go."""
+    root = place = etree.Element(wrapper.tags[0], nsmap=default_namespace(wrapper.urn))
+    for tag in wrapper.tags[1:]:
+        place = etree.SubElement(place, tag)
+    return root, place
 
 
 @lru_cache(maxsize=1)

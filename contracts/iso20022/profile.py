@@ -12,6 +12,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from contracts.iso20022 import envelope, registry
 from contracts.iso20022.layout import Element
 from contracts.iso20022.names import URN
+from contracts.iso20022.wrappers import is_wrapper
 from contracts.xml import parse_xml
 
 _SEQUENCE = ("Missing child element", "This element is not expected")  # something is missing, or too much
@@ -36,7 +37,7 @@ def faults(data: bytes) -> tuple[ProfileFault, ...]:
 
 
 def _found(root: Element) -> tuple[Refusal, ...]:
-    if not envelope.is_wrapper(root):
+    if not is_wrapper(root):
         return _document_faults(root)
     head, document = envelope.parts(root)
     return envelope.header_faults(head) + _document_faults(document)

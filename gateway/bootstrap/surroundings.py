@@ -44,6 +44,7 @@ class Surroundings:
             own_address=self.config.gateway.address,
             system_bic=self.config.aos.system_address,
             participant=self.config.aos.participant,
+            envelope=self.config.aos.envelope,
         )
 
     def client(self, timeout_s: float) -> SignedClient:

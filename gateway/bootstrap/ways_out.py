@@ -88,6 +88,7 @@ def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Defic
                 system_bic=rail.system_bic,
                 central_bank_bic=config.aos.bic,
                 participant=rail.participant,
+                envelope=rail.envelope,
             ),
             keys,
             on_disbelief=deficiencies.disbelieved,

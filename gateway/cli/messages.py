@@ -11,7 +11,7 @@ from lxml import etree
 from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
 from contracts.errors.refusal import RefusedError
-from contracts.iso20022 import envelope, profile, registry, samples
+from contracts.iso20022 import Envelope, envelope, profile, registry, samples
 from contracts.mt import registry as mt_registry
 from contracts.mt import samples as mt_samples
 from gateway.cli.console import fail, say
@@ -36,6 +36,7 @@ def sample(
     name: str,
     *,
     wrapped: Annotated[bool, Parameter(help="With header and wrapper, not signed yet.")] = False,
+    wrapper: Annotated[Envelope, Parameter(help="Which wrapper, as `[aos] envelope` says.")] = Envelope.DATA_PDU,
 ) -> None:
     """Print a valid message: pacs.008 (its version may be left out), TEXTMESSAGE, MT205."""
     if name.upper().startswith("MT") and name[2:] in mt_samples.SAMPLES:
@@ -43,7 +44,9 @@ def sample(
         return
     message = _sample(name)
     sender, receiver = _direction(message)
-    root = envelope.wrap(message, from_bic=sender, to_bic=receiver) if wrapped else registry.build(message)
+    root = registry.build(message)
+    if wrapped:
+        root = envelope.wrap(message, from_bic=sender, to_bic=receiver, envelope=wrapper)
     etree.indent(root)
     say(etree.tostring(root, encoding="unicode"))
 

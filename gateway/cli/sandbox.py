@@ -57,6 +57,7 @@ def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
         rules=OperatingRules(**{name: said[name] for name in schedule}),
         host=host,
         port=part.port,
+        envelope=part.envelope,
         faults=tuple(Fault(**_in_qepik(row)) for row in part.faults),
         revoked=identity(keys, part.revoked_keys).credential if part.revoked_keys else None,
     )
@@ -146,6 +147,7 @@ def _bank_settings(everybody: World, code: str, own: Identity) -> Any:
         iso_port=part.iso_port,
         gateway_url=everybody.gateway.url,
         aos_url=f"http://{everybody.host}:{everybody.aos.port}",
+        aos_envelope=everybody.aos.envelope,
         decisions={lot: Behaviour(decision) for lot, decision in part.decisions.items()},
         payers=part.payers,
         decide_after_s=part.decide_after_s,

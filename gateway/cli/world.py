@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from adapters.aos.faults import FaultKind
+from contracts.iso20022 import Envelope
 from gateway.domain.money import Money
 
 Qepik = Annotated[Money, BeforeValidator(lambda value: Money.parse(value) if isinstance(value, str) else value)]
@@ -65,6 +66,7 @@ class AosPart(_Part):
     """AÖS, its operating schedule, and what goes wrong."""
 
     port: int
+    envelope: Envelope = Envelope.DATA_PDU  # of the banks in this world too
     max_amount: Qepik
     budget_bics: frozenset[str] = frozenset({"CTREAZ22"})
     confirmation_interval_s: float = 20.0

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from certs.tolerance import Tolerance
+from contracts.iso20022 import Envelope
 from gateway.config.types import (
     Amount,
     BankCode,
@@ -146,6 +147,9 @@ class AosSettings(Section):
     participant: Participant = Field("AOS", description="Its registration code")
     bic: Bic = Field("NABZAZ2C", description="BIC of its operator, the central bank")
     system_address: str = Field("NABZAZ2CIPS", min_length=8, max_length=12, description="Its own address in messages")
+    envelope: Envelope = Field(
+        Envelope.DATA_PDU, description="How messages are wrapped, both ways: `data_pdu` or `business_message`"
+    )
     max_amount: Amount = Field(Money(4_000_000), description="Greatest amount of one order, AZN (AOS-C9)")
     answer_timeout_s: int = Field(25, ge=1, le=600, description="Silence after which a payment is UNKNOWN")
     enquiry_interval_s: int = Field(30, ge=1, le=86_400, description="Time between enquiries about an UNKNOWN payment")

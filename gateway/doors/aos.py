@@ -16,7 +16,7 @@ from aiohttp import web
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from contracts.iso20022 import BusinessHeader
+from contracts.iso20022 import BusinessHeader, Envelope
 from gateway.doors.aos_mapping import Heard, hear
 from gateway.ports import Message, Receiver
 from gateway.wire.identity import Identity
@@ -36,6 +36,7 @@ class AosDoorSettings:
     own_address: str  # 12 characters, the prefix of our message ids
     system_bic: str = "NABZAZ2CIPS"
     participant: str = "AOS"
+    envelope: Envelope = Envelope.DATA_PDU
 
 
 class AosDoor:
@@ -67,7 +68,13 @@ class AosDoor:
         if request.content_type != CONTENT_TYPE:
             raise refuse(ErrorCode.CONTENT_TYPE, received=request.content_type, expected=CONTENT_TYPE)
         trust = self._identity().trust
-        opened = open_signed(request[RAW_BODY], trust, at=self._clock(), participant_of=self._participant_of)
+        opened = open_signed(
+            request[RAW_BODY],
+            trust,
+            at=self._clock(),
+            participant_of=self._participant_of,
+            wrapper=self._settings.envelope,
+        )
         message = opened.read()
         heard = None if opened.header.copy else hear(message, self._settings.own_address)
         if heard is None:

@@ -92,7 +92,7 @@ def _response(
 
 def _check_iso(body: bytes, trust: TrustStore, at: datetime, participant: str) -> None:
     """The ISO 20022 message bears the same participant's own signature (AOS-S2)."""
-    open_signed(body, trust, at=at, participant_of=lambda _: participant)
+    open_signed(body, trust, at=at, participant_of=lambda _: participant, wrapper=None)
 
 
 def _soap(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:

@@ -19,7 +19,7 @@ from lxml import etree
 from certs.keystore import Credential
 from certs.trust import TrustStore, Verified
 from certs.xmldsig import sign_enveloped, verify_enveloped
-from contracts.iso20022 import BusinessHeader, envelope
+from contracts.iso20022 import BusinessHeader, Envelope, envelope
 from contracts.xml import XmlLimits, parse_xml
 from gateway.domain.clock import BAKU
 from gateway.wire.identity import signing
@@ -49,27 +49,42 @@ class Opened:
         return envelope.read_document(self.root, self.header)
 
 
-async def seal(message: Any, *, from_bic: str, to_bic: str, credential: Credential, copy: bool = False) -> bytes:
-    """Wrap, validate, sign and write one message.
+async def seal(
+    message: Any,
+    *,
+    from_bic: str,
+    to_bic: str,
+    credential: Credential,
+    copy: bool = False,
+    wrapper: Envelope = Envelope.DATA_PDU,
+) -> bytes:
+    """Wrap as the rail does, validate, sign and write one message.
 
     Raises:
         RefusedError: what we were about to say is not by the profile.
     """
-    root = envelope.wrap(message, from_bic=from_bic, to_bic=to_bic, copy=copy)
+    root = envelope.wrap(message, from_bic=from_bic, to_bic=to_bic, copy=copy, envelope=wrapper)
     return await signing(credential, lambda: _signed(root, credential))
 
 
 def open_signed(
-    data: bytes, trust: TrustStore, *, at: datetime, participant_of: Callable[[BusinessHeader], str]
+    data: bytes,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    participant_of: Callable[[BusinessHeader], str],
+    wrapper: Envelope | None = Envelope.DATA_PDU,
 ) -> Opened:
     """Steps (1) to (3); `participant_of` says whose signature a header must bear, or refuses.
+
+    Any other than the rail's own `wrapper` is refused; None takes all, for what was taken once and is verified again.
 
     Raises:
         RefusedError: XML_*, SCHEMA_INVALID (of the wrapper), SIGNATURE_*, CERTIFICATE_*, PARTICIPANT_MISMATCH, and
             what `participant_of` raises.
     """
     root = parse_xml(data, limits=_LIMITS)
-    header = envelope.read_header(root)
+    header = envelope.read_header(root, wrapper)
     verified = verify_enveloped(
         root,
         trust,
@@ -100,4 +115,5 @@ def _signed(root: Any, credential: Credential) -> bytes:
 
 
 def _document_digest(root: Any) -> str:
-    return sha256(etree.tostring(root[0][1], method="c14n", exclusive=True)).hexdigest()
+    _, document = envelope.parts(root)
+    return sha256(etree.tostring(document, method="c14n", exclusive=True)).hexdigest()

@@ -24,7 +24,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from contracts.iso20022 import BusinessHeader, CreditTransfer, PaymentRequest
+from contracts.iso20022 import BusinessHeader, CreditTransfer, Envelope, PaymentRequest
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.wire.client import SignedClient
 from gateway.wire.core_banking import CoreBanking
@@ -47,6 +47,7 @@ class IsoParticipantSettings:
     system_bic: str = "NABZAZ2CIPS"  # of AÖS
     system_participant: str = "AOS"  # registration code in the certificate of AÖS (AOS-S1)
     system_url: str | None = None  # base address of AÖS; may be given later by `connect`
+    envelope: Envelope = Envelope.DATA_PDU  # as AÖS wraps
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
     body_max_bytes: int = MESSAGE_MAX_BYTES
@@ -113,7 +114,11 @@ class IsoParticipant:
         """
         settings = self._settings
         data = await seal(
-            message, from_bic=settings.bic, to_bic=settings.system_bic, credential=self._identity().credential
+            message,
+            from_bic=settings.bic,
+            to_bic=settings.system_bic,
+            credential=self._identity().credential,
+            wrapper=settings.envelope,
         )
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((NotSentError, OutcomeUnknownError)),
@@ -140,7 +145,11 @@ class IsoParticipant:
 
     async def _receive(self, request: web.Request) -> web.Response:
         opened = open_signed(
-            request[RAW_BODY], self._identity().trust, at=self._clock(), participant_of=self._participant_of
+            request[RAW_BODY],
+            self._identity().trust,
+            at=self._clock(),
+            participant_of=self._participant_of,
+            wrapper=self._settings.envelope,
         )
         message = opened.read()
         if opened.header.message_id not in self._seen and not opened.header.copy:

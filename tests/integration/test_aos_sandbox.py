@@ -20,7 +20,7 @@ from certs.authority import Authority
 from certs.trust import TrustStore
 from certs.xmldsig import sign_enveloped
 from contracts.fields import make_iban
-from contracts.iso20022 import StatusKind, envelope
+from contracts.iso20022 import Envelope, StatusKind, envelope
 from contracts.iso20022.samples import STATUS, SYSTEM_BIC
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
@@ -45,6 +45,7 @@ CLAIMANT = Account(holder="Xəzər Nümunə Bankı", iban=make_iban("XZRN", "1")
 POOR = Account(holder="Kasıb Şəxs", iban=make_iban("XZRN", "2"), bic=BANK_BIC)
 CLOSED = Account(holder="Bağlı Hesab", iban=make_iban("XZRN", "3"), bic=BANK_BIC)
 MUTE = Account(holder="Səssiz Hesab", iban=make_iban("XZRN", "4"), bic=BANK_BIC)
+BOTH_WRAPPERS = pytest.mark.parametrize("world", list(Envelope), indirect=True)
 
 
 def _now() -> datetime:
@@ -99,8 +100,10 @@ class Gateway:
 
     identity: Identity
     system_url: str
+    envelope: Envelope = Envelope.DATA_PDU
     heard: list[Message] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    fault_paths: list[str] = field(default_factory=list)
     confirms: bool = True
     ids: MessageIds = field(default_factory=lambda: MessageIds(GATEWAY_ADDRESS))
     adapter: AosAdapter = field(init=False)
@@ -109,8 +112,9 @@ class Gateway:
 
     async def start(self) -> None:
         client = SignedClient(lambda: self.identity, timeout_s=5, clock=_now)
-        self.adapter = AosAdapter(client, AosSettings(url=self.system_url, own_bic=GATEWAY_BIC), lambda: self.identity)
-        settings = AosDoorSettings(own_bic=GATEWAY_BIC, own_address=GATEWAY_ADDRESS)
+        aos = AosSettings(url=self.system_url, own_bic=GATEWAY_BIC, envelope=self.envelope)
+        self.adapter = AosAdapter(client, aos, lambda: self.identity)
+        settings = AosDoorSettings(own_bic=GATEWAY_BIC, own_address=GATEWAY_ADDRESS, envelope=self.envelope)
         door = AosDoor(self, settings, lambda: self.identity, clock=_now)
         app = web.Application(
             middlewares=[signed_http(lambda: self.identity, clock=_now, on_refusal=self._note_refusal)]
@@ -174,6 +178,7 @@ class Gateway:
 
     async def _note_refusal(self, request: web.Request, refusal: Any, body: bytes | None) -> None:
         self.refused.append(refusal.code)
+        self.fault_paths.append(refusal.facts.get("path", ""))
 
 
 @dataclass
@@ -190,20 +195,26 @@ class World:
 
 
 @pytest.fixture
-async def world(identities):
+async def world(identities, request):
+    wrapper = getattr(request, "param", Envelope.DATA_PDU)
     rows = (
         Participant(bic=GATEWAY_BIC, code="GATEWAY", name="g", clearing_account="C-EHR", opening_balance=5_000_000),
         Participant(bic=BANK_BIC, code="999101", name="b", clearing_account="C-XZR", opening_balance=9_000_000),
     )
     rules = OperatingRules(confirmation_interval_s=0.6, request_interval_s=0.6)
-    aos = AosSandbox(AosSandboxSettings(identity=identities["AOS"], participants=rows, rules=rules))
+    settings = AosSandboxSettings(identity=identities["AOS"], participants=rows, rules=rules, envelope=wrapper)
+    aos = AosSandbox(settings)
     await aos.start()
     books = Books()
     settings = IsoParticipantSettings(
-        bic=BANK_BIC, address="XZRNAZ22A001", system_url=aos.address, silent_for=frozenset({MUTE.iban})
+        bic=BANK_BIC,
+        address="XZRNAZ22A001",
+        system_url=aos.address,
+        silent_for=frozenset({MUTE.iban}),
+        envelope=wrapper,
     )
     bank = IsoParticipant(settings, lambda: identities["999101"], books)
-    gateway = Gateway(identities["GATEWAY"], aos.address)
+    gateway = Gateway(identities["GATEWAY"], aos.address, wrapper)
     await bank.start()
     await gateway.start()
     aos.connect(BANK_BIC, bank.address)
@@ -221,6 +232,7 @@ async def until(holds: Callable[[], bool], timeout_s: float = 8.0) -> None:
             await asyncio.sleep(0.01)
 
 
+@BOTH_WRAPPERS
 async def test_a_transfer_runs_to_stat_and_the_money_arrives(world):
     """AOS-P1 to AOS-P4, AOS-M1: the gateway is debtor agent, a deposit goes back."""
     order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-1")
@@ -265,6 +277,7 @@ async def test_a_creditor_bank_that_is_silent_ends_in_el202(world):
     assert world.aos.system.ledger.available("C-EHR") == 5_000_000
 
 
+@BOTH_WRAPPERS
 async def test_a_request_runs_over_consent_and_confirmation_to_stat(world):
     """AOS-P7, AOS-M2, EHR-12: pain.001, ACSP with MSID, the credit offered to us, AUTH, STAT as agent and initiator."""
     order = world.gateway.order(PaymentKind.REQUEST, CLAIMANT, DESIGNATED, 1_875_000, "purchase-1")
@@ -439,9 +452,11 @@ async def _post(url: str, signer: Identity, content: bytes, content_type: str = 
     return answer.status
 
 
-async def _status_from(identity: Identity, *, from_bic: str = SYSTEM_BIC) -> bytes:
+async def _status_from(
+    identity: Identity, *, from_bic: str = SYSTEM_BIC, wrapper: Envelope = Envelope.DATA_PDU
+) -> bytes:
     status = replace(STATUS, created_at=_now(), kind=StatusKind.STAT)
-    return await seal(status, from_bic=from_bic, to_bic=GATEWAY_BIC, credential=identity.credential)
+    return await seal(status, from_bic=from_bic, to_bic=GATEWAY_BIC, credential=identity.credential, wrapper=wrapper)
 
 
 BAD_INPUT = [
@@ -477,6 +492,22 @@ async def test_the_door_refuses_bad_input_by_code(world, identities, content, co
     assert await _post(world.gateway.running.address, identities["AOS"], content) >= 400
     assert world.gateway.refused == [code]
     assert world.gateway.heard == []
+
+
+@BOTH_WRAPPERS
+async def test_a_message_in_the_other_wrapper_is_refused_with_its_path_by_everybody(world, identities):
+    """The gateway's door, the bank's and AÖS's: each takes the wrapper of its rail alone."""
+    (other,) = set(Envelope) - {world.gateway.envelope}
+    root = {Envelope.DATA_PDU: "/DataPDU", Envelope.BUSINESS_MESSAGE: "/BizMsg"}[other]
+    signer = identities["AOS"]
+    status = await _status_from(signer, wrapper=other)
+    assert await _post(world.gateway.running.address, signer, status) == 422
+    assert world.gateway.refused == ["SCHEMA_INVALID"]
+    assert world.gateway.fault_paths == [root]
+    assert await _post(world.bank.address, signer, status) == 422
+    assert await _post(world.aos.address, signer, status) == 422
+    assert world.gateway.heard == []
+    assert world.aos.system.orders == {}
 
 
 async def test_a_header_from_another_than_aos_is_refused(world, identities):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from lxml import etree
 
 from certs.authority import Authority
 from certs.trust import TrustStore
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
-from contracts.iso20022 import samples
+from contracts.iso20022 import Envelope, samples
 from gateway.wire.iso_envelope import MessageIds, open_signed, seal
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -34,23 +36,24 @@ def trust(authority, credential):
     )
 
 
-def _sealed(credential, message=samples.TRANSFER):
-    return seal(message, from_bic="EHRNAZ22", to_bic="NABZAZ2CIPS", credential=credential)
+def _sealed(credential, message=samples.TRANSFER, wrapper=Envelope.DATA_PDU):
+    return seal(message, from_bic="EHRNAZ22", to_bic="NABZAZ2CIPS", credential=credential, wrapper=wrapper)
 
 
-def _open(data, trust, participant="GATEWAY"):
-    return open_signed(data, trust, at=NOW, participant_of=lambda header: participant)
+def _open(data, trust, participant="GATEWAY", wrapper=Envelope.DATA_PDU):
+    return open_signed(data, trust, at=NOW, participant_of=lambda header: participant, wrapper=wrapper)
 
 
-def _code_of(data, trust, participant="GATEWAY"):
+def _code_of(data, trust, participant="GATEWAY", wrapper=Envelope.DATA_PDU):
     with pytest.raises(RefusedError) as caught:
-        _open(data, trust, participant)
+        _open(data, trust, participant, wrapper)
     return caught.value.refusal.code
 
 
-async def test_what_was_sealed_is_opened_with_its_header_and_signer(credential, trust):
+@pytest.mark.parametrize("wrapper", Envelope)
+async def test_what_was_sealed_is_opened_with_its_header_and_signer(credential, trust, wrapper):
     """AOS-S1, AOS-S2."""
-    opened = _open(await _sealed(credential), trust)
+    opened = _open(await _sealed(credential, wrapper=wrapper), trust, wrapper=wrapper)
     assert opened.read() == samples.TRANSFER
     assert opened.verified.signer.participant == "GATEWAY"
     assert opened.header.message_name == "pacs.008.001.08"
@@ -91,18 +94,53 @@ async def test_an_unsigned_message_is_refused(credential, trust):
     assert _code_of(data[:start] + b"<Sgntr>" + data[end:], trust) is ErrorCode.SIGNATURE_MISSING
 
 
+@pytest.mark.parametrize(
+    ("sent", "wanted", "path"),
+    [
+        (Envelope.DATA_PDU, Envelope.BUSINESS_MESSAGE, "/DataPDU"),
+        (Envelope.BUSINESS_MESSAGE, Envelope.DATA_PDU, "/BizMsg"),
+    ],
+)
+async def test_the_wrapper_of_another_rail_is_refused_with_its_path(credential, trust, sent, wanted, path):
+    """Though its signature holds; what looks back (evidence) takes both."""
+    data = await _sealed(credential, wrapper=sent)
+    with pytest.raises(RefusedError) as caught:
+        _open(data, trust, wrapper=wanted)
+    assert caught.value.refusal.code is ErrorCode.SCHEMA_INVALID
+    assert caught.value.refusal.facts["path"] == path
+    assert _open(data, trust, wrapper=None).read() == samples.TRANSFER
+
+
+@pytest.mark.parametrize("wrapper", Envelope)
+@pytest.mark.parametrize("place", ["before", "after", "beside"])
+async def test_nothing_else_may_lie_in_a_wrapper(credential, trust, wrapper, place):
+    """Whatever a second document says, no reader gets as far as choosing between two."""
+    root = etree.fromstring(await _sealed(credential, wrapper=wrapper))
+    header = next(root.iter("{*}AppHdr"))
+    content = header.getparent()
+    second = deepcopy(content[1])
+    if place == "beside":
+        root.append(second)
+    else:
+        content.insert(0 if place == "before" else 2, second)
+    assert _code_of(etree.tostring(root), trust, wrapper=wrapper) is ErrorCode.SCHEMA_INVALID
+
+
 async def test_a_message_without_its_wrapper_is_refused(trust):
     assert _code_of(b"<Document/>", trust) is ErrorCode.SCHEMA_INVALID
 
 
-async def test_a_header_that_names_another_message_than_its_document_is_refused(credential, trust):
+@pytest.mark.parametrize(
+    ("wrapper", "path"), [(Envelope.DATA_PDU, "/DataPDU/Body"), (Envelope.BUSINESS_MESSAGE, "/BizMsg")]
+)
+async def test_a_header_that_names_another_message_than_its_document_is_refused(credential, trust, wrapper, path):
     """The header's id is the key of idempotency, so it must be the document's own."""
-    data = await _sealed(credential)
-    opened = _open(data, trust)
+    data = await _sealed(credential, wrapper=wrapper)
+    opened = _open(data, trust, wrapper=wrapper)
     opened.root.find(".//{*}GrpHdr/{*}MsgId").text = "OTHER"
     with pytest.raises(RefusedError) as caught:
         opened.read()
-    assert caught.value.refusal.facts["path"] == "/DataPDU/Body/AppHdr/BizMsgIdr"
+    assert caught.value.refusal.facts["path"] == f"{path}/AppHdr/BizMsgIdr"
 
 
 async def test_who_may_sign_is_asked_before_any_signature_is_checked(credential, trust):

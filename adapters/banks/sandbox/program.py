@@ -185,6 +185,7 @@ def _rail(settings: BankSandboxSettings) -> IsoParticipantSettings:
         system_bic=settings.aos_bic,
         system_participant=settings.aos_participant,
         system_url=settings.aos_url,
+        envelope=settings.aos_envelope,
         host=settings.host,
         port=settings.iso_port,
         timeout_s=settings.timeout_s,

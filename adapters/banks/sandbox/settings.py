@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from adapters.banks.adapter import Transport
+from contracts.iso20022 import Envelope
 from contracts.soap.names import SoapVersion
 from gateway.domain.money import Money
 from gateway.wire.identity import Identity
@@ -58,6 +59,7 @@ class BankSandboxSettings:
     aos_url: str | None = None
     aos_participant: str = "AOS"
     aos_bic: str = "NABZAZ2CIPS"
+    aos_envelope: Envelope = Envelope.DATA_PDU
     decisions: Mapping[str, Behaviour] = field(default_factory=dict)  # by lot
     otherwise: Behaviour = Behaviour.ACCEPT  # for lots not listed
     payers: Mapping[str, str] = field(default_factory=dict)  # lot to the IBAN that pays; otherwise the first account
