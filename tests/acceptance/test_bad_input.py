@@ -186,6 +186,27 @@ async def test_the_same_decision_over_soap_and_its_replay(town: Town) -> None:
     assert await town.refusals("999101") == []
 
 
+async def test_the_very_same_envelope_takes_effect_once_also_after_a_restart(town: Town) -> None:
+    """Whoever sends a captured envelope again gets the first answer, and nothing happens a second time."""
+    await town.announce()
+    await town.unsold()
+    sent: list[bytes] = []
+
+    def kept(raw: bytes) -> bytes:
+        sent.append(raw)
+        return raw
+
+    first = await town.soap("999101", DECIDE, tamper=kept)
+    again = await town.soap_bytes("999101", sent[0])
+    await town.system.close()
+    await town.open()
+    later = await town.soap_bytes("999101", sent[0])
+    repeated = [answer.findtext(".//{*}Repeated") for _, answer in (first, again, later)]
+    assert [status for status, _ in (first, again, later)] == [200, 200, 200]
+    assert repeated == ["false", "true", "true"]
+    assert (await town.counts())["offer", "accepted"] == 1
+
+
 async def test_a_payment_of_an_enforcement_lot_without_its_case_number_is_not_accepted(town: Town) -> None:
     """EHR-12: Asan Pay reports the money, and leaves out or changes the number the invoice carried."""
     await town.announce()
