@@ -7,7 +7,8 @@ Opening reads
  (3) beside the files stand only the manifest and one signature file;
  (4) the signature holds over every file (`certs.xades`, six steps of its own);
  (5) the manifest lists the same files with the same media types;
- (6) the signer is trusted at the time of signing, or at the time asked for.
+ (6) a time-stamp, if the signature carries one, holds over its value (`certs.timestamp`, six steps of its own);
+ (7) the signer is trusted at the time asked for, else at the time-stamp's, else at the claimed time of signing.
 Everything here is offline and pure.
 """
 
@@ -25,12 +26,13 @@ from datetime import datetime
 
 from lxml import etree
 
-from certs import xades
+from certs import timestamp, xades
 from certs.explain import judge_signer
 from certs.keystore import Credential
-from certs.steps import at_step
+from certs.steps import at_step, with_facts
+from certs.timestamp import Stamp
 from certs.trust import TrustStore, Verified
-from certs.xades import DetachedFile, XadesSignature, sign_detached, verify_detached
+from certs.xades import DetachedFile, XadesSignature, sign_detached, verify_detached, with_time_stamp
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.xml import parse_xml
@@ -41,7 +43,7 @@ MANIFEST_NAME = "META-INF/manifest.xml"
 SIGNATURE_NAME = "META-INF/signatures0.xml"
 
 
-STEPS = ("zip", "mimetype", "entries", *xades.STEPS, "manifest", "trust")
+STEPS = ("zip", "mimetype", "entries", *xades.STEPS, "manifest", "time-stamp", "trust")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,20 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A verified container: its files in their order, by whom and when it was sealed, its own digest (hex)."""
+    """A verified container: its files in their order, by whom and when it was sealed, its own digest (hex).
+
+    `stamp` proves when the signature existed; without it the time of signing is the signer's own claim.
+    """
 
     files: Mapping[str, SealedFile]
     verified: Verified
     sha256: str
+    stamp: Stamp | None = None
+
+    @property
+    def level(self) -> str:
+        """Of the signature, by ETSI EN 319 132-1: `B-B`, or `B-T` with a time-stamp."""
+        return "B-B" if self.stamp is None else "B-T"
 
 
 def seal(
@@ -98,20 +109,31 @@ def seal(
     """
     listed = [DetachedFile(name=name, media_type=kind, content=content) for name, (kind, content) in files.items()]
     _check_own(listed, limits)
-    container = io.BytesIO()
-    with zipfile.ZipFile(container, "w") as archive:
-        _write(archive, MIMETYPE_NAME, MEDIA_TYPE.encode(), zipfile.ZIP_STORED)
-        for file in listed:
-            _write(archive, file.name, file.content)
-        _write(archive, MANIFEST_NAME, _manifest(listed))
-        _write(archive, SIGNATURE_NAME, sign_detached(listed, credential, now=now, files_max=limits.files_max))
-    return container.getvalue()
+    return _packed(
+        {file.name: file.content for file in listed}
+        | {MANIFEST_NAME: _manifest(listed)}
+        | {SIGNATURE_NAME: sign_detached(listed, credential, now=now, files_max=limits.files_max)}
+    )
+
+
+def imprint(container: bytes) -> bytes:
+    """What a time-stamp of our own sealed container is to be over (SHA-256)."""
+    files, _, signature_file = _divide(read_entries(container))
+    return verify_detached(signature_file, files).imprint
+
+
+def with_stamp(container: bytes, token: bytes) -> bytes:
+    """Our own sealed container with a time-stamp over its signature, which still holds. The token is not verified."""
+    entries = read_entries(container)
+    stamped = _packed(entries | {SIGNATURE_NAME: with_time_stamp(entries[SIGNATURE_NAME], token)})
+    imprint(stamped)
+    return stamped
 
 
 def open_sealed(
     container: bytes, trust: TrustStore, *, at: datetime | None = None, limits: AsiceLimits = PROTOCOL
 ) -> Sealed:
-    """Verify a container by the plan above; `at` replaces the claimed signing time as the moment of judgement.
+    """Verify a container by the plan above; `at` replaces the time of signing as the moment of judgement.
 
     Raises:
         RefusedError: BODY_TOO_LARGE, SIGNATURE_*, DIGEST_MISMATCH, ALGORITHM_NOT_ALLOWED, XML_*, CERTIFICATE_*,
@@ -126,11 +148,13 @@ def open_sealed(
     with at_step(STEPS, "manifest"):  # (5)
         _check_manifest(manifest, signature.media_types, limits)
     leaf, issuers = signature.certificates[0], signature.certificates[1:]
-    with at_step(STEPS, "trust"):  # (6)
-        signer = judge_signer(leaf, issuers, trust, at=at or signature.signing_time, expected=None)
+    stamp = _judge_stamp(signature, trust)  # (6)
+    moment = at or (signature.signing_time if stamp is None else stamp.at)
+    with at_step(STEPS, "trust"):  # (7)
+        signer = judge_signer(leaf, issuers, trust, at=moment, expected=None)
     verified = Verified(signer=signer, signed_at=signature.signing_time, steps=STEPS)
     sealed_files = {name: _sealed(name, content, signature) for name, content in files.items()}
-    return Sealed(files=sealed_files, verified=verified, sha256=hashlib.sha256(container).hexdigest())
+    return Sealed(files=sealed_files, verified=verified, sha256=hashlib.sha256(container).hexdigest(), stamp=stamp)
 
 
 def extract(container: bytes, name: str) -> bytes:
@@ -214,6 +238,17 @@ def _is_allowed_name(name: str) -> bool:
     return len(name) <= _NAME_MAX_CHARS and _NAME.fullmatch(name) is not None
 
 
+def _judge_stamp(signature: XadesSignature, trust: TrustStore) -> Stamp | None:
+    """Every refusal tells this step: what a token lacks is not what the signature lacks."""
+    if signature.token is None:
+        return None
+    clocks = trust.with_policy(timestamp.policy_of(trust.policy))
+    try:
+        return timestamp.verify(signature.token, signature.imprint, clocks)
+    except RefusedError as error:
+        raise with_facts(error, step=f"{STEPS.index('time-stamp') + 1} time-stamp") from error.__cause__
+
+
 def _divide(entries: dict[str, bytes]) -> tuple[dict[str, bytes], bytes, bytes]:
     files = {name: content for name, content in entries.items() if not name.startswith("META-INF/")}
     if SIGNATURE_NAME not in entries:
@@ -250,6 +285,16 @@ def _check_own(files: list[DetachedFile], limits: AsiceLimits) -> None:
             raise ValueError(f"not a file name for a container: {file.name!r}")
         if not _MEDIA_TYPE.fullmatch(file.media_type):
             raise ValueError(f"not a media type: {file.media_type!r}")
+
+
+def _packed(entries: Mapping[str, bytes]) -> bytes:
+    """The zip: `mimetype`, then the entries in their order."""
+    container = io.BytesIO()
+    with zipfile.ZipFile(container, "w") as archive:
+        _write(archive, MIMETYPE_NAME, MEDIA_TYPE.encode(), zipfile.ZIP_STORED)
+        for name, content in entries.items():
+            _write(archive, name, content)
+    return container.getvalue()
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> None:

@@ -1,7 +1,8 @@
-"""XAdES-B-B over files beside the signature (ETSI EN 319 132-1), as ASiC-E containers carry it.
+"""XAdES-B-B and B-T over files beside the signature (ETSI EN 319 132-1), as ASiC-E containers carry it.
 
 Written and read in one narrow form: a reference per file by name without transforms, one reference to the signed
-properties, which hold the signing time, the digest of the signing certificate and each file's media type.
+properties, which hold the signing time, the digest of the signing certificate and each file's media type. One
+time-stamp over the signature value may follow (B-T); of other unsigned properties there are none.
 Verification reads
   (1) the wrapper holds exactly one signature; no id stands twice; no comments, no instructions, no `xml:` attributes;
   (2) every element stands in its one order with its expected attributes, and nothing else does;
@@ -9,11 +10,13 @@ Verification reads
   (4) the references are the given files, each once, and the signed properties; each digest, recomputed, is the signed;
   (5) the signed properties name the signing certificate by its digest, a signing time, and a media type per file;
   (6) the signature value over SignedInfo is the certificate's.
-Whether the certificate is trusted is for the caller to ask, at the time he asks for.
+Whether the certificate is trusted is for the caller to ask, at the time he asks for; and whether the time-stamp holds,
+by the imprint given here.
 """
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -88,11 +91,16 @@ class DetachedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XadesSignature:
-    """A signature that holds: the certificate path it brought (leaf first), its claimed time, the media types."""
+    """A signature that holds: the certificate path it brought (leaf first), its claimed time, the media types.
+
+    `token` is the time-stamp it carries, not verified; it must be of `imprint`, the SHA-256 of the signature value.
+    """
 
     certificates: tuple[x509.Certificate, ...]
     signing_time: datetime
     media_types: Mapping[str, str]
+    imprint: bytes
+    token: bytes | None = None
 
 
 def xml_limits(files_max: int) -> XmlLimits:
@@ -112,9 +120,24 @@ def sign_detached(
     info, value, properties = signature[0], signature[1], signature[3][0][0]
     info[-1][-1].text = sha256_b64(_canonical(properties, C14N_1_0))
     value.text = b64encode(credential.sign(_canonical(info, C14N_1_0))).decode("ascii")
-    written = b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="UTF-8")
+    written = _document(root)
     verify_detached(written, {file.name: file.content for file in files}, files_max=files_max)
     return written
+
+
+def with_time_stamp(signature_file: bytes, token: bytes, *, files_max: int = FILES_MAX) -> bytes:
+    """Our own signature file with a token over its signature value (RFC 3161, DER): B-B becomes B-T."""
+    root = parse_xml(signature_file, limits=xml_limits(files_max))
+    qualifying = root[0][3][0]
+    qualifying.append(
+        etree.fromstring(
+            f'<xades:UnsignedProperties xmlns:xades="{XADES}" xmlns:ds="{XMLDSIG}"><xades:UnsignedSignatureProperties>'
+            f'<xades:SignatureTimeStamp Id="S0-TS"><ds:CanonicalizationMethod Algorithm="{C14N_1_0}"/>'
+            f"<xades:EncapsulatedTimeStamp>{b64encode(token).decode()}</xades:EncapsulatedTimeStamp>"
+            f"</xades:SignatureTimeStamp></xades:UnsignedSignatureProperties></xades:UnsignedProperties>"
+        )
+    )
+    return _document(root)
 
 
 def verify_detached(signature_file: bytes, files: Mapping[str, bytes], *, files_max: int = FILES_MAX) -> XadesSignature:
@@ -128,12 +151,19 @@ def verify_detached(signature_file: bytes, files: Mapping[str, bytes], *, files_
     _check_wrapper(root)  # (1)
     wanted = (SIGNED_INFO, SIGNATURE_VALUE, KEY_INFO, _ds("Object"))
     info, value, key_info, container = children(root[0], "form", *wanted, attributes=_ID)  # (2)
-    properties = _signed_properties(container, root[0].get("Id", ""))
+    properties, *unsigned = _properties(container, root[0].get("Id", ""))
+    token, c14n = _read_time_stamp(unsigned[0]) if unsigned else (None, C14N_1_0)
     certificates = _certificates(key_info)
     names = _check_references(info, files, properties, files_max)  # (3) (4)
     signing_time, media_types = _read_properties(properties, certificates[0], names)  # (5)
     _check_value(info, decode(value, "signature value", _ID), certificates[0])  # (6)
-    return XadesSignature(certificates=certificates, signing_time=signing_time, media_types=media_types)
+    return XadesSignature(
+        certificates=certificates,
+        signing_time=signing_time,
+        media_types=media_types,
+        imprint=hashlib.sha256(_canonical(value, c14n)).digest(),
+        token=token,
+    )
 
 
 def _draft(files: Sequence[DetachedFile], credential: Credential, now: datetime) -> str:
@@ -179,12 +209,23 @@ def _check_wrapper(root: etree._Element) -> None:
     children(root, "wrapper", SIGNATURE)
 
 
-def _signed_properties(container: etree._Element, signature_id: str) -> etree._Element:
+def _properties(container: etree._Element, signature_id: str) -> list[etree._Element]:
+    """The signed properties, and the unsigned ones if there are any."""
     (qualifying,) = children(container, "form", _xa("QualifyingProperties"))
-    (properties,) = children(qualifying, "form", _xa("SignedProperties"), attributes=frozenset({"Target"}))
+    wanted = [_xa("SignedProperties"), *[_xa("UnsignedProperties")] * (len(qualifying) > 1)]
+    properties = children(qualifying, "form", *wanted, attributes=frozenset({"Target"}))
     if not signature_id or qualifying.get("Target") != f"#{signature_id}":
         raise malformed("form", "Target")
     return properties
+
+
+def _read_time_stamp(unsigned: etree._Element) -> tuple[bytes, str]:
+    """The one time-stamp, and the canonicalisation of the signature value that it is over."""
+    (of_signature,) = children(unsigned, "form", _xa("UnsignedSignatureProperties"))
+    (stamp,) = children(of_signature, "form", _xa("SignatureTimeStamp"))
+    wanted = (_ds("CanonicalizationMethod"), _xa("EncapsulatedTimeStamp"))
+    method, token = children(stamp, "form", *wanted, attributes=_ID)
+    return decode(token, "form", _ID), _algorithm(method, _C14N)
 
 
 def _certificates(key_info: etree._Element) -> tuple[x509.Certificate, ...]:
@@ -306,6 +347,10 @@ def _canonical(element: etree._Element, method: str) -> bytes:
     carrier.text = element.text
     carrier.extend(deepcopy(child) for child in element)
     return etree.tostring(carrier, method="c14n", exclusive=method == EXCLUSIVE_C14N, with_comments=False)
+
+
+def _document(root: etree._Element) -> bytes:
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="UTF-8")
 
 
 def _id_of(reference: etree._Element) -> str:

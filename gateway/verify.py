@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 
 from certs.asice import Sealed, open_sealed
+from certs.timestamp import Stamp
 from certs.trust import TrustStore, Verified
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -45,6 +46,8 @@ class VerifyReport:
     sha256: str
     files: tuple[ReportedFile, ...]
     verified: Verified
+    level: str  # of the signature: B-B, or B-T with a time-stamp
+    stamp: Stamp | None
     protocol: ProtocolRecord | None
     print_matches: bool | None
 
@@ -61,7 +64,12 @@ class VerifyReport:
             f"{said['serial']}: {signer.serial}",
             f"{said['certificate']}: {signer.certificate_sha256}",
             f"{said['signed_at']}: {signed_at.isoformat() if signed_at else '-'}",
+            f"{said['level']}: XAdES {self.level}",
+            f"{said['proven_at']}: {self._proven(said)}",
         )
+
+    def _proven(self, said: Mapping[str, str]) -> str:
+        return said["not_proven"] if self.stamp is None else f"{self.stamp.at.isoformat()} ({self.stamp.authority})"
 
     def _what(self, said: Mapping[str, str]) -> tuple[str, ...]:
         listed = (f"  {file.name} ({file.media_type}, {file.size_bytes} B) {file.sha256}" for file in self.files)
@@ -103,6 +111,8 @@ def verify_file(content: bytes, trust: TrustStore, *, now: datetime, at: datetim
             for file in sealed.files.values()
         ),
         verified=sealed.verified,
+        level=sealed.level,
+        stamp=sealed.stamp,
         protocol=protocol,
         print_matches=_print_matches(sealed, protocol),
     )

@@ -15,6 +15,7 @@ from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.topics import wanted_topics
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
+from adapters.timestamping.adapter import TimeStampClient
 from contracts.events.topics import Topic
 from gateway.bootstrap.surroundings import Surroundings
 from gateway.config import Config
@@ -129,11 +130,22 @@ def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Defic
             )
         ),
         *_azips(house),
-        NotaryAdapter(keys, clock=clock, names={bank.code: bank.name for bank in config.banks}),
+        _notary(house),
     ]
     for adapter in made:
         house.stack.push_async_callback(adapter.close)
     return {adapter.channel: adapter for adapter in made}
+
+
+def _notary(house: Surroundings) -> NotaryAdapter:
+    """The office that seals, with time-stamps where an authority of time is named."""
+    settings, stamp = house.config.time_stamps, None
+    if settings.url is not None:
+        client = TimeStampClient(settings.url, house.keys, timeout_s=settings.timeout_s)
+        house.stack.push_async_callback(client.close)
+        stamp = client.stamp
+    names = {bank.code: bank.name for bank in house.config.banks}
+    return NotaryAdapter(house.keys, clock=house.clock, names=names, stamp=stamp, stamp_wait_s=settings.seal_wait_s)
 
 
 def _azips(house: Surroundings) -> list[Adapter]:

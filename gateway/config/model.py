@@ -357,6 +357,9 @@ class TimeStampSettings(Section):
     grace_s: float = Field(
         86_400.0, gt=0, description="How long lines may wait for their stamp before the gateway is not ready"
     )
+    seal_wait_s: float = Field(
+        300.0, ge=0, le=86_400, description="How long a protocol may wait for its stamp before it is sealed without one"
+    )
 
 
 class WatchdogSettings(Section):

@@ -82,8 +82,16 @@ def _seal(protocol: Protocol, event: Sealed, context: Context) -> Change[Protoco
             *_notices(protocol, context),
             Timer("receipts", due, ReceiptsOverdue()),
             Tell("lot", protocol.lot_id, issued),
+            *_alarms(event, context),
         ),
     )
+
+
+def _alarms(sealed: Sealed, context: Context) -> tuple[Alarm, ...]:
+    """Sealed without the time-stamp that was asked for: it goes on, and a person knows."""
+    if sealed.unstamped is None:
+        return ()
+    return (Alarm("SEAL_UNSTAMPED", {"protocol": context.id, "reason": sealed.unstamped}),)
 
 
 def _delivery(protocol: Protocol, sealed: Sealed, protocol_id: str, authority: str) -> Send:

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+import orjson
 import pytest
 import pytest_asyncio
 from town import CLOSED, Town
 
 from adapters.timestamping.sandbox import TsaSandbox, TsaSandboxSettings
+from certs.asice import open_sealed
 from gateway.cli.evidence import exported
 from gateway.cli.pki import create_world, load_authority
 from gateway.cli.stage import PARTICIPANTS
@@ -50,6 +52,7 @@ async def stamped(tmp_path: Path) -> AsyncIterator[Stamped]:
         EHERRAC__TIME_STAMPS__URL=both.tsa.address,
         EHERRAC__TIME_STAMPS__INTERVAL_S="3600",
         EHERRAC__TIME_STAMPS__GRACE_S="7200",
+        EHERRAC__TIME_STAMPS__SEAL_WAIT_S="0.5",
         EHERRAC__BANKS__0__CALLBACK_URL=CLOSED,
     )
     yield both
@@ -107,3 +110,35 @@ async def test_of_two_replicas_one_stamps_a_batch(stamped: Stamped) -> None:
     rows = await store.read(lambda reader: reader.stamps_between(0, 10_000))
     assert len(rows) == 1
     assert await store.transact(lambda tx: tx.add_stamp(rows[0])) is False
+
+
+async def protocol_sealed(town: Town) -> tuple[dict[str, object], list[str]]:
+    """The seal of a lot that its claimant declines as the journal has it, and the names of the lines around it."""
+    await town.announce()
+    await town.unsold()
+    assert (await town.decide("999101", decision={"decision": "refuse", "reason": "yox"})).status < 300
+    async with asyncio.timeout(15):
+        while (await town.counts()).get(("protocol", "sealed")) != 1:  # noqa: ASYNC110 - another program would poll too
+            await asyncio.sleep(0.05)
+    lines = await town.system.store.read(lambda reader: reader.journal_of("protocol", "L1.protocol"))
+    told = next(orjson.loads(line.data) for line in lines if line.event == "Sealed")
+    return told, [line.event for line in lines]
+
+
+async def test_a_protocol_is_sealed_with_the_time_proven(stamped: Stamped) -> None:
+    told, _ = await protocol_sealed(stamped.town)
+    assert told["level"] == "B-T"
+    row = await stamped.town.system.store.read(lambda reader: reader.document(str(told["document_id"])))
+    assert row is not None
+    sealed = open_sealed(row.content, stamped.town.identity("JUSTICE").trust)
+    assert sealed.level == "B-T"
+    assert [finding.what for finding in (await stamped.report()).findings if not finding.holds] == []
+
+
+async def test_a_protocol_is_sealed_without_once_it_has_waited_enough_and_that_is_an_alarm(stamped: Stamped) -> None:
+    stamped.tsa.away = True
+    told, lines = await protocol_sealed(stamped.town)
+    assert (told["level"], told["proven_at"]) == ("B-B", None)
+    assert "503" in str(told["unstamped"])
+    assert lines[:2] == ["DrawnUp", "DeliveryDeferred"]  # it was tried again before it was given up
+    assert "Alarm:SEAL_UNSTAMPED" in lines

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from adapters.notary.adapter import draw_up
-from certs.asice import extract
+from certs import timestamp
+from certs.asice import extract, imprint, with_stamp
 from certs.authority import Authority
 from gateway.domain.dispatches import AuctionResult, ProtocolContent
 from gateway.domain.money import Money
@@ -71,6 +72,9 @@ public class Seals {
           + " intact=" + signature.isSignatureIntact() + " valid=" + signature.isSignatureValid()
           + " schema=" + signature.isStructuralValidationValid() + " parts=" + parts
           + " " + signature.getDigestMatchers().size());
+      for (var stamp : report.getDiagnosticData().getTimestampList())
+        System.out.println("  stamp " + stamp.getType() + " imprint=" + stamp.isMessageImprintDataIntact()
+            + " intact=" + stamp.isSignatureIntact() + " valid=" + stamp.isSignatureValid());
     }
   }
 }
@@ -128,4 +132,12 @@ def test_the_reference_validators_accept_the_seal_and_the_print(classpath: str, 
         prints[-1].write_bytes(extract(container, "protokol.pdf"))
     good = "ASiC-E XAdES-BASELINE-B intact=true valid=true schema=true parts=true 3"
     assert run(SEALS, "Seals", classpath, tmp_path, anchor, *containers) == [good, good]
+    authority_of_time = authority.issue_time_stamper("Vaxt", key="p256", now=NOW)
+    for path in tuple(containers):
+        asked = timestamp.request(imprint(path.read_bytes()), 7)
+        token = timestamp.token_of(timestamp.answer(asked, authority_of_time, now=NOW, serial=1), 7)
+        path.write_bytes(with_stamp(path.read_bytes(), token))
+    stamped = good.replace("BASELINE-B", "BASELINE-T")
+    stamp = "  stamp SIGNATURE_TIMESTAMP imprint=true intact=true valid=true"
+    assert run(SEALS, "Seals", classpath, tmp_path, anchor, *containers) == [stamped, stamp, stamped, stamp]
     assert run(PRINTS, "Prints", classpath, tmp_path, *prints) == ["2a compliant=true", "2a compliant=true"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import struct
@@ -16,7 +17,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.asice import MANIFEST_NAME, MEDIA_TYPE, SIGNATURE_NAME, AsiceLimits, extract, open_sealed, seal
+from certs import timestamp
+from certs.asice import (
+    MANIFEST_NAME,
+    MEDIA_TYPE,
+    SIGNATURE_NAME,
+    AsiceLimits,
+    extract,
+    imprint,
+    open_sealed,
+    seal,
+    with_stamp,
+)
 from certs.authority import Authority
 from certs.keystore import Credential
 from certs.trust import TrustStore
@@ -290,3 +302,105 @@ def test_trust_is_judged_at_the_time_of_signing(world: World) -> None:
 def test_what_could_not_be_opened_is_not_sealed(world: World, files: dict[str, tuple[str, bytes]]) -> None:
     with pytest.raises(ValueError, match=r"container|media type"):
         seal(files, world.gateway, now=NOW)
+
+
+def stamped(world: World, *, clock: Credential | None = None, at: datetime = NOW, of: bytes | None = None) -> bytes:
+    """The world's container with a time-stamp: by `clock` at `at`, over the signature of the container `of`."""
+    clock = clock or world.authority.issue_time_stamper("Vaxt (nümunə)", key="p256", now=NOW)
+    reply = timestamp.answer(timestamp.request(imprint(of or world.container), 7), clock, now=at, serial=1)
+    return with_stamp(world.container, timestamp.token_of(reply, 7))
+
+
+def refused_at_the_stamp(container: bytes, trust: TrustStore) -> ErrorCode:
+    with pytest.raises(RefusedError) as caught:
+        open_sealed(container, trust)
+    assert caught.value.refusal.facts["step"] == "11 time-stamp"
+    return caught.value.refusal.code
+
+
+def test_a_time_stamp_proves_when_the_signature_existed(world: World) -> None:
+    plain, sealed = open_sealed(world.container, world.trust), open_sealed(stamped(world), world.trust)
+    assert (plain.level, plain.stamp) == ("B-B", None)
+    assert sealed.level == "B-T"
+    assert sealed.stamp is not None
+    assert sealed.stamp.at == NOW.replace(microsecond=0)
+    assert "Vaxt" in sealed.stamp.authority
+    assert sealed.files == plain.files
+
+
+def test_a_stamp_of_another_signature_is_refused(world: World) -> None:
+    other = seal(FILES, world.gateway, now=NOW + timedelta(seconds=1))
+    assert refused_at_the_stamp(stamped(world, of=other), world.trust) is ErrorCode.DIGEST_MISMATCH
+
+
+def test_a_stamp_over_the_files_instead_of_the_signature_is_refused(world: World) -> None:
+    clock = world.authority.issue_time_stamper("Vaxt", key="rsa", now=NOW)
+    digest = hashlib.sha256(FILES["protokol.xml"][1]).digest()
+    reply = timestamp.answer(timestamp.request(digest, 7), clock, now=NOW, serial=1)
+    container = with_stamp(world.container, timestamp.token_of(reply, 7))
+    assert refused_at_the_stamp(container, world.trust) is ErrorCode.DIGEST_MISMATCH
+
+
+def test_a_stamp_by_an_authority_that_we_do_not_believe_is_refused(world: World) -> None:
+    foreign = Authority.create(NOW).issue_time_stamper("Yad", key="p256", now=NOW)
+    assert refused_at_the_stamp(stamped(world, clock=foreign), world.trust) is ErrorCode.CERTIFICATE_UNTRUSTED
+
+
+def test_a_participant_is_no_authority_of_time(world: World) -> None:
+    assert refused_at_the_stamp(stamped(world, clock=world.gateway), world.trust) is ErrorCode.CERTIFICATE_USAGE
+
+
+def test_a_token_that_is_none_is_refused(world: World) -> None:
+    assert refused_at_the_stamp(with_stamp(world.container, b"0"), world.trust) is MALFORMED
+
+
+def test_the_signer_is_judged_at_the_proven_time_and_not_at_the_claimed() -> None:
+    """A key revoked between the two cannot sign for the time before: the claim is its holder's own."""
+    authority = Authority.create(NOW)
+    gateway = authority.issue("GATEWAY", "Qapı", key="p256", now=NOW)
+    later = NOW + timedelta(hours=1)
+    clock = authority.issue_time_stamper("Vaxt", key="p256", now=NOW)
+    mine = World(gateway, gateway, trust_of(authority), authority, seal(FILES, gateway, now=NOW))
+    before, after = stamped(mine, clock=clock), stamped(mine, clock=clock, at=later + timedelta(minutes=2))
+    authority.revoke(format(gateway.certificate.serial_number, "x"), later)
+    trust = trust_of(authority, later + timedelta(minutes=5))
+    assert open_sealed(before, trust).level == "B-T"
+    assert open_sealed(mine.container, trust).level == "B-B"  # only the claim; nothing proves it
+    assert code_of(lambda: open_sealed(after, trust)) is ErrorCode.CERTIFICATE_REVOKED
+
+
+UNSIGNED = "</xades:UnsignedSignatureProperties>"
+STAMP = re.compile(rb"<xades:SignatureTimeStamp .*</xades:SignatureTimeStamp>")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda xml: STAMP.sub(b"", xml), id="no time-stamp in it"),
+        pytest.param(
+            lambda xml: STAMP.sub(lambda it: it[0] + it[0].replace(b"S0-TS", b"S1"), xml), id="two time-stamps"
+        ),
+        pytest.param(
+            lambda xml: xml.replace(UNSIGNED.encode(), b"<xades:CounterSignature/>" + UNSIGNED.encode()),
+            id="something else beside it",
+        ),
+        pytest.param(lambda xml: STAMP.sub(b"<xades:CertificateValues/>", xml), id="something else instead"),
+        pytest.param(
+            lambda xml: xml.replace(UNSIGNED.encode(), UNSIGNED.encode() + b"<xades:UnsignedDataObjectProperties/>"),
+            id="something else behind",
+        ),
+        pytest.param(
+            lambda xml: xml.replace(
+                b"</xades:UnsignedProperties>", b"</xades:UnsignedProperties><xades:UnsignedProperties/>"
+            ),
+            id="unsigned properties twice",
+        ),
+        pytest.param(
+            lambda xml: xml.replace(b"<xades:EncapsulatedTimeStamp>", b"<xades:EncapsulatedTimeStamp>text "),
+            id="no base64",
+        ),
+    ],
+)
+def test_nothing_but_one_time_stamp_stands_unsigned(world: World, change: Callable[[bytes], bytes]) -> None:
+    entries = changed(SIGNATURE_NAME, change)(entries_of(stamped(world)))
+    assert code_of(lambda: open_sealed(packed(entries), world.trust)) is MALFORMED

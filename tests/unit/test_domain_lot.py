@@ -271,6 +271,14 @@ def test_a_sealed_protocol_goes_to_every_authority_and_each_receipt_counts_once(
     assert offered.state("protocol", "L1.protocol") == "delivered"
 
 
+def test_a_protocol_sealed_without_its_time_stamp_goes_its_way_and_a_person_is_told(offered) -> None:
+    offered.tell("offer", "L1.offer", offers.Declined())
+    sealed = protocols.Sealed(document_id="D", sha256="aa", sealed_at=offered.now, unstamped="authority away")
+    offered.tell("protocol", "L1.protocol", sealed)
+    assert len(offered.bodies(ProtocolDelivery)) == 3
+    assert (offered.alarms[-1].code, offered.alarms[-1].facts["reason"]) == ("SEAL_UNSTAMPED", "authority away")
+
+
 def test_a_missing_receipt_is_raised_to_a_person_and_still_counts_when_it_comes(offered) -> None:
     """EHR-7."""
     offered.tell("offer", "L1.offer", offers.Declined())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from adapters.notary.adapter import NotaryAdapter, office
-from certs import asice
+from certs import asice, timestamp
 from certs.authority import Authority
 from certs.trust import TrustStore
 from contracts.errors import ErrorCode
@@ -19,7 +19,8 @@ from gateway.domain.dispatches import AuctionResult, Channel, ProtocolContent, S
 from gateway.domain.events.protocol import Sealed
 from gateway.domain.money import Money
 from gateway.domain.values import BankCode, Bidder, DepositForm, ParticipantId, Regime
-from gateway.ports import Acknowledged, Dispatch, Document, Refused
+from gateway.errors import NotSentError
+from gateway.ports import Acknowledged, Dispatch, Document, NotSent, Refused
 from gateway.verify import verify_file
 from gateway.wire.identity import Identity
 
@@ -185,3 +186,76 @@ def test_other_files_are_not_taken_for_containers(notary: Office, content: bytes
 
 def test_the_office_is_named_as_its_certificate_names_it(notary: Office) -> None:
     assert office(notary.identity.credential.certificate) == "Hərrac Əməliyyat Mərkəzi"
+
+
+class Clock:
+    """An authority of time that may be away, and the office that asks it."""
+
+    def __init__(self, office: Office, authority: Authority) -> None:
+        self.credential = authority.issue_time_stamper("Vaxt (nümunə)", key="p256", now=NOW)
+        self.away, self.now = False, NOW
+        self.adapter = NotaryAdapter(
+            lambda: office.identity, clock=lambda: self.now, stamp=self.stamp, stamp_wait_s=600.0
+        )
+
+    async def stamp(self, digest: bytes) -> tuple[bytes, datetime]:
+        if self.away:
+            raise NotSentError("authority of time: away")
+        reply = timestamp.answer(timestamp.request(digest, 7), self.credential, now=self.now, serial=1)
+        return timestamp.token_of(reply, 7), self.now
+
+
+@pytest.fixture
+def clock() -> tuple[Clock, TrustStore]:
+    authority = Authority.create(NOW)
+    trust = TrustStore.from_pem(
+        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(NOW)]
+    )
+    identity = Identity(authority.issue("GATEWAY", "Hərrac Əməliyyat Mərkəzi", key="p256", now=NOW), trust)
+    return Clock(Office(NotaryAdapter(lambda: identity, clock=lambda: NOW), identity), authority), trust
+
+
+async def test_with_an_authority_of_time_the_seal_proves_its_moment(clock: tuple[Clock, TrustStore]) -> None:
+    tsa, trust = clock
+    outcome = await tsa.adapter.send(order())
+    assert isinstance(outcome, Acknowledged)
+    assert isinstance(outcome.event, Sealed)
+    assert outcome.document is not None
+    assert (outcome.event.level, outcome.event.proven_at, outcome.event.unstamped) == ("B-T", NOW, None)
+    report = verify_file(outcome.document.content, trust, now=NOW)
+    assert outcome.event.sha256 == report.sha256
+    assert report.print_matches is True
+    lines = report.lines("en")
+    assert "Level of the signature: XAdES B-T" in lines
+    assert any(line.startswith(f"Time proven by a time-stamp: {NOW.isoformat()} (") for line in lines)
+
+
+async def test_without_one_the_report_says_that_the_time_is_claimed(notary: Office) -> None:
+    lines = verify_file((await sealed(notary)).content, notary.identity.trust, now=NOW).lines("en")
+    assert "Level of the signature: XAdES B-B" in lines
+    assert "Time proven by a time-stamp: none, the time of signing is the signer's own word" in lines
+
+
+async def test_a_protocol_waits_for_its_stamp_so_long_and_no_longer(clock: tuple[Clock, TrustStore]) -> None:
+    tsa, trust = clock
+    tsa.away, tsa.now = True, NOW + timedelta(seconds=599)
+    assert await tsa.adapter.send(order()) == NotSent(reason="no time-stamp: authority of time: away")
+    tsa.now = NOW + timedelta(seconds=600)
+    outcome = await tsa.adapter.send(order())
+    assert isinstance(outcome, Acknowledged)
+    assert isinstance(outcome.event, Sealed)
+    assert outcome.document is not None
+    assert (outcome.event.level, outcome.event.proven_at) == ("B-B", None)
+    assert outcome.event.unstamped == "no time-stamp: authority of time: away"
+    assert verify_file(outcome.document.content, trust, now=tsa.now).level == "B-B"
+
+
+async def test_an_authority_that_comes_back_in_time_stamps_after_all(clock: tuple[Clock, TrustStore]) -> None:
+    tsa, _ = clock
+    tsa.away = True
+    assert isinstance(await tsa.adapter.send(order()), NotSent)
+    tsa.away = False
+    outcome = await tsa.adapter.send(order())
+    assert isinstance(outcome, Acknowledged)
+    assert isinstance(outcome.event, Sealed)
+    assert outcome.event.level == "B-T"

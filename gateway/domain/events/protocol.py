@@ -18,11 +18,18 @@ class DrawnUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """XML and PDF stand in one signed container, kept as `document_id`."""
+    """XML and PDF stand in one signed container, kept as `document_id`.
+
+    `level` is its signature's by ETSI EN 319 132-1: `B-T` proves by a time-stamp that it existed at `proven_at`.
+    `unstamped` tells why a time-stamp that should be there is not.
+    """
 
     document_id: str
     sha256: str
     sealed_at: datetime
+    level: str = "B-B"
+    proven_at: datetime | None = None
+    unstamped: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
