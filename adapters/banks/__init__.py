@@ -1,1 +1,1 @@
-"""Banks: our signed callbacks to them over REST or SOAP, as each has chosen, and a bank itself as a sandbox."""
+"""Banks, both ways (EHR-9): our signed callbacks to them over REST or SOAP, as each has chosen, and a bank as a sandbox."""

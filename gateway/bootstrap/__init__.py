@@ -1,5 +1,6 @@
 """Putting the house together: configuration in, a running gateway out. The only importer of adapters.
 
+What the house carries is EHR-1: auctions, orders, fees and final amounts, results to authorities and persons.
 One process holds all of it: doors, engine, dispatcher, receipts consumer and, where the configuration says `embedded`,
 the Kafka-protocol broker for demonstration. Several such processes over one PostgreSQL and one Kafka are replicas.
 

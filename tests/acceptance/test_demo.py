@@ -80,6 +80,7 @@ async def evidence(store: Store) -> dict[str, list[EvidenceRow]]:
 
 
 def test_it_ends_well_and_its_last_line_counts_what_the_scenario_says(played: Played) -> None:
+    """EHR-1: auctions held, fees and final amounts paid, results delivered to the authorities, all electronically."""
     assert played.status == 0, played.said + played.errors
     assert played.said.splitlines()[-1] == "accepted=2 settled=2 protocols=3 receipts=9 waiting=1"
 

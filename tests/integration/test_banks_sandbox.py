@@ -255,6 +255,7 @@ async def test_a_bank_that_missed_notices_pulls_them_from_the_feed(world: World)
 
 
 async def test_a_bank_fetches_a_sealed_protocol(world: World) -> None:
+    """EHR-9: documents go both ways: notices and protocols to the bank, decisions from it."""
     assert await world.bank.document("L-1.protocol") == b"PK\x03\x04"
 
 
