@@ -1,1 +1,1 @@
-"""Banks, both ways (EHR-9): our signed callbacks to them over REST or SOAP, as each has chosen, and a bank as a sandbox."""
+"""Banks, both ways (EHR-9): signed callbacks to them over REST or SOAP, as each has chosen; a bank as a sandbox."""
