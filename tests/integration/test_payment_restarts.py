@@ -1,0 +1,267 @@
+"""The real engine on its store and the pure central system, through random orders, faults and restarts.
+
+The gateway dies in the middle (before it sends, after it sent, with answers under way), its store is closed and opened
+again, and a new engine goes on from what is on disk. Whatever the seed: money is conserved, no order is executed twice,
+and when the line is whole again every payment ends settled, refused, or waiting for a person. Time passes when told.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from puppet import Clock, engine_on
+from tests_house import BANK_ACCOUNT, BIDDER_ACCOUNT, DEPOSIT_ACCOUNT, RULES, announced
+
+from adapters.aos import mapping
+from adapters.aos.central.checks import OperatingRules
+from adapters.aos.central.participants import Participant
+from adapters.aos.central.system import InstantPaymentSystem
+from adapters.banks.sandbox.ledger import Ledger
+from adapters.banks.sandbox.settings import CustomerAccount
+from contracts.errors.refusal import RefusedError
+from gateway.domain.dispatches import DISPATCHES, Channel, PaymentOrder
+from gateway.domain.events import lot as lots
+from gateway.domain.events import offer as offers
+from gateway.domain.events.collection import Paid, RefundOrdered, Wanted
+from gateway.domain.money import Money
+from gateway.domain.nouns import TABLES
+from gateway.domain.values import Purpose
+from gateway.doors.aos_mapping import hear
+from gateway.engine import codec
+from gateway.engine.engine import Engine
+from gateway.ports import Acknowledged, Message, NotSent, Outcome, Target
+from gateway.store import Store, open_store
+from gateway.store.rows import OutboxRow
+from gateway.store.testing import blank_store_url
+from gateway.wire.iso_agent import Agent
+
+SYSTEM, US, ADDRESS = "NABZAZ2CIPS", "EHRNAZ22", "EHRNAZ22XXXX"
+BANKS = {"XZRNAZ22": BANK_ACCOUNT, "GNSNAZ22": BIDDER_ACCOUNT}
+AMOUNTS = (1, 5_000, 900_000, 4_000_000)
+LEASE_S = 20.0
+SEEDS, STEPS = range(60), 50
+LIMITS = {channel.value: 3 for channel in Channel}
+_SENT_FATES = ("taken", "taken", "arrived but silent", "lost and silent", "not sent", "died before", "died after")
+
+
+class Rail:
+    """One seed's world. `wire` holds what is under way, in any order; nothing arrives by itself."""
+
+    def __init__(self, seed: int, url: str) -> None:
+        self.random, self.url, self.clock = random.Random(seed), url, Clock()
+        self.numbers, self.serial, self.lives = count(1), count(1), count(1)
+        participants = tuple(
+            Participant(
+                bic=bic, code=code, name=code, clearing_account=f"C-{bic}", opening_balance=90_000_000, url=None
+            )
+            for bic, code in ((US, "GATEWAY"), ("XZRNAZ22", "999101"), ("GNSNAZ22", "999202"))
+        )
+        self.system = InstantPaymentSystem(SYSTEM, participants, OperatingRules(), self._ids("NABZAZ2CAIPS"))
+        self.profile = mapping.RailProfile(own_bic=US)
+        self.agents = {
+            bic: Agent(bic, SYSTEM, _books(account), self._ids(f"{bic}XXXX")) for bic, account in BANKS.items()
+        }
+        self.wire: list[tuple[str, str, Any]] = []  # to, from, message
+        self.said: dict[str, set[PaymentOrder]] = {}  # every order that left, by payment
+        self.deaths: Counter[str] = Counter()
+        self.store: Store
+        self.engine: Engine
+        self.worker = ""
+
+    def _ids(self, address: str) -> Any:
+        return lambda now: f"{address}{now:%y%m%d}{next(self.numbers):015d}"
+
+    # -- the gateway's life ------------------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Open the store and begin; what the last life was doing is still leased to it."""
+        self.store = await open_store(self.url)
+        self.engine = engine_on(self.store, self.clock, RULES)
+        self.worker = f"life-{next(self.lives)}"
+
+    async def die(self, how: str) -> None:
+        """And live again, from what is on disk."""
+        self.deaths[how] += 1
+        await self.store.close()
+        await self.live()
+
+    async def say(self, noun: str, id: str, event: Any) -> None:
+        name = f"m{next(self.serial)}"
+        target = Target(noun=noun, id=id)
+        await self.engine.receive(Message(source="TEST", id=name, target=target, event=event, digest=name))
+
+    # -- what it is asked for ----------------------------------------------------------------------------------------
+
+    async def a_bank_is_asked_for_money(self) -> None:
+        lot, _ = await self._announced()
+        await self.say("lot", lot, lots.AuctionUnsold(held_at=self.clock(), reason="heç kim"))
+        await self.say("offer", f"{lot}.offer", offers.Accepted(payer=BANK_ACCOUNT))
+
+    async def a_deposit_goes_back(self) -> None:
+        lot, amount = await self._announced()
+        wanted = Wanted(
+            lot_id=lot,
+            owner="999101",
+            bidder_id="B1",
+            purpose=Purpose.DEPOSIT,
+            amount=amount,
+            payer_name="Alıcı",
+            payer_tax_id="1NUMUN1",
+            payee=DEPOSIT_ACCOUNT,
+            case_number="5-1/2026",
+            due=self.clock() + timedelta(days=1),
+        )
+        paid = Paid(amount=amount, operation_number="OP1", paid_at=self.clock(), case_number="5-1/2026")
+        for event in (wanted, paid, RefundOrdered(account=BIDDER_ACCOUNT)):
+            await self.say("collection", f"{lot}.deposit.B1", event)
+
+    async def _announced(self) -> tuple[str, Money]:
+        lot, amount = f"L{next(self.serial)}", Money(self.random.choice(AMOUNTS))
+        await self.say("lot", lot, announced(starting_price=amount))
+        return lot, amount
+
+    # -- its dispatcher ----------------------------------------------------------------------------------------------
+
+    async def it_works(self, fates: Iterable[str] = _SENT_FATES) -> None:
+        """Claim what is due and handle it; a death leaves the rest to the lease."""
+        choices, now = tuple(fates), self.clock()
+        rows = await self.store.transact(
+            lambda tx: tx.claim(now=now, worker=self.worker, lease_s=LEASE_S, limits=LIMITS)
+        )
+        for row in rows:
+            if row.channel == Channel.TIMER:
+                await self.engine.fire(row)
+            elif row.channel != Channel.AOS:
+                await self.engine.conclude(row, Acknowledged())
+            elif (fate := self.random.choice(choices)).startswith("died"):
+                if fate == "died after":
+                    self._leaves(codec.decode(DISPATCHES[row.body_type], row.body))
+                await self.die(fate)
+                return
+            else:
+                await self.engine.conclude(row, self._outcome(row, fate))
+
+    def _outcome(self, row: OutboxRow, fate: str) -> Outcome:
+        body = codec.decode(DISPATCHES[row.body_type], row.body)
+        if fate == "not sent":
+            return NotSent(reason=fate)
+        if fate != "lost and silent":
+            self._leaves(body)
+        return mapping.outcome(body, 202, {}, b"") if fate == "taken" else mapping.silence(body, fate)
+
+    def _leaves(self, body: Any) -> None:
+        if isinstance(body, PaymentOrder):
+            self.said.setdefault(body.payment_id, set()).add(body)
+        self.wire.append((SYSTEM, US, mapping.message_for(body, self.profile)))
+
+    # -- the line ----------------------------------------------------------------------------------------------------
+
+    async def a_message_fares(self) -> None:
+        """It arrives, arrives and comes again, is lost and sent again, or is the last that a life of ours hears."""
+        if not self.wire:
+            return
+        index = self.random.randrange(len(self.wire))
+        to, sender, message = self.wire.pop(index)
+        fate = self.random.choice(("arrives", "arrives", "twice", "lost", "unanswered"))
+        if fate != "arrives" and (fate != "lost" or sender != SYSTEM):
+            self.wire.append((to, sender, message))
+        if fate != "lost":
+            await self._arrive(to, sender, message)
+        if fate == "unanswered" and to == US:
+            await self.die("died before it acknowledged")
+
+    async def _arrive(self, to: str, sender: str, message: Any) -> None:
+        now = self.clock()
+        if to == US:
+            await self._heard(message)
+        elif to == SYSTEM:
+            self._under_way(self.system.handle(message, sender, now))
+        elif (answer := self.agents[to].answer(message, now)) is not None:
+            self.wire.append((SYSTEM, to, answer))
+
+    def _under_way(self, outgoings: Any) -> None:
+        self.wire += [(outgoing.to_bic, SYSTEM, outgoing.message) for outgoing in outgoings]
+
+    async def _heard(self, message: Any) -> None:
+        heard = hear(message, ADDRESS)
+        if heard is None:
+            return
+        digest = sha256(repr(message).encode()).hexdigest()
+        said = Message(source="AOS", id=message.message_id, target=heard.target, event=heard.event, digest=digest)
+        with suppress(RefusedError):  # said no to; nothing kept
+            await self.engine.receive(said)
+
+    async def time_passes(self) -> None:
+        self.clock.pass_s(self.random.choice((1, 1, 10, 30)))
+        self._under_way(self.system.expire(self.clock()))
+
+    async def it_starts_again(self) -> None:
+        await self.die("stopped")
+
+    async def settle_down(self) -> None:
+        """The line is whole again: everything leaves, everything arrives, every timer comes."""
+        for _ in range(45):
+            await self.it_works(("taken",))
+            while self.wire:
+                await self._arrive(*self.wire.pop(0))
+            self.clock.pass_s(30)
+            self._under_way(self.system.expire(self.clock()))
+
+    # -- what always holds -------------------------------------------------------------------------------------------
+
+    async def payments(self) -> list[Any]:
+        rows = await self.store.read(lambda reader: reader.list_nouns("payment", limit=1_000))
+        return [codec.decode(TABLES["payment"].data, row.data) for row in rows]
+
+    async def check(self) -> None:
+        assert sum(self.system.ledger.balances().values()) == 0
+        for agent in self.agents.values():
+            assert sum(agent._core.balances_minor().values()) == 0  # type: ignore[attr-defined]
+        executed = [order.transfer.end_to_end_id for order in self.system.orders.values() if order.state == "settled"]
+        assert len(executed) == len(set(executed))
+        for payment in await self.payments():
+            assert payment.state != "settled" or payment.end_to_end_id in executed
+            assert payment.state != "refused" or payment.end_to_end_id not in executed
+        assert all(len(copies) == 1 for copies in self.said.values())  # one payment is one message, over all lives
+
+
+def _books(account: Any) -> Ledger:
+    return Ledger([CustomerAccount(iban=account.iban, holder=account.holder, balance=Money(60_000_000))])
+
+
+_STEPS = (
+    Rail.a_bank_is_asked_for_money,
+    Rail.a_deposit_goes_back,
+    *[Rail.it_works] * 5,
+    *[Rail.a_message_fares] * 6,
+    *[Rail.time_passes] * 3,
+    Rail.it_starts_again,
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_over_any_restarts_money_is_conserved_and_every_payment_ends(seed: int, tmp_path: Path) -> None:
+    """AOS-P1 to AOS-P7, AOS-I1, AOS-I2, AOS-C3."""
+    rail = Rail(seed, blank_store_url(tmp_path))
+    await rail.live()
+    try:
+        for _ in range(STEPS):
+            await rail.random.choice(_STEPS)(rail)
+            await rail.check()
+        await rail.settle_down()
+        await rail.check()
+        table, payments = TABLES["payment"], await rail.payments()
+        assert payments
+        assert rail.deaths
+        assert [row for row in payments if row.state not in table.final | table.waiting_for_person] == []
+    finally:
+        await rail.store.close()
