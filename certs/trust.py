@@ -164,14 +164,16 @@ class TrustStore:
         return grown
 
     def with_policy(self, policy: TrustPolicy) -> TrustStore:
-        """A new snapshot that knows the same and asks for something else."""
-        return TrustStore(
+        """A new snapshot that knows the same and asks for something else; whom it sees, this one has seen too."""
+        other = TrustStore(
             anchors=self._anchors,
             intermediates=self._intermediates,
             lists=self._revocation.lists,
             answers=self._revocation.answers,
             policy=policy,
         )
+        other._seen = self._seen
+        return other
 
     @property
     def lists(self) -> tuple[x509.CertificateRevocationList, ...]:

@@ -114,6 +114,14 @@ def test_a_time_stamper_signs_no_messages(authority: Authority) -> None:
     assert refused.value.refusal.code is ErrorCode.CERTIFICATE_USAGE
 
 
+def test_an_authority_of_time_is_one_that_ocsp_is_asked_about(authority: Authority) -> None:
+    """Where no list tells of it, its first stamp is not believed, but the gateway learns whom to ask about."""
+    credential = authority.issue_time_stamper("Vaxt", key="p256", now=NOW)
+    trust = TrustStore.from_pem(anchors=authority.anchors_pem, intermediates=authority.intermediates_pem)
+    assert code_of(stamped(credential), trust.with_policy(policy_of(trust.policy))) is ErrorCode.REVOCATION_UNKNOWN
+    assert credential.certificate in [certificate for certificate, _ in trust.seen]
+
+
 def test_another_authority_s_stamp_is_not_trusted(authority: Authority) -> None:
     other = Authority.create(NOW - timedelta(days=1))
     token = stamped(other.issue_time_stamper("Yad", key="p256", now=NOW))
