@@ -1,7 +1,7 @@
 """Enveloped XML signatures over a whole document: one Reference with URI="", enveloped-signature then exclusive C14N.
 
-Signing assembles the signature from libxml2's canonical form and OpenSSL directly, about twice as fast as going
-through xmlsec. Verification (AOS-S2) is ours alone and reads
+Signing assembles the signature from libxml2's canonical form and OpenSSL directly, so that a device may sign too
+(ADR 8). Verification (AOS-S2) is ours alone and reads
   (1) the tree is a whole document without comments, processing instructions or DTD;
   (2) exactly one ds:Signature in it, and it is the child of the one expected parent;
   (3) it consists of SignedInfo, SignatureValue and KeyInfo with X509Data, and nothing else; no Object, no Manifest;
