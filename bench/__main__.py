@@ -16,6 +16,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from bench import end_to_end, engine_alone, floor
+from bench import messages as messages_bench
 from bench import store as store_bench
 from bench.end_to_end import Result, VoidError
 from bench.floor import Row
@@ -36,6 +37,7 @@ def bench(
     lots: Annotated[int, Parameter(help="Lots of the measured run.")] = 200,
     in_flight: Annotated[int, Parameter(help="Lots between announcement and settlement at once.")] = 16,
     store: Annotated[bool, Parameter(help="Measure the store by itself too.")] = True,
+    messages: Annotated[bool, Parameter(help="Measure every ISO 20022 message too.")] = True,
 ) -> None:
     """Measure and print everything."""
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as temporary:
@@ -46,6 +48,8 @@ def bench(
             raise SystemExit(1) from fault
     if store:
         store_bench.main()
+    if messages:
+        messages_bench.main()
 
 
 def _run(folder: Path, lots: int, in_flight: int) -> None:

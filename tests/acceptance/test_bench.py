@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from bench import floor
+from bench.bare import keys
 from bench.books import Counts
 from bench.end_to_end import measure
+from bench.messages import measure as measure_message
+from bench.outage import DOWN
+from bench.outage import measure as answers_without
 from bench.recording import HTTP_IN, HTTP_OUT, Recording
+from contracts.iso20022 import samples
 from gateway.keys import KeyFolder
 
 LOTS = 4
@@ -48,3 +53,16 @@ async def test_the_floor_is_played_from_what_the_gateway_called(
     rows = await floor.rows(recording, identity, LOTS)
     assert {row.kind for row in rows} == {*floor.LABELS, "commit", "produce"}
     assert all(row.bare_us > 0 for row in rows)
+
+
+def test_every_message_is_measured_beside_its_floor() -> None:
+    for key in keys():
+        for message in samples.SAMPLES.values():
+            cost = measure_message(message, key, count=1)
+            assert min(cost.out_us, cost.out_floor_us, cost.in_us, cost.in_floor_us) > 0
+
+
+async def test_signed_answers_go_on_while_ocsp_and_the_authority_of_time_are_down(tmp_path: Path) -> None:
+    bank = await answers_without(tmp_path / "town", DOWN, calls=40)
+    assert bank.errors == []
+    assert len(bank.waits_s) == 40
