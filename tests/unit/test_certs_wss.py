@@ -92,6 +92,21 @@ def test_a_signed_envelope_is_accepted(
     assert result.verified.signed_at == NOW
 
 
+@pytest.mark.parametrize(("bits", "code"), [(3072, None), (1024, ErrorCode.CERTIFICATE_USAGE)])
+def test_longer_rsa_keys_are_believed_and_short_ones_are_not(
+    authority: Authority, trust: TrustStore, monkeypatch: pytest.MonkeyPatch, bits: int, code: ErrorCode | None
+) -> None:
+    monkeypatch.setattr("certs.authority.RSA_BITS", bits)
+    signer = authority.issue("999101", "Xəzər", key="rsa", now=NOW)
+    assert signer.certificate.public_key().key_size == bits
+    root = envelope()
+    sign_envelope(root, signer, now=NOW, self_check=False)  # which would refuse the short one here already
+    if code is None:
+        assert verify_envelope(root, trust, at=NOW).verified.signer.participant == "999101"
+    else:
+        assert refusal_of(root, trust).code is code
+
+
 def test_only_the_signed_body_is_handed_on(signed: str, trust: TrustStore) -> None:
     body = verify_envelope(parse_xml(signed.encode()), trust, at=NOW).body
     assert body.getparent() is None
