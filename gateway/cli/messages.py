@@ -11,7 +11,7 @@ from lxml import etree
 from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
 from contracts.errors.refusal import RefusedError
-from contracts.iso20022 import Envelope, envelope, profile, registry, samples
+from contracts.iso20022 import Envelope, envelope, generic, profile, registry, samples
 from contracts.mt import registry as mt_registry
 from contracts.mt import samples as mt_samples
 from gateway.cli.console import fail, say
@@ -67,6 +67,28 @@ def check(file: Path, *, language: Language = "az") -> None:
     if found:
         raise SystemExit(_FAULTY)
     say(f"{file}: ok")
+
+
+@app.command
+def read(file: Path, *, language: Language = "az") -> None:
+    """Tell what another bank's report says: pain.002, camt.053 or camt.054 of any version; no signature is judged."""
+    try:
+        report = generic.read(file.read_bytes())
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    except RefusedError as error:
+        fail(f"{error.refusal.facts.get('path', '/')}: {describe(error.refusal, language).detail}", _FAULTY)
+    say(f"{report.message_name} {report.message_id}")
+    if isinstance(report, generic.StatusReport):
+        say(f"  {report.original_message_name} {report.original_message_id}: {report.status or '-'}")
+        for row in report.transactions:
+            reasons = " ".join(f"{reason.code} {reason.text}".strip() for reason in row.reasons)
+            say(f"  {row.original_end_to_end_id or '-'}: {row.status or '-'} {reasons}".rstrip())
+        return
+    for entry in report.entries:
+        sign = "+" if entry.credit else "-"
+        reference = entry.original_end_to_end_id or "-"
+        say(f"  {entry.account} {sign}{entry.amount} {entry.currency} {entry.status} {reference}")
 
 
 def _sample(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""mock-bank, a bank that nobody here wrote, takes our payment request, and what it answers names our ids."""
+"""mock-bank, a bank that nobody here wrote, takes our payment request, and we read all that it answers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
-from contracts.iso20022 import profile, registry, samples
+from contracts.iso20022 import generic, profile, registry, samples
 
 server = pytest.importorskip("mockbank.server")
 REQUEST = samples.REQUEST
@@ -84,15 +85,48 @@ def test_a_repeated_document_number_is_a_duplicate_to_it_too(bank: Bank) -> None
     assert bank.pay()["reason"] == "DUPL"
 
 
-def test_its_status_report_is_about_our_request_and_not_of_our_profile(bank: Bank, shared_testdata: Path) -> None:
-    """AOS-C4: sound ISO 20022 of the version we speak, yet refused with the path, because it is not AÖS's."""
+def test_its_status_reports_are_read_though_our_rail_would_refuse_them(bank: Bank, shared_testdata: Path) -> None:
+    """AOS-C4: sound ISO 20022 of the version we speak, read as such; our profile refuses it with the path."""
     bank.pay()
-    (report,) = [answer for answer in bank.answers() if "pain.002.001.10" in answer.tag]
-    etree.XMLSchema(etree.parse(shared_testdata / "iso20022-xsd" / "pain.002.001.10.xsd")).assertValid(report)
-    layout, namespace = registry.named("pain.002.001.10").layout, registry.named("pain.002.001.10").namespace
-    read: dict[str, Any] = {}
-    for row in layout.rows:  # type: ignore[union-attr]
-        read.update(row.take(report[0], namespace))
-    assert read["original_message_id"] == REQUEST.message_id
-    assert read["original_end_to_end_id"] == REQUEST.end_to_end_id
-    assert profile.faults(etree.tostring(report))[0].refusal.facts["path"].startswith("/Document/CstmrPmtStsRpt")
+    bank.pay(replace(REQUEST, message_id="X2", debtor=replace(REQUEST.debtor, iban=samples.BIDDER.iban)))
+    documents = bank.answers()
+    schema = etree.XMLSchema(etree.parse(shared_testdata / "iso20022-xsd" / "pain.002.001.10.xsd"))
+    for document in documents:
+        schema.assertValid(document)
+        assert profile.faults(etree.tostring(document))[0].refusal.facts["path"].startswith("/Document/CstmrPmtStsRpt")
+    accepted, refused = (generic.read(etree.tostring(document)) for document in documents)
+    assert isinstance(accepted, generic.StatusReport)
+    assert isinstance(refused, generic.StatusReport)
+    assert (accepted.original_message_id, accepted.status) == (REQUEST.message_id, "ACCP")
+    assert accepted.original_message_name == "pain.001.001.09"
+    assert (refused.original_message_id, refused.status) == ("X2", "RJCT")
+    ours = REQUEST.instruction_id, REQUEST.end_to_end_id
+    for report, status, codes in ((accepted, "ACCP", []), (refused, "RJCT", ["AC02"])):
+        (row,) = report.transactions
+        assert (row.original_instruction_id, row.original_end_to_end_id) == ours
+        assert (row.status, [reason.code for reason in row.reasons]) == (status, codes)
+    assert refused.transactions[0].reasons[0].text.startswith("the debtor account")
+
+
+def test_its_notices_and_statements_are_read_to_the_qepik(bank: Bank, shared_testdata: Path) -> None:
+    """Everything it sends once the day has come: whatever it is of, the booking of our request stands in it."""
+    bank.pay()
+    bank.call("POST", "/_mock/advance?days=3")
+    documents = [document for document in bank.answers() if "pain.002" not in document.tag]
+    for document in documents:
+        name = document.tag[1:].partition("}")[0].rpartition(":")[2]
+        etree.XMLSchema(etree.parse(shared_testdata / "iso20022-xsd" / f"{name}.xsd")).assertValid(document)
+    reports = [generic.read(etree.tostring(document)) for document in documents]
+    assert {report.message_name[:8] for report in reports} == {"camt.053", "camt.054"}
+    for name in ("camt.053", "camt.054"):
+        (entry,) = _entries_of_ours(reports, name)
+        assert entry.account == REQUEST.debtor.iban
+        assert (entry.amount, entry.currency) == (Decimal(REQUEST.amount_minor).scaleb(-2), "AZN")
+        assert (entry.credit, entry.status) == (False, "BOOK")
+        assert entry.original_message_id == REQUEST.message_id
+
+
+def _entries_of_ours(reports: list[generic.ForeignReport], name: str) -> list[generic.AccountEntry]:
+    kinds = [report for report in reports if isinstance(report, generic.AccountReport) and name in report.message_name]
+    entries = [entry for report in kinds for entry in report.entries]
+    return [entry for entry in entries if entry.original_end_to_end_id == REQUEST.end_to_end_id]

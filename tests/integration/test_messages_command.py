@@ -58,6 +58,26 @@ def test_a_message_nobody_speaks_has_no_sample(capsys):
     assert "messages list" in capsys.readouterr().err
 
 
+def test_another_banks_report_is_told_in_lines(tmp_path, capsys):
+    file = tmp_path / "report.xml"
+    _run("sample", "pain.002")
+    file.write_text(capsys.readouterr().out)
+    assert _run("read", str(file)) == 0
+    said = capsys.readouterr().out.splitlines()
+    status = samples.SAMPLES["pain.002.001.10"]
+    assert said[0] == f"pain.002.001.10 {status.message_id}"
+    assert said[1] == f"  pain.001.001.09 {status.original_message_id}: {status.state}"
+    assert said[2].startswith(f"  {status.original_end_to_end_id}: {status.state}")
+
+
+def test_what_is_no_report_is_said_so(tmp_path, capsys):
+    file = tmp_path / "order.xml"
+    _run("sample", "pacs.008")
+    file.write_text(capsys.readouterr().out)
+    assert _run("read", str(file)) == 3
+    assert "pacs.008" in capsys.readouterr().err
+
+
 def test_a_file_that_is_not_there_is_said_so(tmp_path, capsys):
     assert _run("check", str(tmp_path / "none")) == 2
     assert "No such file" in capsys.readouterr().err
