@@ -1,6 +1,6 @@
-// Apache Santuario on one core: CPU microseconds to verify, and to sign, one envelope.
+// Apache Santuario on one core: CPU microseconds to verify, and to sign, one message.
 //   java -cp xmlsec.jar Santuario.java ENVELOPE KEY.p12 ALGORITHM-URI
-// The envelope is signed already; it is verified as it is, and signed again without its signature.
+// The message is signed already (parts with ids, or without any the whole, enveloped); it is verified as it is, and signed again without its signature.
 import java.io.File;
 import java.io.FileInputStream;
 import java.lang.management.ManagementFactory;
@@ -60,6 +60,12 @@ public class Santuario {
                 Transforms transforms = new Transforms(document);
                 transforms.addTransform(C14N);
                 made.addDocument("#" + name, transforms, "http://www.w3.org/2001/04/xmlenc#sha256");
+            }
+            if (names.isEmpty()) {
+                Transforms transforms = new Transforms(document);
+                transforms.addTransform(Transforms.TRANSFORM_ENVELOPED_SIGNATURE);
+                transforms.addTransform(C14N);
+                made.addDocument("", transforms, "http://www.w3.org/2001/04/xmlenc#sha256");
             }
             made.sign(key);
             security.removeChild(made.getElement());

@@ -1,8 +1,9 @@
-"""`python -m bench.signatures`: CPU to verify and to sign one SOAP envelope, ours beside xmlsec and Apache Santuario.
+"""`python -m bench.signatures`: CPU to verify and to sign one message, ours beside xmlsec and Apache Santuario.
 
-The same envelope, the same key, one core, the same run. Ours does more: the whole numbered plan, the certificate's
-path (remembered) and the Body read anew; on signing the header built and the signature checked. The others do the
-signature alone, over elements they are told. Each figure is the best of several passes, in CPU time.
+A SOAP envelope, an ISO 20022 message (enveloped) and an HTTP request, that beside bare cryptography: the same message,
+the same key, one core, the same run. Ours does more: the whole numbered plan, the certificate's path (remembered) and
+the Body read anew; on signing the header built and the signature checked. The others do the signature alone, over
+elements they are told. Each figure is the best of several passes, in CPU time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import xmlsec
@@ -25,12 +27,15 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from lxml import etree
 from xmlsec import constants
 
-from certs.algorithms import XMLDSIG, signature_method
+from certs.algorithms import XMLDSIG, signature_method, verify_bytes
 from certs.authority import Authority
+from certs.http_signature import HttpRequestParts, sign_request, verify_request
 from certs.keystore import Credential
 from certs.trust import TrustStore
 from certs.wss import WSU, WSU_ID, sign_envelope, verify_envelope
+from certs.xmldsig import sign_enveloped, verify_enveloped
 from contracts.fields import make_iban
+from contracts.iso20022 import envelope, samples
 from contracts.soap import model
 from contracts.soap.codec import write
 from contracts.soap.envelope import to_bytes, wrap
@@ -38,6 +43,9 @@ from contracts.soap.names import SoapVersion
 from contracts.xml import parse_xml
 
 _PASSES, _TIMES = 7, 200
+_FORMS = ("SOAP", "ISO 20022", "HTTP")
+_BODY = b'{"subject":"' + b"x" * 1500 + b'"}'
+_BASE_BYTES = 3500  # the certificate's field is most of it
 _SANTUARIO = Path.home() / ".m2/repository/org/apache/santuario/xmlsec/4.0.3/xmlsec-4.0.3.jar"
 _JAVA_MAX_S = 120
 _METHODS = {"rsa": constants.TransformRsaSha256, "p256": constants.TransformEcdsaSha256}
@@ -54,28 +62,87 @@ class Cost:
 
 def main() -> None:
     """Measure and print a table; Santuario only where Java and its archive are."""
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; CPU a SOAP envelope on one core, and how many a second\n")
-    print("| key | library | verified, µs | a second | signed, µs | a second |\n|---|---|---:|---:|---:|---:|")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; CPU a message on one core, and how many a second\n")
+    print(
+        "| key | what | library | verified, µs | a second | signed, µs | a second |\n|---|---|---|---:|---:|---:|---:|"
+    )
     for kind, label in (("rsa", "RSA-2048"), ("p256", "P-256")):
-        for library, cost in _measure(kind).items():
+        for (form, library), cost in _measure(kind).items():
             rates = [f"{us:.0f} | {1_000_000 / us:.0f}" for us in (cost.verify_us, cost.sign_us)]
-            print(f"| {label} | {library} | {rates[0]} | {rates[1]} |")
+            print(f"| {label} | {form} | {library} | {rates[0]} | {rates[1]} |")
 
 
-def _measure(kind: str) -> dict[str, Cost]:
+def _measure(kind: str) -> dict[tuple[str, str], Cost]:
     now = datetime.now(UTC)
     authority = Authority.create(now - timedelta(days=1))
     credential = authority.issue("999101", "Xəzər Nümunə Bankı", key=kind, now=now - timedelta(hours=1))
     trust = TrustStore.from_pem(
         anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(now)]
     )
-    unsigned = wrap(SoapVersion.V11, write(_message()))
-    signed = deepcopy(unsigned)
-    sign_envelope(signed, credential, now=now)
-    octets = to_bytes(signed)
-    costs = {"ours": _ours(octets, unsigned, credential, trust, now), "xmlsec, bare": _xmlsec(octets, credential, kind)}
-    theirs = _santuario(octets, credential)
-    return costs if theirs is None else costs | {"Apache Santuario 4.0.3": theirs}
+    soap, iso = wrap(SoapVersion.V11, write(_message())), _iso()
+    costs = {
+        ("SOAP", "ours"): _ours(soap, credential, trust, now),
+        ("ISO 20022", "ours"): _ours_iso(iso, credential, trust, now),
+    }
+    for form, signed in (("SOAP", _signed(soap, credential, now)), ("ISO 20022", _signed_iso(iso, credential))):
+        costs[form, "xmlsec, bare"] = _xmlsec(signed, credential, kind)
+        if (theirs := _santuario(signed, credential)) is not None:
+            costs[form, "Apache Santuario 4.0.3"] = theirs
+    request = HttpRequestParts.of(
+        "POST", "https://gateway.example/v1/events", {"Content-Type": "application/json"}, _BODY
+    )
+    costs["HTTP", "ours"] = _ours_http(request, credential, trust, now)
+    costs["HTTP", "cryptography, bare"] = _cryptography(credential)
+    return dict(sorted(costs.items(), key=lambda item: _FORMS.index(item[0][0])))
+
+
+def _signed(unsigned: etree._Element, credential: Credential, now: datetime) -> bytes:
+    root = deepcopy(unsigned)
+    sign_envelope(root, credential, now=now)
+    return to_bytes(root)
+
+
+def _iso() -> etree._Element:
+    root: etree._Element = envelope.wrap(samples.TRANSFER, from_bic=samples.OPERATOR_BIC, to_bic=samples.SYSTEM_BIC)
+    return root
+
+
+def _signed_iso(unsigned: etree._Element, credential: Credential) -> bytes:
+    root = deepcopy(unsigned)
+    sign_enveloped(root, credential, into=envelope.signature_parent(root))
+    return etree.tostring(root)
+
+
+def _ours_iso(unsigned: etree._Element, credential: Credential, trust: TrustStore, now: datetime) -> Cost:
+    tree = parse_xml(_signed_iso(unsigned, credential))
+    place = envelope.signature_parent
+    return Cost(
+        verify_us=_cpu_us(lambda: verify_enveloped(tree, trust, at=now, signature_parent=place)),
+        sign_us=_cpu_us(lambda: _signed_iso(unsigned, credential)),
+    )
+
+
+def _ours_http(request: HttpRequestParts, credential: Credential, trust: TrustStore, now: datetime) -> Cost:
+    signed = request.with_headers(sign_request(request, credential, now=now, nonce="n"))
+    return Cost(
+        verify_us=_cpu_us(lambda: verify_request(signed, trust, at=now)),
+        sign_us=_cpu_us(lambda: sign_request(request, credential, now=now, nonce="n")),
+    )
+
+
+def _cryptography(credential: Credential) -> Cost:
+    """The digest of the body and a signature over as many octets as a signature base has."""
+    base = bytes(_BASE_BYTES)
+    value = credential.sign(base)
+
+    def verify() -> None:
+        sha256(_BODY).digest()
+        verify_bytes(credential.public_key, value, base)
+
+    return Cost(
+        verify_us=_cpu_us(verify),
+        sign_us=_cpu_us(lambda: (sha256(_BODY).digest(), credential.sign(base))),
+    )
 
 
 def _message() -> model.DecideOffer:
@@ -85,8 +152,8 @@ def _message() -> model.DecideOffer:
     )
 
 
-def _ours(octets: bytes, unsigned: etree._Element, credential: Credential, trust: TrustStore, now: datetime) -> Cost:
-    tree = parse_xml(octets)
+def _ours(unsigned: etree._Element, credential: Credential, trust: TrustStore, now: datetime) -> Cost:
+    tree = parse_xml(_signed(unsigned, credential, now))
     return Cost(
         verify_us=_cpu_us(lambda: verify_envelope(tree, trust, at=now)),
         sign_us=_cpu_us(lambda: sign_envelope(deepcopy(unsigned), credential, now=now)),
@@ -117,6 +184,10 @@ def _xmlsec(octets: bytes, credential: Credential, kind: str) -> Cost:
         for element in named:
             reference = xmlsec.template.add_reference(made, constants.TransformSha256, uri=f"#{element.get(WSU_ID)}")
             xmlsec.template.add_transform(reference, constants.TransformExclC14N)
+        if not named:
+            whole = xmlsec.template.add_reference(made, constants.TransformSha256, uri="")
+            xmlsec.template.add_transform(whole, constants.TransformEnveloped)
+            xmlsec.template.add_transform(whole, constants.TransformExclC14N)
         security.append(made)
         context(private).sign(made)
         security.remove(made)
@@ -130,13 +201,13 @@ def _santuario(octets: bytes, credential: Credential) -> Cost | None:
     if java is None or not _SANTUARIO.is_file() or not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
         return None
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as folder:
-        envelope, keys = Path(folder) / "envelope.xml", Path(folder) / "key.p12"
-        envelope.write_bytes(octets)
+        message, keys = Path(folder) / "message.xml", Path(folder) / "key.p12"
+        message.write_bytes(octets)
         locked = BestAvailableEncryption(b"x")
         keys.write_bytes(serialize_key_and_certificates(b"key", key, credential.certificate, None, locked))
         method = signature_method(credential.public_key)
         program = str(Path(__file__).with_name("Santuario.java"))
-        words = [java, "-XX:+UseSerialGC", "-cp", str(_SANTUARIO), program, str(envelope), str(keys), method]
+        words = [java, "-XX:+UseSerialGC", "-cp", str(_SANTUARIO), program, str(message), str(keys), method]
         done = subprocess.run(words, capture_output=True, text=True, timeout=_JAVA_MAX_S, check=True)
     verify_us, sign_us = map(float, done.stdout.split())
     return Cost(verify_us=verify_us, sign_us=sign_us)
