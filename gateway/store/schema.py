@@ -12,6 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
 from gateway.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,13 +39,25 @@ def ensure_sqlite(path: str, lock_timeout_s: float) -> None:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
+        _into_wal(connection, lock_timeout_s)
         return connection
 
     with closing(connect()) as connection:
         found = _revision(connection, sqlite3.OperationalError)
     if _is_behind(found):
         _upgrade("sqlite://", connect, "BEGIN IMMEDIATE", None)
+
+
+def _into_wal(connection: sqlite3.Connection, lock_timeout_s: float) -> None:
+    """SQLite's own lock timeout does not hold for this one statement: two programs at a new file would fail at once."""
+    for attempt in Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        stop=stop_after_delay(lock_timeout_s),
+        wait=wait_random(0.01, 0.05),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def ensure_postgres(dsn: str) -> None:
