@@ -68,7 +68,7 @@ class Deliveries:
     def __init__(
         self,
         bic: str,
-        identity: Identity,
+        identity: Callable[[], Identity],
         participants: Iterable[Participant],
         settings: DeliverySettings,
         clock: Callable[[], datetime],
@@ -82,7 +82,7 @@ class Deliveries:
         self._codes = {row.bic: row.code for row in rows}
         self._urls = {row.bic: row.url for row in rows}
         self._queues: dict[str, asyncio.Queue[tuple[Outgoing, _Signing]]] = {row.bic: asyncio.Queue() for row in rows}
-        self._client = SignedClient(lambda: identity, timeout_s=settings.timeout_s, clock=clock)
+        self._client = SignedClient(identity, timeout_s=settings.timeout_s, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[_About, tuple[Outgoing, Mapping[FaultKind, Fault]]] = {}
         self.done: list[Delivered] = []
@@ -170,7 +170,7 @@ class Deliveries:
             outgoing.message,
             from_bic=self._bic,
             to_bic=outgoing.to_bic,
-            credential=revoked or self._identity.credential,
+            credential=revoked or self._identity().credential,
             copy=outgoing.copy,
             wrapper=self._envelope,
         )

@@ -45,7 +45,7 @@ _IDLE_S = 0.2  # how often silence is looked for
 class AosSandboxSettings:
     """Who AÖS is, who takes part, by which operating rules, and what goes wrong."""
 
-    identity: Identity
+    identity: Callable[[], Identity]
     participants: tuple[Participant, ...]
     bic: str = "NABZAZ2CIPS"
     address: str = "NABZAZ2CAIPS"  # 12 characters, the prefix of its own message ids
@@ -108,7 +108,7 @@ class AosSandbox:
 
     async def listen(self) -> None:
         """Take messages, on the same port as before where there was one."""
-        middleware = signed_http(lambda: self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
+        middleware = signed_http(self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
         app = web.Application(middlewares=[middleware], client_max_size=MESSAGE_MAX_BYTES)
         app.router.add_post(MESSAGES_PATH, self._receive)
         self._running = await serve_app(app, self._settings.host, self._port)
@@ -135,7 +135,7 @@ class AosSandbox:
 
     async def _receive(self, request: web.Request) -> web.Response:
         """AOS-S1: the same participant signs the request, the message, and stands in its header."""
-        now, trust = self._clock(), self._settings.identity.trust
+        now, trust = self._clock(), self._settings.identity().trust
         opened = open_signed(
             request[RAW_BODY], trust, at=now, participant_of=self._participant_of, wrapper=self._settings.envelope
         )

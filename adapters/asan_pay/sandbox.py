@@ -49,7 +49,7 @@ class Payers(StrEnum):
 class AsanPaySandboxSettings:
     """How this Asan Pay behaves. `notify_times` and `leave_out_case_number` are faults."""
 
-    identity: Identity
+    identity: Callable[[], Identity]
     host: str = "127.0.0.1"
     port: int = 0
     gateway_url: str | None = None  # may be told later by `connect`
@@ -89,7 +89,7 @@ class AsanPaySandbox:
         self._deliveries: dict[str, Delivery] = {}
         self._gateway_url = settings.gateway_url
         self._connected = asyncio.Event()
-        self._client = SignedClient(lambda: settings.identity, timeout_s=settings.timeout_s, clock=clock)
+        self._client = SignedClient(settings.identity, timeout_s=settings.timeout_s, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: Running | None = None
 
@@ -142,7 +142,7 @@ class AsanPaySandbox:
 
     def _middleware(self) -> Middleware:
         return signed_http(
-            lambda: self._settings.identity,
+            self._settings.identity,
             clock=self._clock,
             unsigned_paths=frozenset({CONTROL_PAYMENTS, CONTROL_INVOICES}),
         )

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class AzipsSandboxSettings:
     """Who AZIPS is, who takes part, when it is open, and whom it leaves without an answer."""
 
-    identity: Identity
+    identity: Callable[[], Identity]
     correspondents: tuple[Correspondent, ...]
     bic: str = "NABZAZ2CRTS"
     address: str = "NABZAZ2CARTS"  # 12 characters, the prefix of its own ISO message ids
@@ -81,7 +81,7 @@ class AzipsSandbox:
         self._codes = {row.bic: row.code for row in settings.correspondents}
         self._urls = {row.bic: row.url for row in settings.correspondents}
         self._ids, self._numbers = MessageIds(settings.address), count(1)
-        self._client = SignedClient(lambda: settings.identity, timeout_s=settings.timeout_s, clock=clock)
+        self._client = SignedClient(settings.identity, timeout_s=settings.timeout_s, clock=clock)
         self._outboxes: dict[str, asyncio.Queue[Any]] = {bic: asyncio.Queue() for bic in self._codes}
         self._running: Running | None = None
         self._workers: list[asyncio.Task[None]] = []
@@ -99,7 +99,7 @@ class AzipsSandbox:
 
     async def start(self) -> None:
         """Listen and deliver."""
-        middleware = signed_http(lambda: self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
+        middleware = signed_http(self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
         app = web.Application(middlewares=[middleware], client_max_size=MESSAGE_MAX_BYTES)
         app.router.add_post(AZIPS_PATH, self._receive)
         self._running = await serve_app(app, self._settings.host, self._settings.port)
@@ -149,7 +149,7 @@ class AzipsSandbox:
         if request.content_type == FIN_TYPE:
             message: Any = mt.read(request[RAW_BODY])
         else:
-            trust = self._settings.identity.trust
+            trust = self._settings.identity().trust
             message = open_signed(
                 request[RAW_BODY], trust, at=self._clock(), participant_of=self._participant_of
             ).read()
@@ -232,8 +232,8 @@ class AzipsSandbox:
 
     async def _deliver(self, bic: str, message: Any) -> None:
         if isinstance(message, OrderStatus | CreditTransfer):
-            identity = self._settings.identity
-            body = await seal(message, from_bic=self._settings.bic, to_bic=bic, credential=identity.credential)
+            credential = self._settings.identity().credential
+            body = await seal(message, from_bic=self._settings.bic, to_bic=bic, credential=credential)
             content_type = CONTENT_TYPE
         else:
             body, content_type = mt.write(message), FIN_TYPE

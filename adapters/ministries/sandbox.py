@@ -50,7 +50,7 @@ class MinistrySandboxSettings:
     `topic` and `receipts` name others where one cluster serves several environments.
     """
 
-    identity: Identity
+    identity: Callable[[], Identity]
     kafka: KafkaSettings
     topic: str | None = None
     receipts: str = field(default_factory=lambda: receipts_topic().name)
@@ -63,7 +63,7 @@ class MinistrySandboxSettings:
     @property
     def code(self) -> str:
         """Participant code of this ministry."""
-        return self.identity.credential.participant
+        return self.identity().credential.participant
 
     @property
     def reads(self) -> str:
@@ -149,7 +149,7 @@ class MinistrySandbox:
         return taken_in
 
     def _opened(self, event: ProtocolIssued) -> Sealed:
-        sealed = open_sealed(event.container, self._settings.identity.trust, at=self._clock())
+        sealed = open_sealed(event.container, self._settings.identity().trust, at=self._clock())
         signer = sealed.verified.signer.participant
         if signer != self._settings.gateway_participant:
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=self._settings.gateway_participant, received=signer)
@@ -166,7 +166,7 @@ class MinistrySandbox:
                 received_at=self._clock(),
             )
         )
-        sign_enveloped(root, self._settings.identity.credential, into=root)
+        sign_enveloped(root, self._settings.identity().credential, into=root)
         document = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
         if self._settings.answering is Answering.BADLY_SIGNED:
             return document.replace(event.number.encode(), event.number.encode() + b"0", 1)

@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class PlatformSandboxSettings:
     """Who the platform is, where it listens, and how patiently it publishes."""
 
-    identity: Identity
+    identity: Callable[[], Identity]
     host: str = "127.0.0.1"
     port: int = 0
     gateway_url: str | None = None  # may be told later by `connect`
@@ -103,7 +103,7 @@ class PlatformSandbox:
         self._latest: dict[str, NoticeEvent] = {}
         self._changed = asyncio.Condition()
         self._gateway_url = settings.gateway_url
-        self._client = SignedClient(lambda: settings.identity, timeout_s=settings.timeout_s, clock=clock)
+        self._client = SignedClient(settings.identity, timeout_s=settings.timeout_s, clock=clock)
         self._running: Running | None = None
 
     @property
@@ -115,7 +115,7 @@ class PlatformSandbox:
 
     async def start(self) -> None:
         """Listen for callbacks."""
-        signed = signed_http(lambda: self._settings.identity, clock=self._clock)
+        signed = signed_http(self._settings.identity, clock=self._clock)
         app = web.Application(middlewares=[signed])
         app.add_routes([web.post(NOTICES_PATH, self._take)])
         self._running = await serve_app(app, self._settings.host, self._settings.port)
@@ -184,7 +184,7 @@ class PlatformSandbox:
                 await told
 
     async def _play_event(self, script: LotScript, index: int) -> None:
-        source = self._settings.identity.credential.participant
+        source = self._settings.identity().credential.participant
         publication = await self.publish(event_of(script, index, source=source, now=self._clock()))
         if isinstance(publication, PublicationRefused):
             failed = ScenarioFailedError(publication)

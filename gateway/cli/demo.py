@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from cyclopts import Parameter
 
 from gateway.cli.console import fail, say
 from gateway.cli.outcome import EXPECTED, LOTS, Picture, broken_chains, picture, write_documents
+from gateway.cli.pki import renew_lists
 from gateway.cli.serve import stop_signals
 from gateway.cli.stage import PARTICIPANTS, Stage, StageError, Troupe, build_stage
 from gateway.config import load_config
@@ -29,6 +31,7 @@ from gateway.store.rows import JournalRow
 from gateway.timeline import line
 
 _LOOK_S = 0.1
+_RENEW_LISTS_S = 3600.0
 _QUIET = ("DeliveryAcknowledged", "DeliveryTakenOver")
 
 
@@ -131,8 +134,16 @@ class _Demo:
             for name, address in addresses.items():
                 say(f"  {name:<20} {address}")
             say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
-            await stop_signals().wait()
+            await self._renew_lists_until(stop_signals())
         return status
+
+    async def _renew_lists_until(self, stop: asyncio.Event) -> None:
+        """Revocation lists older than three hours are believed by nobody, so whoever stays longer needs fresh ones."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _RENEW_LISTS_S)
+                return
+            await asyncio.to_thread(renew_lists, self._stage.keys)
 
     async def _until_complete(self, store: Store) -> Picture:
         deadline = time.monotonic() + self._wishes.timeout_s

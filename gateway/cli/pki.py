@@ -122,7 +122,7 @@ def revoke(serial: str, *, dir: Directory = _DEFAULT) -> None:
 @app.command
 def renew(*, dir: Directory = _DEFAULT) -> None:
     """Publish fresh revocation lists to every participant's folder; a gateway takes none older than three hours."""
-    save_authority(dir, load_authority(dir), datetime.now(UTC))
+    renew_lists(dir)
     say("lists renewed")
 
 
@@ -197,6 +197,11 @@ def create_world(directory: Path, participants: dict[str, tuple[str, str]]) -> N
         _write(directory / code / "key.pem", key_pem, secret=True)
         _write(directory / code / "chain.pem", chain_pem)
     save_authority(directory, authority, now)
+
+
+def renew_lists(directory: Path) -> None:
+    """A fresh list into every participant's folder."""
+    save_authority(directory, load_authority(directory), datetime.now(UTC))
 
 
 def load_authority(directory: Path) -> Authority:

@@ -22,9 +22,8 @@ from gateway.cli.serve import stop_signals
 from gateway.cli.world import World, read_world
 from gateway.domain.money import Money
 from gateway.errors import OurFaultError
-from gateway.keys import KeyFolder
+from gateway.keys import KeyFolder, WatchedKeys
 from gateway.logs import set_up
-from gateway.wire.identity import Identity
 
 app = App(name="sandbox", help="Run a counterparty: aos, azips, asan-pay, bank, ministry, platform.")
 
@@ -33,6 +32,7 @@ WorldFile = Annotated[
     Path | None, Parameter(name="--world", help="TOML file of the counterparties; the demonstration's without.")
 ]
 _KEYS = Path("keys")
+_LOOK_AT_KEYS_S = 60.0
 
 
 class Sandbox(Protocol):
@@ -59,7 +59,7 @@ def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
         port=part.port,
         envelope=part.envelope,
         faults=tuple(Fault(**_in_qepik(row)) for row in part.faults),
-        revoked=identity(keys, part.revoked_keys).credential if part.revoked_keys else None,
+        revoked=identity(keys, part.revoked_keys)().credential if part.revoked_keys else None,
     )
     run("aos", lambda: AosSandbox(settings))
 
@@ -127,7 +127,7 @@ def bank(code: str, *, keys: Keys = _KEYS, world: WorldFile = None) -> None:
     run(f"bank {code}", lambda: BankSandbox(settings))
 
 
-def _bank_settings(everybody: World, code: str, own: Identity) -> Any:
+def _bank_settings(everybody: World, code: str, own: WatchedKeys) -> Any:
     from adapters.banks.adapter import Transport
     from adapters.banks.sandbox.settings import BankSandboxSettings, Behaviour, CustomerAccount
 
@@ -228,10 +228,10 @@ def _in_qepik(part: BaseModel) -> dict[str, Any]:
     return {name: value.minor if isinstance(value, Money) else value for name, value in said.items()}
 
 
-def identity(keys: Path, code: str) -> Identity:
-    """The keys of a participant; ends the program if they are not there."""
+def identity(keys: Path, code: str) -> WatchedKeys:
+    """The keys of a participant, followed while it runs; ends the program if they are not there."""
     try:
-        return KeyFolder(directory=keys / code).identity()
+        return WatchedKeys(KeyFolder(directory=keys / code), reload_s=_LOOK_AT_KEYS_S)
     except OurFaultError as error:
         fail(f"{error}\n  make them with: eherrac-gateway pki init --dir {keys}; pki issue {code} NAME --dir {keys}")
 

@@ -77,14 +77,14 @@ class City(Town):
             self.banks[part.code] = await self._start(self._bank(part, decisions or {}, payers or {}))
         self.asan_pay = await self._start(
             AsanPaySandbox(
-                AsanPaySandboxSettings(identity=self.identity("ASANPAY"), pay_after_s=0.05, notify_again_s=0.1),
+                AsanPaySandboxSettings(identity=self.keys("ASANPAY"), pay_after_s=0.05, notify_again_s=0.1),
                 clock=self.now,
             )
         )
         self.platform = await self._start(
             PlatformSandbox(
                 PlatformSandboxSettings(
-                    identity=self.identity("EHERRAC"), publish_again_max_s=publish_again_max_s, timeout_s=2.0
+                    identity=self.keys("EHERRAC"), publish_again_max_s=publish_again_max_s, timeout_s=2.0
                 ),
                 clock=self.now,
             )
@@ -115,7 +115,7 @@ class City(Town):
 
     def _bank(self, part: BankPart, decisions: dict[str, Behaviour], payers: dict[str, str]) -> BankSandbox:
         settings = BankSandboxSettings(
-            identity=self.identity(part.code),
+            identity=self.keys(part.code),
             code=part.code,
             bic=part.bic,
             iso_address=part.iso_address,
@@ -133,7 +133,7 @@ class City(Town):
     def _aos(self, faults: tuple[Fault, ...]) -> AosSandbox:
         self._aos_port = free_port()
         settings = AosSandboxSettings(
-            identity=self.identity("AOS"),
+            identity=self.keys("AOS"),
             participants=tuple(
                 Participant(
                     bic=row.bic,
@@ -153,7 +153,7 @@ class City(Town):
 
     def _ministry(self, code: str, answering: Answering) -> MinistrySandbox:
         settings = MinistrySandboxSettings(
-            identity=self.identity(code),
+            identity=self.keys(code),
             kafka=KafkaSettings(bootstrap_servers=self.system.kafka, client_id=f"ministry-{code}"),
             folder=self.folder / "received" / code,
             answering=answering,

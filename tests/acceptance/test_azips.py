@@ -98,7 +98,7 @@ async def place(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     )
     azips = AzipsSandbox(
         AzipsSandboxSettings(
-            identity=town.identity("AZIPS"),
+            identity=town.keys("AZIPS"),
             correspondents=(
                 Correspondent(bic=OURS, code="GATEWAY", url=town.system.address, opening_balance=10_000_000),
                 Correspondent(bic=BANK, code="999101", opening_balance=10_000_000),

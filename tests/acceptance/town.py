@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -95,9 +96,13 @@ class Town:
     def identity(self, code: str) -> Identity:
         return KeyFolder(directory=self.folder / "keys" / code).identity()
 
-    def client(self, code: str) -> SignedClient:
+    def keys(self, code: str) -> Callable[[], Identity]:
+        """As a program takes them; read once."""
         identity = self.identity(code)
-        client = SignedClient(lambda: identity, timeout_s=10, clock=self.now)
+        return lambda: identity
+
+    def client(self, code: str) -> SignedClient:
+        client = SignedClient(self.keys(code), timeout_s=10, clock=self.now)
         self._clients.append(client)
         return client
 

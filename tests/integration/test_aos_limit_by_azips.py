@@ -41,10 +41,11 @@ async def test_a_limit_order_to_azips_raises_the_limit_in_aos_once(identities):
     row = Participant(
         bic=BIC, code="GATEWAY", name="g", clearing_account="C-EHR", settlement_account=LIMIT_ORDER.account
     )
-    aos = AosSandbox(AosSandboxSettings(identity=identities["AOS"], participants=(row,)))
+    aos = AosSandbox(AosSandboxSettings(identity=lambda: identities["AOS"], participants=(row,)))
     correspondent = Correspondent(bic=BIC, code="GATEWAY", opening_balance=100)
     azips = AzipsSandbox(
-        AzipsSandboxSettings(identity=identities["AZIPS"], correspondents=(correspondent,)), on_limit=aos.raise_limit
+        AzipsSandboxSettings(identity=lambda: identities["AZIPS"], correspondents=(correspondent,)),
+        on_limit=aos.raise_limit,
     )
     said = []
     aos.deliveries.put = lambda outgoing, faults: said.append(outgoing)

@@ -202,7 +202,7 @@ async def world(identities, request):
         Participant(bic=BANK_BIC, code="999101", name="b", clearing_account="C-XZR", opening_balance=9_000_000),
     )
     rules = OperatingRules(confirmation_interval_s=0.6, request_interval_s=0.6)
-    settings = AosSandboxSettings(identity=identities["AOS"], participants=rows, rules=rules, envelope=wrapper)
+    settings = AosSandboxSettings(identity=lambda: identities["AOS"], participants=rows, rules=rules, envelope=wrapper)
     aos = AosSandbox(settings)
     await aos.start()
     books = Books()

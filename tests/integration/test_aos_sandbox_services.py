@@ -161,7 +161,7 @@ ROWS = (
 @pytest.fixture
 async def world(identities: dict[str, Identity]) -> AsyncIterator[World]:
     settings = AosSandboxSettings(
-        identity=identities["AOS"],
+        identity=lambda: identities["AOS"],
         participants=ROWS,
         rules=OperatingRules(confirmation_interval_s=0.8, warning_threshold=100_000),
         revoked=identities["AOS-OLD"].credential,
@@ -307,7 +307,7 @@ async def test_a_copy_informs_and_asks_nothing(world):
 async def test_when_the_day_ends_everybody_is_sent_its_statement(identities):
     """AOS-I8: the clock of AÖS goes over midnight in Baku."""
     moment, said = [_now()], []
-    settings = AosSandboxSettings(identity=identities["AOS"], participants=ROWS)
+    settings = AosSandboxSettings(identity=lambda: identities["AOS"], participants=ROWS)
     aos = AosSandbox(settings, clock=lambda: moment[0])
     aos.deliveries.put = lambda outgoing, faults: said.append(outgoing)
     await aos.start()
@@ -404,7 +404,7 @@ async def test_a_refused_connection_is_not_sent_and_works_again_on_the_same_port
 
 def test_a_fault_that_wants_a_revoked_key_says_so_at_the_start(identities):
     settings = AosSandboxSettings(
-        identity=identities["AOS"], participants=ROWS, faults=(Fault(kind=FaultKind.REVOKED_SIGNER),)
+        identity=lambda: identities["AOS"], participants=ROWS, faults=(Fault(kind=FaultKind.REVOKED_SIGNER),)
     )
     with pytest.raises(ValueError, match="revoked key pair"):
         AosSandbox(settings)

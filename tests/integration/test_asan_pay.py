@@ -130,7 +130,7 @@ async def world(identities: dict[str, Identity], behaviour: dict[str, Any]) -> A
     app = web.Application(middlewares=[signed_http(lambda: identities["GATEWAY"], clock=clock)])
     app.add_routes(AsanPayDoor(inbox).routes())
     gateway = await serve_app(app, "127.0.0.1", 0)
-    settings = AsanPaySandboxSettings(identity=identities["ASANPAY"], pay_after_s=0.0, notify_again_s=0.01)
+    settings = AsanPaySandboxSettings(identity=lambda: identities["ASANPAY"], pay_after_s=0.0, notify_again_s=0.01)
     asan_pay = AsanPaySandbox(replace(settings, **behaviour))
     await asan_pay.start()
     client = SignedClient(lambda: identities["GATEWAY"], timeout_s=5, clock=clock)

@@ -94,7 +94,7 @@ async def world() -> AsyncIterator[World]:
     )
     aos = AosSandbox(
         AosSandboxSettings(
-            identity=Identity(keys["AOS"], trust),
+            identity=lambda: Identity(keys["AOS"], trust),
             participants=tuple(
                 Participant(bic=bic, code=code, name=code, clearing_account=f"C-{bic}", opening_balance=10_000_000)
                 for bic, code in (("XZRNAZ22", "999101"), ("EHRNAZ22", "GATEWAY"))
@@ -103,7 +103,7 @@ async def world() -> AsyncIterator[World]:
     )
     bank = BankSandbox(
         BankSandboxSettings(
-            identity=Identity(keys["999101"], trust),
+            identity=lambda: Identity(keys["999101"], trust),
             code="999101",
             bic="XZRNAZ22",
             iso_address="XZRNAZ22AXXX",

@@ -151,7 +151,7 @@ def _clock() -> datetime:
 
 def _settings(keys: Keys, transport: Transport, version: SoapVersion, **more: Any) -> BankSandboxSettings:
     return BankSandboxSettings(
-        identity=keys[BANK],
+        identity=lambda: keys[BANK],
         code=BANK,
         bic="XZRNAZ22",
         iso_address="XZRNAZ22AXXX",

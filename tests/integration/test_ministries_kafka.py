@@ -170,7 +170,7 @@ async def opened(cluster: Cluster, identities: dict[str, Identity]) -> AsyncIter
 @contextlib.asynccontextmanager
 async def ministry(house: House, code: str = "ECONOMY", **behaviour: Any) -> AsyncIterator[MinistrySandbox]:
     settings = MinistrySandboxSettings(
-        identity=house.identities[code],
+        identity=lambda: house.identities[code],
         kafka=house.cluster.kafka,
         topic=house.cluster.topics[code],
         receipts=house.cluster.receipts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -22,10 +22,12 @@ from adapters.platform.sandbox import (
     ScenarioFailedError,
 )
 from adapters.platform.scenario import LotScript, Pause, Publish, Scenario, WaitFor
+from certs.trust import TrustStore
 from contracts.errors import ErrorCode
 from contracts.events.platform import PlatformEvent, read_event
 from gateway.domain.dispatches import Notice, NoticeKind
 from gateway.ports import Acknowledged, Dispatch, NotSent, Refused, Unknown
+from gateway.wire.identity import Identity
 from gateway.wire.server import serve_app
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -63,7 +65,7 @@ def adapter_to(url: str, parties: Parties, *, code: str = "GATEWAY", timeout_s: 
 
 @pytest.fixture
 async def street(parties: Parties) -> AsyncIterator[Street]:
-    settings = PlatformSandboxSettings(identity=parties.identities["EHERRAC"], publish_again_s=0.01)
+    settings = PlatformSandboxSettings(identity=lambda: parties.identities["EHERRAC"], publish_again_s=0.01)
     platform = PlatformSandbox(settings)
     await platform.start()
     adapter, world = adapter_to(platform.address + NOTICES_PATH, parties), await World.start(parties)
@@ -106,6 +108,26 @@ async def test_each_answer_of_the_platform_has_its_outcome(street: Street, statu
     assert isinstance(await street.adapter.send(DISPATCH), kind)
     assert isinstance(await street.adapter.send(replace(DISPATCH, attempt=2)), Acknowledged)
     assert len(street.platform.notices) == 1
+
+
+async def test_a_sandbox_judges_by_the_lists_of_the_day_and_not_by_those_it_was_started_with(parties: Parties) -> None:
+    now, old = parties.identities["EHERRAC"], parties.authority.crl(clock() - timedelta(hours=25))
+    stale = TrustStore.from_pem(
+        anchors=parties.authority.anchors_pem, intermediates=parties.authority.intermediates_pem, crls=[old]
+    )
+    keys = [Identity(now.credential, stale)]
+    platform = PlatformSandbox(PlatformSandboxSettings(identity=lambda: keys[-1]))
+    await platform.start()
+    adapter = adapter_to(platform.address + NOTICES_PATH, parties)
+    try:
+        refused = await adapter.send(DISPATCH)
+        keys.append(now)
+        accepted = await adapter.send(replace(DISPATCH, attempt=2))
+    finally:
+        await adapter.close()
+        await platform.close()
+    assert not isinstance(refused, Acknowledged)
+    assert isinstance(accepted, Acknowledged)
 
 
 async def test_nobody_there_means_not_sent(street: Street) -> None:
@@ -216,7 +238,7 @@ async def test_a_scenario_whose_event_is_refused_fails_and_says_why(street: Stre
 
 
 async def test_a_platform_told_to_be_unavailable_is_so_for_a_while(parties: Parties) -> None:
-    settings = PlatformSandboxSettings(identity=parties.identities["EHERRAC"], unavailable_times=1)
+    settings = PlatformSandboxSettings(identity=lambda: parties.identities["EHERRAC"], unavailable_times=1)
     platform = PlatformSandbox(settings)
     await platform.start()
     adapter = adapter_to(platform.address + NOTICES_PATH, parties)

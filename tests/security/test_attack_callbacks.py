@@ -40,7 +40,11 @@ class Bank(World):
         bank = await cls.open()
         bank.notices = []
         settings = BankSandboxSettings(
-            identity=bank.identities[BANK], code=BANK, bic="XZRNAZ22", iso_address="XZRNAZ22A001", transport=transport
+            identity=lambda: bank.identities[BANK],
+            code=BANK,
+            bic="XZRNAZ22",
+            iso_address="XZRNAZ22A001",
+            transport=transport,
         )
         bank.app = Callbacks(settings, bank.notices.append, clock=lambda: NOW).app()
         bank.app.freeze()

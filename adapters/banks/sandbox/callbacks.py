@@ -47,7 +47,7 @@ class Callbacks:
             app = web.Application(middlewares=[self._spoil])
             app.add_routes(self._soap().routes(CALLBACK_PATH))
             return app
-        signed = signed_http(lambda: self._settings.identity, clock=self._clock)
+        signed = signed_http(self._settings.identity, clock=self._clock)
         app = web.Application(middlewares=[self._spoil, signed])
         app.add_routes([web.post(CALLBACK_PATH, self._rest)])
         return app
@@ -56,7 +56,7 @@ class Callbacks:
         offered = Offered(
             service=Service.CALLBACK, requests={"Notify": Notify}, admit=self._admit, perform=self._notified
         )
-        return SoapEndpoint(offered, lambda: self._settings.identity, clock=self._clock, limits=SoapLimits())
+        return SoapEndpoint(offered, self._settings.identity, clock=self._clock, limits=SoapLimits())
 
     def _admit(self, verified: Verified, _: Exhibit) -> Verified:
         if verified.signer.participant != self._settings.gateway_participant:

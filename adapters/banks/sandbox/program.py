@@ -38,7 +38,7 @@ class BankSandbox:
         self.notices = NoticeBook()
         self.ledger = Ledger(settings.accounts)
         self.callbacks = Callbacks(settings, self._take, clock=clock)
-        self.rail = IsoParticipant(_rail(settings), lambda: settings.identity, self.ledger, clock=clock)
+        self.rail = IsoParticipant(_rail(settings), settings.identity, self.ledger, clock=clock)
         self.told: dict[str, Told] = {}  # offer to what the gateway said to our decision
         self._gateway: GatewayClient | None = None
         self._connected = asyncio.Event()
@@ -194,16 +194,13 @@ def _rail(settings: BankSandboxSettings) -> IsoParticipantSettings:
 
 
 def _gateway(settings: BankSandboxSettings, url: str, clock: Callable[[], datetime]) -> GatewayClient:
-    def identity() -> Any:
-        return settings.identity
-
     if settings.transport is Transport.REST:
         return RestGateway(
-            url, identity, participant=settings.gateway_participant, timeout_s=settings.timeout_s, clock=clock
+            url, settings.identity, participant=settings.gateway_participant, timeout_s=settings.timeout_s, clock=clock
         )
     return SoapGateway(
         url,
-        identity,
+        settings.identity,
         participant=settings.gateway_participant,
         timeout_s=settings.timeout_s,
         clock=clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -44,7 +44,7 @@ class CustomerAccount:
 class BankSandboxSettings:
     """One bank. Addresses of the others may be told later by `connect`."""
 
-    identity: Identity
+    identity: Callable[[], Identity]
     code: str  # six digits, as in its certificate
     bic: str
     iso_address: str  # 12 characters, the prefix of its message ids on the rail
