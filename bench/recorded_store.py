@@ -12,7 +12,7 @@ def install(recorder: Recorder) -> None:
     """Record what the writing thread does; the reading one commits nothing."""
     open_statements: list[Statement] = []
     recording = recorder.recording
-    select, change, run_group = sqlite.SqliteSession.select, sqlite.SqliteSession.change, sqlite._Writer._run_group
+    select, change, run_group = sqlite.SqliteSession.select, sqlite.SqliteSession.change, sqlite._Writes.run
 
     def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
         columns, rows = select(session, query, values)
@@ -34,7 +34,7 @@ def install(recorder: Recorder) -> None:
 
     sqlite.SqliteSession.select = selected  # type: ignore[method-assign, assignment]
     sqlite.SqliteSession.change = changed  # type: ignore[method-assign, assignment]
-    sqlite._Writer._run_group = grouped  # type: ignore[method-assign, assignment]
+    sqlite._Writes.run = grouped  # type: ignore[method-assign, assignment]
 
 
 def _is_writing(session: Any) -> bool:

@@ -40,6 +40,7 @@ class Engine:
     Args:
         wake: called after every commit that may have put something into the outbox.
         policies: retry schedule by `channel/recipient`, else by `channel`, else `default`.
+        chance: draws from [0, 1) what spreads retries; it protects nothing.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Engine:
         clock: Callable[[], datetime],
         policies: Mapping[str, RetryPolicy],
         wake: Callable[[], None] = lambda: None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.store, self._tables, self._rules = store, tables, rules
-        self._clock, self._policies, self.wake = clock, policies, wake
+        self._clock, self._policies, self.wake, self._chance = clock, policies, wake, chance
 
     async def receive(self, message: Message) -> Answer:
         """Take a verified message in and return its answer once everything that follows is durable.
@@ -103,7 +105,7 @@ class Engine:
 
         An event that the noun's table refuses now is not lost: the delivery is parked with the refusal as its reason.
         """
-        now, chance = self._clock(), random.random()  # noqa: S311 - spreads retries, protects nothing
+        now, chance = self._clock(), self._chance()
         try:
             kept, alarms = await self.store.transact(lambda tx: self._conclude(tx, row, outcome, now, chance))
         except RefusedError as error:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError
 from gateway.store.interface import Reader, Transaction
@@ -76,7 +76,7 @@ def connect(path: str, lock_timeout_s: float, *, read_only: bool = False) -> sql
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
+class Job:
     """One work on its way through a thread, and what came of it."""
 
     work: Callable[[Any], Any]
@@ -93,20 +93,45 @@ class _Job:
             self.future.set_result(self.result)
 
 
-class _Worker(ABC, Generic[Handle]):
-    """A thread with a connection that runs works in groups; subclasses say how a group becomes transactions."""
+class Groups(ABC, Generic[Handle]):
+    """A connection that runs works in groups; subclasses say how a group becomes transactions."""
 
     def __init__(self, name: str, connection: sqlite3.Connection, handle: Handle) -> None:
-        self._connection, self._handle = connection, handle
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self.name, self._connection, self._handle = name, connection, handle
+
+    @abstractmethod
+    def run(self, group: list[Job]) -> None:
+        """Give every job its result or its error."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+
+class Worker(Protocol):
+    """Brings works to the groups of one connection, in order, and their results to those who wait."""
+
+    async def submit(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in some group."""
+
+    async def close(self) -> None:
+        """Finish what was handed in, then close the groups."""
+
+
+class WorkerThread:
+    """Works wait in a queue; a thread takes all that wait as one group."""
+
+    def __init__(self, groups: Groups[Any]) -> None:
+        self._groups = groups
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=groups.name, daemon=True)
         self._thread.start()
 
     async def submit(self, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise StoreUnavailableError("the store is closed")
-        job = _Job(work, asyncio.get_running_loop().create_future())
+        job = Job(work, asyncio.get_running_loop().create_future())
         self._queue.put(job)
         result: T = await job.future
         return result
@@ -122,13 +147,13 @@ class _Worker(ABC, Generic[Handle]):
         while more:
             group, more = self._take()
             if group:
-                self._run_group(group)
+                self._groups.run(group)
                 _settle(group)
-        self._connection.close()
+        self._groups.close()
 
-    def _take(self) -> tuple[list[_Job], bool]:
+    def _take(self) -> tuple[list[Job], bool]:
         """Wait for one job, then take what else is there; False when closing was asked for."""
-        group: list[_Job] = []
+        group: list[Job] = []
         try:
             job = self._queue.get()
             while job is not None:
@@ -140,14 +165,10 @@ class _Worker(ABC, Generic[Handle]):
             return group, True
         return group, False
 
-    @abstractmethod
-    def _run_group(self, group: list[_Job]) -> None:
-        """Give every job its result or its error."""
 
-
-def _settle(group: Iterable[_Job]) -> None:
+def _settle(group: Iterable[Job]) -> None:
     """Wake the callers, once per event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in group:
         by_loop.setdefault(job.future.get_loop(), []).append(job)
     for loop, jobs in by_loop.items():
@@ -155,15 +176,15 @@ def _settle(group: Iterable[_Job]) -> None:
             loop.call_soon_threadsafe(_settle_here, jobs)
 
 
-def _settle_here(jobs: list[_Job]) -> None:
+def _settle_here(jobs: list[Job]) -> None:
     for job in jobs:
         job.settle()
 
 
-class _Writer(_Worker[SqlTransaction]):
+class _Writes(Groups[SqlTransaction]):
     """One commit for a group, a savepoint for each work in it."""
 
-    def _run_group(self, group: list[_Job]) -> None:
+    def run(self, group: list[Job]) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             if len(group) == 1:
@@ -175,7 +196,7 @@ class _Writer(_Worker[SqlTransaction]):
         except sqlite3.Error as error:
             self._give_up(group, error)
 
-    def _attempt_alone(self, job: _Job) -> None:
+    def _attempt_alone(self, job: Job) -> None:
         """Run one work that shares its transaction with no other: an error undoes the transaction."""
         try:
             job.result = job.work(self._handle)
@@ -185,7 +206,7 @@ class _Writer(_Worker[SqlTransaction]):
         else:
             self._connection.execute("COMMIT")
 
-    def _attempt(self, job: _Job) -> None:
+    def _attempt(self, job: Job) -> None:
         """Run one work; an error undoes it alone. When SQLite dropped the whole transaction (disk full), raise."""
         self._connection.execute("SAVEPOINT work")
         try:
@@ -195,7 +216,7 @@ class _Writer(_Worker[SqlTransaction]):
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
 
-    def _give_up(self, group: list[_Job], error: sqlite3.Error) -> None:
+    def _give_up(self, group: list[Job], error: sqlite3.Error) -> None:
         """Nothing of the group is stored; those that failed by themselves keep their own reason."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
@@ -204,10 +225,10 @@ class _Writer(_Worker[SqlTransaction]):
                 job.error = StoreUnavailableError(str(error))
 
 
-class _ReaderThread(_Worker[SqlReader]):
+class _Reads(Groups[SqlReader]):
     """One snapshot for a group of reads."""
 
-    def _run_group(self, group: list[_Job]) -> None:
+    def run(self, group: list[Job]) -> None:
         try:
             self._connection.execute("BEGIN")
             for job in group:
@@ -217,7 +238,7 @@ class _ReaderThread(_Worker[SqlReader]):
             for job in group:
                 job.error = job.error or StoreUnavailableError(str(error))
 
-    def _attempt(self, job: _Job) -> None:
+    def _attempt(self, job: Job) -> None:
         try:
             job.result = job.work(self._handle)
         except BaseException as error:
@@ -225,12 +246,14 @@ class _ReaderThread(_Worker[SqlReader]):
 
 
 class SqliteStore:
-    """`interface.Store` on one file."""
+    """`interface.Store` on one file. `worker` carries the works: threads, or what a simulation puts in their place."""
 
-    def __init__(self, path: str, lock_timeout_s: float) -> None:
+    def __init__(
+        self, path: str, lock_timeout_s: float, worker: Callable[[Groups[Any]], Worker] = WorkerThread
+    ) -> None:
         writing, reading = connect(path, lock_timeout_s), connect(path, lock_timeout_s, read_only=True)
-        self._writer = _Writer("store-writer", writing, SqlTransaction(SqliteSession(writing)))
-        self._reader = _ReaderThread("store-reader", reading, SqlReader(SqliteSession(reading)))
+        self._writer = worker(_Writes("store-writer", writing, SqlTransaction(SqliteSession(writing))))
+        self._reader = worker(_Reads("store-reader", reading, SqlReader(SqliteSession(reading))))
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         return await self._writer.submit(work)
