@@ -46,7 +46,7 @@ _PASSES, _TIMES = 7, 200
 _FORMS = ("SOAP", "ISO 20022", "HTTP")
 _BODY = b'{"subject":"' + b"x" * 1500 + b'"}'
 _BASE_BYTES = 3500  # the certificate's field is most of it
-_SANTUARIO = Path.home() / ".m2/repository/org/apache/santuario/xmlsec/4.0.3/xmlsec-4.0.3.jar"
+_JARS = Path(__file__).parents[1] / "scripts" / "jars.sh"
 _JAVA_MAX_S = 120
 _METHODS = {"rsa": constants.TransformRsaSha256, "p256": constants.TransformEcdsaSha256}
 _SIGNATURE = f"{{{XMLDSIG}}}Signature"
@@ -198,7 +198,8 @@ def _xmlsec(octets: bytes, credential: Credential, kind: str) -> Cost:
 def _santuario(octets: bytes, credential: Credential) -> Cost | None:
     java = shutil.which("java")
     key = credential.private_key
-    if java is None or not _SANTUARIO.is_file() or not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
+    found = subprocess.run([_JARS, "folder", "santuario"], capture_output=True, text=True, check=False)
+    if java is None or found.returncode != 0 or not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
         return None
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as folder:
         message, keys = Path(folder) / "message.xml", Path(folder) / "key.p12"
@@ -207,7 +208,7 @@ def _santuario(octets: bytes, credential: Credential) -> Cost | None:
         keys.write_bytes(serialize_key_and_certificates(b"key", key, credential.certificate, None, locked))
         method = signature_method(credential.public_key)
         program = str(Path(__file__).with_name("Santuario.java"))
-        words = [java, "-XX:+UseSerialGC", "-cp", str(_SANTUARIO), program, str(message), str(keys), method]
+        words = [java, "-XX:+UseSerialGC", "-cp", f"{found.stdout.strip()}/*", program, str(message), str(keys), method]
         done = subprocess.run(words, capture_output=True, text=True, timeout=_JAVA_MAX_S, check=True)
     verify_us, sign_us = map(float, done.stdout.split())
     return Cost(verify_us=verify_us, sign_us=sign_us)

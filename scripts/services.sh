@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
-# The services of the integration tests: PostgreSQL and Apache Kafka, on ports of their own, in a folder of their own;
-# and the programs that the interoperability tests speak with (Node, a JDK with Maven, xmlsec1).
-# SoftHSM2 is installed with them; it is a library and needs no start.
+# The services of the integration tests: PostgreSQL and Apache Kafka 3.9 and 4, on ports of their own, in a folder of their
+# own; and all that tests and benches need of others and that can be installed: SoftHSM2, Node, a JDK with Maven, xmlsec1,
+# openssl, and the Java archives of scripts/jars.
 #
-#   scripts/services.sh start     install what is missing (as root, with apt-get), start both; does nothing if they run
+#   scripts/services.sh start     install what is missing (as root, with apt-get), start all; does nothing if they run
 #   scripts/services.sh env       print the `export` lines the tests read: eval "$(scripts/services.sh env)"
-#   scripts/services.sh stop      stop both and delete their data
+#   scripts/services.sh stop      stop all and delete their data
 #
 # SERVICES_DIR  where data, logs and process ids lie (default: a folder per user under TMPDIR); kept between calls
-# SERVICES_CACHE  where the Kafka jars are kept (default: ~/.cache/eherrac-gateway)
+# SERVICES_CACHE  where the Java archives are kept (default: ~/.cache/eherrac-gateway)
 set -euo pipefail
 exec </dev/null
 
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${SERVICES_DIR:-${TMPDIR:-/tmp}/eherrac-services-$(id -u)}
-cache=${SERVICES_CACHE:-${HOME:-/root}/.cache/eherrac-gateway}
-kafka_lib=$cache/kafka-$(sha256sum "$here/kafka-pom.xml" | cut -c1-12)
+export SERVICES_CACHE=${SERVICES_CACHE:-${HOME:-/root}/.cache/eherrac-gateway}
 
 fail() { echo "services: $*" >&2; exit 1; }
 
@@ -40,25 +39,14 @@ install_postgres() {
   install_packages postgresql
 }
 
-install_softhsm() {
-  command -v softhsm2-util >/dev/null || install_packages softhsm2
-}
-
-install_kafka() {
-  [ ! -e "$kafka_lib/complete" ] || return 0
-  command -v java >/dev/null || install_packages default-jre-headless
-  command -v mvn >/dev/null || install_packages maven
-  mkdir -p "$kafka_lib"
-  mvn -B -q -f "$here/kafka-pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-    -DoutputDirectory="$kafka_lib" >"$dir/maven.log" 2>&1 || { cat "$dir/maven.log" >&2; fail "Kafka not fetched"; }
-  touch "$kafka_lib/complete"
-}
-
-install_peers() {
+install_programs() {
   local wanted=()
+  command -v softhsm2-util >/dev/null || wanted+=(softhsm2)
   command -v npm >/dev/null || wanted+=(nodejs npm)
   command -v javac >/dev/null || wanted+=(default-jdk-headless)
+  command -v mvn >/dev/null || wanted+=(maven)
   command -v xmlsec1 >/dev/null || wanted+=(xmlsec1)
+  command -v openssl >/dev/null || wanted+=(openssl)
   [ ${#wanted[@]} = 0 ] || install_packages "${wanted[@]}"
 }
 
@@ -83,62 +71,11 @@ start_postgres() {
   echo "export TEST_POSTGRES_DSN=postgresql://gateway@127.0.0.1:$port/postgres" >"$dir/postgres.env"
 }
 
-kafka_properties() {
-  cat <<EOF
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$2
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
-controller.listener.names=CONTROLLER
-log.dirs=$dir/kafka/data
-num.partitions=1
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-EOF
-}
-
-kafka_java() { java -Xmx512m -Dlog4j.configuration="file:$dir/kafka/log4j.properties" -cp "$kafka_lib/*" "$@"; }
-
-start_kafka() {
-  alive "$dir/kafka/pid" && return 0
-  local port
-  port=$(free_port)
-  rm -rf "$dir/kafka"
-  mkdir -p "$dir/kafka"
-  kafka_properties "$port" "$(free_port)" >"$dir/kafka/server.properties"
-  printf '%s\n' 'log4j.rootLogger=WARN, out' 'log4j.appender.out=org.apache.log4j.ConsoleAppender' \
-    'log4j.appender.out.layout=org.apache.log4j.PatternLayout' 'log4j.appender.out.layout.ConversionPattern=%d %p %m%n' \
-    >"$dir/kafka/log4j.properties"
-  kafka_java kafka.tools.StorageTool format -t "$(python3 -c 'import base64, uuid; print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))')" \
-    -c "$dir/kafka/server.properties" >"$dir/kafka/format.log" 2>&1 || { cat "$dir/kafka/format.log" >&2; fail "format"; }
-  # A process group of its own, and nobody's pipe held open: the caller's shell may end.
-  setsid java -Xmx512m -Dlog4j.configuration="file:$dir/kafka/log4j.properties" -cp "$kafka_lib/*" \
-    kafka.Kafka "$dir/kafka/server.properties" >"$dir/kafka/log" 2>&1 &
-  echo $! >"$dir/kafka/pid"
-  for _ in $(seq 120); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      echo "export TEST_KAFKA_BOOTSTRAP=127.0.0.1:$port" >"$dir/kafka.env"
-      return 0
-    fi
-    alive "$dir/kafka/pid" || break
-    sleep 0.5
-  done
-  tail -n 40 "$dir/kafka/log" >&2
-  fail "Kafka did not start"
-}
-
 stop_all() {
   if alive "$dir/postgres/data/postmaster.pid"; then
     as_postgres "$(postgres_bin)/pg_ctl" -D "$dir/postgres/data" -m immediate -w stop >/dev/null || true
   fi
-  if alive "$dir/kafka/pid"; then
-    kill -9 "$(cat "$dir/kafka/pid")" || true
-  fi
+  for major in 3 4; do "$here/kafka.sh" kill "$dir/kafka-$major"; done
   rm -rf "$dir"
 }
 
@@ -147,19 +84,22 @@ case "${1:-}" in
     mkdir -p "$dir"
     chmod 755 "$dir"
     install_postgres
-    install_softhsm
-    install_kafka
+    install_programs
+    "$here/jars.sh" fetch
     start_postgres
-    start_kafka
-    echo "services: PostgreSQL and Kafka run; logs in $dir" >&2
+    for major in 3 4; do "$here/kafka.sh" start "$dir/kafka-$major" "$major"; done
+    echo "services: PostgreSQL and Apache Kafka run; logs in $dir" >&2
     ;;
   env)
-    [ -e "$dir/postgres.env" ] && [ -e "$dir/kafka.env" ] || fail "not started"
-    cat "$dir/postgres.env" "$dir/kafka.env"
+    [ -e "$dir/postgres.env" ] || fail "not started"
+    cat "$dir/postgres.env"
+    for major in 3 4; do echo "export TEST_KAFKA_${major}_FOLDER=$dir/kafka-$major"; done
+    sed -n 's/^plain=/export TEST_KAFKA_BOOTSTRAP=/p' "$dir/kafka-4/env"
+    echo "export SERVICES_CACHE=$SERVICES_CACHE"
     ;;
   stop) stop_all ;;
   *)
-    sed -n '2,11p' "$0" | cut -c3-
+    sed -n '2,12p' "$0" | cut -c3-
     exit 2
     ;;
 esac

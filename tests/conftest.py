@@ -1,6 +1,7 @@
 """What every storey of tests shares: services and material from outside, each skipped by name where it is not there.
 
-With `REQUIRE_SERVICES=1` a missing service is an error instead, so that a machine meant to have it cannot skip quietly.
+With `REQUIRE_SERVICES=1` every skip is a failure, for a script could have installed what is missing; only test data
+that nobody can fetch (`../shared`) may still be absent.
 """
 
 from __future__ import annotations
@@ -8,21 +9,47 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+KAFKA_MAJORS = ("3", "4")
 
 
 def missing(what: str, remedy: str) -> NoReturn:
-    """Skip by name, or fail where services are required."""
-    if os.environ.get("REQUIRE_SERVICES") == "1":
-        pytest.fail(f"{what} is required here and missing: {remedy}", pytrace=False)
+    """Skip by name; a failure where services are required."""
     pytest.skip(f"{what} is missing: {remedy}")
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if os.environ.get("REQUIRE_SERVICES") != "1" or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if "../shared/testdata" in reason or "../shared/rules" in reason:
+        return
+    report.outcome = "failed"
+    report.longrepr = f"skipped although REQUIRE_SERVICES=1: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip of one test."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A skip of a whole file."""
+    report = yield
+    _refuse_skip(report)
+    return report
 
 
 def _from_environment(name: str, what: str) -> str:
@@ -36,10 +63,51 @@ def postgres_dsn() -> str:
     return _from_environment("TEST_POSTGRES_DSN", "PostgreSQL")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApacheKafka:
+    """A running broker (scripts/kafka.sh): `plain` for everybody, `secure` by TLS with a login; `ca` vouches for it."""
+
+    plain: str
+    secure: str
+    ca: Path
+
+
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> str:
+def find_kafka() -> Callable[[str], ApacheKafka]:
+    """Finds the Apache Kafka of a major version."""
+
+    def find(major: str) -> ApacheKafka:
+        folder = Path(_from_environment(f"TEST_KAFKA_{major}_FOLDER", f"Apache Kafka {major}"))
+        addresses: dict[str, Any] = dict(line.split("=", 1) for line in (folder / "env").read_text().split())
+        return ApacheKafka(ca=folder / "ca.pem", **addresses)
+
+    return find
+
+
+@pytest.fixture(scope="session", params=KAFKA_MAJORS, ids="kafka-{}".format)
+def apache_kafka(request: pytest.FixtureRequest, find_kafka: Callable[[str], ApacheKafka]) -> ApacheKafka:
+    """Each supported Apache Kafka in its turn."""
+    return find_kafka(request.param)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(apache_kafka: ApacheKafka) -> str:
     """An Apache Kafka that tests may create topics in."""
-    return _from_environment("TEST_KAFKA_BOOTSTRAP", "Apache Kafka")
+    return apache_kafka.plain
+
+
+@pytest.fixture(scope="session")
+def jars() -> Callable[[str], str]:
+    """Finds the class path of what stands in scripts/jars under the given name."""
+
+    def find(name: str) -> str:
+        command = [ROOT / "scripts" / "jars.sh", "folder", name]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        if found.returncode != 0 or shutil.which("javac") is None:
+            missing(f"{name} (Java)", f"apt-get install default-jdk-headless maven; scripts/jars.sh fetch {name}")
+        return f"{found.stdout.strip()}/*"
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +115,7 @@ def shared_testdata() -> Path:
     """Test data that nobody in this project wrote, beside the repository."""
     folder = SHARED / "testdata"
     if not folder.is_dir():
-        pytest.skip("the shared test data is not beside the repository (../shared/testdata)")
+        missing("the shared test data", "it lies beside the repository (../shared/testdata)")
     return folder
 
 

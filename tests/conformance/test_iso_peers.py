@@ -1,14 +1,14 @@
 """Readers that nobody here wrote read what we write: Prowide (Java) MT and ISO messages, pyiso20022 (Python) ISO ones.
 
-Prowide runs where Maven has it already and is skipped, visibly, elsewhere; see `prowide-pom.xml`.
+`scripts/jars.sh fetch prowide` gets Prowide.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from contracts.iso20022.scalars import write_amount
 from contracts.mt import registry as mt
 from contracts.mt.samples import LIMIT_ORDER, SAMPLES
 
-POM = Path(__file__).with_name("prowide-pom.xml")
 PROGRAM = """
 import com.prowidesoftware.swift.model.SwiftMessage;
 import com.prowidesoftware.swift.model.mt.mt2xx.MT205;
@@ -54,14 +53,8 @@ public class Readers {
 
 
 @pytest.fixture(scope="module")
-def classpath(tmp_path_factory: pytest.TempPathFactory) -> str:
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        pytest.skip("no Maven and Java here for Prowide")
-    listed = tmp_path_factory.mktemp("prowide") / "classpath"
-    command = ["mvn", "-q", "-o", "-f", str(POM), "dependency:build-classpath", f"-Dmdep.outputFile={listed}"]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("Prowide is not in the local Maven repository")
-    return listed.read_text()
+def classpath(jars: Callable[[str], str]) -> str:
+    return jars("prowide")
 
 
 OURS_ALONE = {"pain.998.001.01", "camt.998.001.03"}  # ISO publishes no schema for them

@@ -1,12 +1,12 @@
 """Sealed protocols before the reference validators: the Commission's DSS for ASiC-E and XAdES, veraPDF for PDF/A.
 
-They are Java programs of about a hundred archives; this runs where Maven has them already, and skips elsewhere.
+They are Java programs of about a hundred archives: `scripts/jars.sh fetch validators` gets them.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from gateway.domain.dispatches import AuctionResult, ProtocolContent
 from gateway.domain.money import Money
 from gateway.domain.values import Bidder, DepositForm, ParticipantId, Regime
 
-POM = Path(__file__).with_name("official-validators-pom.xml")
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 CONTENT = ProtocolContent(
     protocol_id="L-1.protocol",
@@ -100,14 +99,8 @@ public class Prints {
 
 
 @pytest.fixture(scope="module")
-def classpath(tmp_path_factory: pytest.TempPathFactory) -> str:
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        pytest.skip("no Maven and Java here for DSS and veraPDF")
-    listed = tmp_path_factory.mktemp("validators") / "classpath"
-    command = ["mvn", "-q", "-o", "-f", str(POM), "dependency:build-classpath", f"-Dmdep.outputFile={listed}"]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("DSS and veraPDF are not in the local Maven repository")
-    return listed.read_text()
+def classpath(jars: Callable[[str], str]) -> str:
+    return jars("validators")
 
 
 def run(program: str, name: str, classpath: str, folder: Path, *arguments: Path) -> list[str]:

@@ -77,12 +77,14 @@ def embedded() -> Iterator[Cluster]:
         yield cluster_of(topics, kafka, broker)
 
 
-@pytest.fixture(params=["embedded", "apache"])
+@pytest.fixture(params=["embedded", "3", "4"])
 async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
     if request.param == "embedded":
         yield request.getfixturevalue("embedded")
         return
-    kafka = KafkaSettings(bootstrap_servers=request.getfixturevalue("kafka_bootstrap"), session_timeout_s=6.0)
+    kafka = KafkaSettings(
+        bootstrap_servers=request.getfixturevalue("find_kafka")(request.param).plain, session_timeout_s=6.0
+    )
     topics = names()
     assert len(await create_topics(kafka, topics)) == len(topics)
     assert await create_topics(kafka, topics) == []
