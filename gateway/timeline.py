@@ -59,4 +59,8 @@ def _facts(data: dict[str, Any]) -> dict[str, str]:
 def _fact(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"minor", "currency"}:
         return f"{Money(value['minor'])} {value['currency']}"
+    if isinstance(value, dict):
+        return " ".join(_fact(part) for part in value.values())
+    if isinstance(value, list):
+        return "; ".join(_fact(part) for part in value) or "-"
     return str(value)

@@ -20,6 +20,7 @@ from gateway.bootstrap.ways_out import EMBEDDED, make_adapters, policies, start_
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
 from gateway.domain.recipient import BreakerPolicy
+from gateway.domain.rulebook import Rulebook
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
@@ -80,13 +81,14 @@ async def _build(house: Surroundings) -> System:
     config = house.config
     store = await open_store(config.store.url, pool_size=config.store.connections_max)
     house.stack.push_async_callback(store.close)
-    engine = Engine(store, TABLES, build_rulebook(config), clock=house.clock, policies=policies(config))
+    rules = build_rulebook(config)
+    engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
     await _revocation(house)
     kafka = start_broker(house)
     deficiencies = Deficiencies(engine, participant=config.aos.participant)
     dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
     watchdog = _watch(house, store)
-    _watch_liquidity(house, engine)
+    _watch_liquidity(house, engine, rules)
     inside = Inside(
         engine=engine,
         receipts=await _receipts(house, engine, kafka),
@@ -148,12 +150,15 @@ def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapte
     return dispatcher
 
 
-def _watch_liquidity(house: Surroundings, engine: Engine) -> None:
+def _watch_liquidity(house: Surroundings, engine: Engine, rules: Rulebook) -> None:
     """Start asking for the account's balance, where its watch is configured."""
     asked = house.config.liquidity
-    if asked is not None:
-        watch = LiquidityWatch(engine.store, engine, asked.account, clock=house.clock, every_s=asked.ask_every_s)
-        house.keep_running(watch.run(), "liquidity")
+    if asked is None or rules.liquidity is None:
+        return
+    watch = LiquidityWatch(engine.store, engine, rules, rules.liquidity, clock=house.clock, every_s=asked.ask_every_s)
+    house.metrics.watch_liquidity(lambda: watch.standing)
+    house.keep_running(watch.run(), "liquidity")
+    house.keep_running(watch.follow(), "liquidity standing")
 
 
 def _watch(house: Surroundings, store: Store) -> Watchdog:

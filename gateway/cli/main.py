@@ -15,6 +15,7 @@ COMMANDS = (
     ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
     ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it; approve or decline one."),
     ("ask", "gateway.cli.ask:app", "Ask AÖS for the operating day, a statement, a copy; see what it told."),
+    ("liquidity", "gateway.cli.liquidity:liquidity", "Our account in AÖS: what it has, what is foreseen, and why."),
     ("credit", "gateway.cli.person:credit_app", "Return an incoming credit that is asked back, or keep it."),
     ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),

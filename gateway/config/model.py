@@ -207,7 +207,10 @@ class LiquiditySettings(Section):
         None, pattern=r"^[A-Z0-9]{5,34}$", description="Our settlement account, whose limit MT205 raises (AOS-L1)"
     )
     ask_every_s: int = Field(900, ge=10, le=86_400, description="How often its balance is asked (camt.009)")
-    reserve: Amount = Field(Money(1_000_000), description="What must be left when everything open is paid, AZN")
+    horizon_s: int = Field(
+        3600, ge=60, le=86_400, description="How far ahead payments are counted: what must be payable by then"
+    )
+    reserve: Amount = Field(Money(1_000_000), description="What must be left when everything counted is paid, AZN")
     step: Amount = Field(Money(5_000_000), description="Limits are raised by multiples of this, AZN")
     policy: LimitPolicy = Field(LimitPolicy.PERSON, description="`camt.011`, `mt205` or `person`: who raises a limit")
 
@@ -217,6 +220,8 @@ class LiquiditySettings(Section):
             raise ValueError("policy mt205 needs settlement_account")
         if self.step == Money(0):
             raise ValueError("step must be above zero")
+        if self.ask_every_s > self.horizon_s:
+            raise ValueError("ask_every_s must not exceed horizon_s, or what comes due between two looks is missed")
         return self
 
 

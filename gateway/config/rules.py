@@ -106,4 +106,5 @@ def _liquidity(config: Config) -> LiquidityRule | None:
         reserve=liquidity.reserve,
         step=liquidity.step,
         policy=liquidity.policy,
+        horizon=timedelta(seconds=liquidity.horizon_s),
     )

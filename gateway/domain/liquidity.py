@@ -1,17 +1,20 @@
 """Liquidity: whether our account in AÖS carries what is about to be paid, and what is done where not (AOS-L1…L6).
 
 The balance is asked on a schedule (camt.009), told back or by a warning (camt.010). A limit that will not carry what is
-open and the reserve is raised by policy (camt.011, or MT205 through AZIPS), or is a person's. Asking changes nothing.
+foreseen (`gateway.domain.forecast`) and the reserve is raised by policy (camt.011, or MT205 through AZIPS), or is a
+person's. Asking changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, LimitIncrease, LimitSetting, StandingQuery
+from gateway.domain.forecast import ForecastLine
 from gateway.domain.money import ZERO, Money
 from gateway.domain.rulebook import LimitPolicy, LiquidityRule
 from gateway.domain.table import Alarm, Alias, Change, Context, Effect, Send, StateTable, Tell
@@ -30,7 +33,7 @@ class LiquidityState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liquidity:
-    """One account. Amounts as told last; `expected` is what was open when we asked last."""
+    """One account. Amounts as told last; `expected`, `until` and `lines` are the forecast when we asked last."""
 
     state: LiquidityState
     lot_id: str = ""
@@ -38,13 +41,17 @@ class Liquidity:
     expected: Money = ZERO
     limit: Money = ZERO
     available: Money = ZERO
+    until: datetime | None = None
+    lines: tuple[ForecastLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookDue:
-    """Time to ask. `expected`: what the coming hour's payments take."""
+    """Time to ask. `expected`: what payments take `until` then; `lines` say why."""
 
     expected: Money
+    until: datetime | None = None
+    lines: tuple[ForecastLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +110,14 @@ def _id(context: Context, what: str) -> str:
 
 @TABLE.on(None, event=LookDue, to=_S.ENOUGH)
 def _first_look(_: None, event: LookDue, context: Context) -> Change[Liquidity]:
-    return Change(Liquidity(state=_S.ENOUGH, expected=event.expected), _question(context))
+    return _look(Liquidity(state=_S.ENOUGH), event, context)
 
 
 @TABLE.on(_S.ENOUGH, _S.RAISING, _S.SHORT, event=LookDue)
 def _look(liquidity: Liquidity, event: LookDue, context: Context) -> Change[Liquidity]:
     """AOS-L6, AOS-I5."""
-    return Change(replace(liquidity, expected=event.expected), _question(context))
+    liquidity = replace(liquidity, expected=event.expected, until=event.until, lines=event.lines)
+    return Change(liquidity, _question(context))
 
 
 @TABLE.on(None, event=Stood, to=_S.ENOUGH)

@@ -82,6 +82,7 @@ TABLE = StateTable(
     waiting_for_person=(_S.DEFAULTED, _S.HELD),
     scheduled=(_S.AWAITING_FINAL_AMOUNT,),
     unknown=ErrorCode.LOT_UNKNOWN,
+    expected_at=lambda lot: lot.auction_at if lot.state is _S.ANNOUNCED else None,
 )
 
 

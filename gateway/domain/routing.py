@@ -8,17 +8,30 @@ itself, and the credit is matched when it comes.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gateway.domain.clock import BAKU, IsBusinessDay, at_local_time, local_date
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events.payment import Rail, RouteChosen, RouteMissing, RouteQueued, TransferAwaited
-from gateway.domain.payment_data import Payment
+from gateway.domain.money import Money
 from gateway.domain.rulebook import AzipsRule, Rulebook
+from gateway.domain.values import Account
 
 Route = RouteChosen | RouteQueued | RouteMissing | TransferAwaited
 
 
-def choose(payment: Payment, rules: Rulebook, now: datetime) -> Route:
+class Routable(Protocol):
+    """What a route depends on: a payment, or one that is only foreseen."""
+
+    @property
+    def kind(self) -> PaymentKind: ...
+    @property
+    def amount(self) -> Money: ...
+    @property
+    def creditor(self) -> Account: ...
+
+
+def choose(payment: Routable, rules: Rulebook, now: datetime) -> Route:
     """The route of a payment at this moment."""
     rail, azips = rules.rail, rules.azips
     if payment.creditor.bic in rail.budget_bics:

@@ -90,6 +90,7 @@ class LiquidityRule:
     reserve: Money  # to be left over when everything expected is paid
     step: Money  # limits are raised by multiples of it
     policy: LimitPolicy
+    horizon: timedelta = timedelta(hours=1)  # how far ahead payments are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,8 @@ class StateTable(Generic[NounT]):
         waiting_for_person: states that only a person's decision leaves.
         scheduled: states in which a delivery or a timer of the noun must be under way; the watchdog holds them to it.
         unknown: the code answered where an event meets no noun of that id.
+        expected_at: when the world is to do something to the noun, as far as the noun itself knows; the store finds
+            nouns by it.
     """
 
     def __init__(
@@ -162,8 +164,10 @@ class StateTable(Generic[NounT]):
         waiting_for_person: Iterable[StrEnum] = (),
         scheduled: Iterable[StrEnum] = (),
         unknown: ErrorCode = ErrorCode.REFERENCE_UNKNOWN,
+        expected_at: Callable[[NounT], datetime | None] = lambda _: None,
     ) -> None:
         self.name, self.data, self.states, self.unknown = name, data, states, unknown
+        self.expected_at = expected_at
         self.final, self.waiting_for_person = frozenset(final), frozenset(waiting_for_person)
         self.scheduled = frozenset(scheduled)
         self.events: dict[str, type[Any]] = {}

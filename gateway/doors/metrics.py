@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
+from gateway.domain.liquidity import Liquidity
 
 NounCounts = Callable[[], Mapping[tuple[str, str], int]]
 """How many nouns are in each state now: `(noun, state) -> count`. Called at every scrape, so it must be quick."""
@@ -23,6 +24,9 @@ Ends = Callable[[], Sequence[Expiry]]
 
 Standings = Callable[[], Sequence[IssuerStanding]]
 """How every issuer stands now."""
+
+Standing = Callable[[], Liquidity | None]
+"""How our account in AÖS stands, as far as we were told."""
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # the promise is 2 s (DESIGN)
 
@@ -74,6 +78,10 @@ class Metrics:
         gauge = Gauge("eherrac_time_stamp_grace_seconds", "Grace left for missing time-stamps", registry=self.registry)
         gauge.set_function(grace_left_s)
 
+    def watch_liquidity(self, standing: Standing) -> None:
+        """Show how our account in AÖS stands beside what is foreseen, asked at every scrape. Once per process."""
+        self.registry.register(_LiquidityCollector(standing))
+
     def watch_expiry(self, ends: Ends, clock: Callable[[], datetime]) -> None:
         """Show the days left of every certificate we depend on, asked at every scrape. Once per process."""
         self.registry.register(_Expiries(ends, clock))
@@ -122,6 +130,37 @@ class _Revocation(Collector):
             ),
             GaugeMetricFamily(
                 "eherrac_revocation_grace_left_seconds", "Before an issuer is closed, once stale", labels=("issuer",)
+            ),
+        )
+
+
+class _LiquidityCollector(Collector):
+    """What the account has and what it must carry, and the forecast's lines. In whole qəpik: money is no float."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(self._families())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        account, forecast = self._families()
+        standing = self._standing()
+        if standing is not None:
+            for name in ("available", "limit", "expected"):
+                account.add_metric((name,), getattr(standing, name).minor)
+            for line in standing.lines:
+                forecast.add_metric((line.source, line.rail), line.amount.minor)
+        yield from (account, forecast)
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "eherrac_liquidity_qepik", "Our account in AÖS: available, limit, expected", labels=("amount",)
+            ),
+            GaugeMetricFamily(
+                "eherrac_forecast_qepik", "Payable within the horizon, by source and rail", labels=("source", "rail")
             ),
         )
 

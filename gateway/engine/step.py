@@ -313,6 +313,7 @@ class Step:
             data=codec.encode(held.data),
             head_hash=held.head,
             updated_at=self._now,
+            expected_at=held.table.expected_at(held.data),
         )
 
 

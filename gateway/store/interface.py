@@ -50,6 +50,11 @@ class Reader(Protocol):
     ) -> list[NounRow]:
         """In order of id."""
 
+    def nouns_expected(
+        self, noun: str, *, until: datetime, after: NounRow | None = None, limit: int = 100
+    ) -> list[NounRow]:
+        """Nouns to which something is to be done by then, what is overdue included; in order of that time."""
+
     def count_nouns(self) -> list[NounCount]: ...
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
         """Nouns in a state that have nothing in the outbox, parked rows and timers included."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from gateway.store.mapping import to_micros
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
@@ -18,6 +21,8 @@ from gateway.store.rows import (
     StampRow,
 )
 from gateway.store.session import Session
+
+_BEGINNING = -(2**62)  # microseconds: before any instant there is
 
 
 class SqlReader:
@@ -41,6 +46,18 @@ class SqlReader:
         query = _LISTS[owner is not None, state is not None]
         chosen = {name: value for name, value in (("owner", owner), ("state", state)) if value is not None}
         return self._session.rows(NounRow, query, noun=noun, after=after, limit=limit, **chosen)
+
+    def nouns_expected(
+        self, noun: str, *, until: datetime, after: NounRow | None = None, limit: int = 100
+    ) -> list[NounRow]:
+        values = {
+            "noun": noun,
+            "until": to_micros(until),
+            "after_at": _BEGINNING if after is None or after.expected_at is None else to_micros(after.expected_at),
+            "after": "" if after is None else after.id,
+            "limit": limit,
+        }
+        return self._session.rows(NounRow, "nouns_expected", **values)
 
     def count_nouns(self) -> list[NounCount]:
         return self._session.rows(NounCount, "count_nouns")

@@ -13,7 +13,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NounRow:
-    """One noun as it stands. `version` counts its journal lines; `head_hash` is the hash of the last of them."""
+    """One noun as it stands. `version` counts its journal lines; `head_hash` is the hash of the last of them.
+
+    `expected_at`: when the world is to do something to it (an auction is held), None where nobody can know.
+    """
 
     noun: str
     id: str
@@ -24,6 +27,7 @@ class NounRow:
     data: str
     head_hash: bytes
     updated_at: datetime
+    expected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

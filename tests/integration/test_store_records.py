@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item
 
-from gateway.store import DuplicateError, Store, VersionConflictError
+from gateway.store import DuplicateError, Store, VersionConflictError, open_store
 from gateway.store.rows import AliasRow, DocumentRow, EvidenceLink, EvidenceRow, FeedRow, JournalRow, NounCount, NounRow
 
 
@@ -239,3 +241,45 @@ async def test_a_time_without_a_zone_is_refused(store: Store) -> None:
     with pytest.raises(TypeError):
         await store.transact(lambda tx: tx.set_timer(replace(TIMER, due_at=datetime(2026, 1, 1))))
     assert await store.read(lambda r: r.list_outbox()) == []
+
+
+async def test_nouns_are_found_by_when_the_world_is_to_do_something_to_them(store: Store) -> None:
+    """In pages, in order of the time, what is overdue first; a noun without such a time is never among them."""
+    minutes = {"L1": 30, "L2": -90, "L3": 30, "L4": 61, "L5": None}
+    for id, minute in minutes.items():
+        at = None if minute is None else NOW + timedelta(minutes=minute)
+        await save(store, replace(NOUN, noun="lot", id=id, expected_at=at))
+    await save(store, replace(NOUN, expected_at=NOW))
+    until, found, after = NOW + timedelta(hours=1), [], None
+    while page := await store.read(lambda r, after=after: r.nouns_expected("lot", until=until, after=after, limit=2)):
+        after = page[-1]
+        found += page
+    assert [row.id for row in found] == ["L2", "L1", "L3"]
+    assert found[0].expected_at == NOW - timedelta(minutes=90)
+    await save(store, replace(found[0], version=2, expected_at=None), expected_version=1)
+    assert [row.id for row in await store.read(lambda r: r.nouns_expected("lot", until=until))] == ["L1", "L3"]
+
+
+async def test_lots_announced_before_there_was_a_forecast_are_found_by_their_auction(store_url: str) -> None:
+    """The step of the schema reads the time out of what was stored."""
+    old = replace(NOUN, noun="lot", id="L1", state="announced", data='{"auction_at":"2026-11-22T13:30:00+04:00"}')
+    store = await open_store(store_url)
+    await save(store, old, replace(old, id="L2", state="concluded"))
+    await store.close()
+    with closing(raw_connection(store_url)) as connection:
+        connection.execute("DROP INDEX nouns_expected")
+        connection.execute("ALTER TABLE nouns DROP COLUMN expected_at")
+        connection.execute("UPDATE alembic_version SET version_num = 'v0004'")
+    store = await open_store(store_url)
+    (row,) = await store.read(lambda r: r.nouns_expected("lot", until=NOW + timedelta(hours=1)))
+    await store.close()
+    assert (row.id, row.expected_at) == ("L1", NOW + timedelta(minutes=30))
+
+
+def raw_connection(store_url: str) -> Any:
+    """Around the store, committing each statement."""
+    if store_url.startswith("sqlite:///"):
+        return sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)
+    import psycopg
+
+    return psycopg.connect(store_url, autocommit=True)

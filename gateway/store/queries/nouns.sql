@@ -4,14 +4,14 @@
 SELECT * FROM nouns WHERE noun = :noun AND id = :id;
 
 -- name: insert_noun!
-INSERT INTO nouns (noun, id, state, version, lot_id, owner, data, head_hash, updated_at)
-VALUES (:noun, :id, :state, :version, :lot_id, :owner, :data, :head_hash, :updated_at)
+INSERT INTO nouns (noun, id, state, version, lot_id, owner, data, head_hash, updated_at, expected_at)
+VALUES (:noun, :id, :state, :version, :lot_id, :owner, :data, :head_hash, :updated_at, :expected_at)
 ON CONFLICT DO NOTHING;
 
 -- name: update_noun!
 UPDATE nouns
 SET state = :state, version = :version, lot_id = :lot_id, owner = :owner, data = :data, head_hash = :head_hash,
-    updated_at = :updated_at
+    updated_at = :updated_at, expected_at = :expected_at
 WHERE noun = :noun AND id = :id AND version = :expected_version;
 
 -- name: nouns_of_lot
@@ -30,6 +30,11 @@ SELECT * FROM nouns WHERE owner = :owner AND noun = :noun AND id > :after ORDER 
 SELECT * FROM nouns
 WHERE owner = :owner AND noun = :noun AND state = :state AND id > :after
 ORDER BY id LIMIT :limit;
+
+-- name: nouns_expected
+SELECT * FROM nouns
+WHERE noun = :noun AND expected_at IS NOT NULL AND expected_at <= :until AND (expected_at, id) > (:after_at, :after)
+ORDER BY expected_at, id LIMIT :limit;
 
 -- name: count_nouns
 SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
