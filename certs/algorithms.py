@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
@@ -86,6 +87,12 @@ def _to_der(signature: bytes) -> bytes:
 def sha256_b64(data: bytes) -> str:
     """Base64 of the SHA-256, as XMLDSig and Content-Digest write it."""
     return b64encode(hashlib.sha256(data).digest()).decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def certificate_b64(certificate: x509.Certificate) -> str:
+    """Base64 of the DER, as XML signatures carry it. Remembered: our own stands in every one we make."""
+    return b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")
 
 
 @lru_cache(maxsize=1024)

@@ -133,17 +133,23 @@ def children(
 ) -> list[etree._Element]:
     """The children: exactly `tags` in this order, no text between them, no attributes but `attributes`."""
     found = list(element)
-    if [child.tag for child in found] != list(tags):
+    if [child.tag for child in found] != [*tags]:
         raise malformed(step, f"content of {name_of(element)}")
-    check_bare(element, step, attributes)
+    _check_bare(element, found, step, attributes)
     return found
 
 
 def check_bare(element: etree._Element, step: str, attributes: frozenset[str] = frozenset()) -> None:
     """White space only between the children, and no attribute besides `attributes`."""
-    texts = [element.text, *[child.tail for child in element]]
-    if any(text and not text.isspace() for text in texts):
-        raise malformed(step, f"text in {name_of(element)}")
+    _check_bare(element, list(element), step, attributes)
+
+
+def _check_bare(
+    element: etree._Element, found: Sequence[etree._Element], step: str, attributes: frozenset[str]
+) -> None:
+    for text in (element.text, *[child.tail for child in found]):
+        if text and not text.isspace():
+            raise malformed(step, f"text in {name_of(element)}")
     if not attributes.issuperset(element.keys()):
         raise malformed(step, f"attribute of {name_of(element)}")
 

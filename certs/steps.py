@@ -5,9 +5,10 @@ So its receiver learns how far he got and what to change. A cause never changes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 from contracts.errors.causes import FACT, Cause
 from contracts.errors.codes import ErrorCode
@@ -38,18 +39,30 @@ class _AtStep:
             raise blame(numbered, _told_by(error.refusal)) from error.__cause__
 
 
-def at_step(steps: Sequence[str], name: str) -> AbstractContextManager[None]:
+@cache
+def at_step(steps: tuple[str, ...], name: str) -> AbstractContextManager[None]:
     """Put the step ("9 digests") into the facts of what is refused inside; a refusal may name another of `steps`."""
     return _AtStep(steps, name)
 
 
-@contextmanager
-def blaming(code: ErrorCode, cause: Callable[[], Cause | None]) -> Iterator[None]:
+@dataclass(slots=True)
+class _Blaming:
+    """A class for the same reason."""
+
+    code: ErrorCode
+    cause: Callable[[], Cause | None]
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, RefusedError) and error.refusal.code is self.code:
+            raise blame(error, self.cause()) from error.__cause__
+
+
+def blaming(code: ErrorCode, cause: Callable[[], Cause | None]) -> AbstractContextManager[None]:
     """If what is inside is refused with `code`, look for the cause and put it into the facts."""
-    try:
-        yield
-    except RefusedError as error:
-        raise (blame(error, cause()) if error.refusal.code is code else error) from error.__cause__
+    return _Blaming(code, cause)
 
 
 def blame(error: RefusedError, cause: Cause | None) -> RefusedError:

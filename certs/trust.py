@@ -128,7 +128,7 @@ class TrustStore:
         self._intermediates = tuple(intermediates)
         self._revocation = RevocationKnowledge(lists, answers, policy.freshness)
         self._policy = policy
-        self._remembered: dict[bytes, _Judgement] = {}
+        self._remembered: dict[x509.Certificate, _Judgement] = {}
         self._seen: dict[Issued, None] = {}
 
     @classmethod
@@ -213,19 +213,16 @@ class TrustStore:
         """
         if at.tzinfo is None:
             raise ValueError("a judgement needs an aware moment")
-        fingerprint = certificate.fingerprint(SHA256())
-        known = self._remembered.get(fingerprint)
+        known = self._remembered.get(certificate)
         if known is not None and known.holds_from <= at <= known.holds_until:
             return known.signer
-        judgement = self._judge_anew(certificate, extra, at, fingerprint.hex())
+        judgement = self._judge_anew(certificate, extra, at)
         if len(self._remembered) >= REMEMBERED_MAX:
             self._remembered.clear()
-        self._remembered[fingerprint] = judgement
+        self._remembered[certificate] = judgement
         return judgement.signer
 
-    def _judge_anew(
-        self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, fingerprint: str
-    ) -> _Judgement:
+    def _judge_anew(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> _Judgement:
         if len(extra) > EXTRA_MAX:
             raise refuse(ErrorCode.CERTIFICATE_UNTRUSTED, what="too many certificates")
         for received in (certificate, *extra):
@@ -240,7 +237,7 @@ class TrustStore:
             participant=participant,
             subject=certificate.subject.rfc4514_string(),
             serial=format(certificate.serial_number, "x"),
-            certificate_sha256=fingerprint,
+            certificate_sha256=certificate.fingerprint(SHA256()).hex(),
             certificate=certificate,
         )
         # Not revoked at `at` means not revoked before, so the span reaches back as far as the path's validity does.

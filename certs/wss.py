@@ -21,17 +21,15 @@ Remembering messages already seen is left to the inbox of the engine.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, load_certificate, public_key_of, sha256_b64
+from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, certificate_b64, load_certificate, public_key_of, sha256_b64
 from certs.explain import age_cause, check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
@@ -170,7 +168,7 @@ def sign_envelope(
     token = etree.SubElement(
         security, TOKEN, {"EncodingType": BASE64_BINARY, "ValueType": X509_V3, WSU_ID: _new_id("token")}
     )
-    token.text = b64encode(credential.certificate.public_bytes(Encoding.DER)).decode("ascii")
+    token.text = certificate_b64(credential.certificate)
     timestamp = etree.SubElement(security, TIMESTAMP, {WSU_ID: _new_id("time")})
     etree.SubElement(timestamp, _CREATED).text = _write_moment(now)
     etree.SubElement(timestamp, _EXPIRES).text = _write_moment(now + timedelta(seconds=ttl_s))

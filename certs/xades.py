@@ -32,6 +32,7 @@ from certs.algorithms import (
     DIGEST_SHA256,
     EXCLUSIVE_C14N,
     XMLDSIG,
+    certificate_b64,
     load_certificate,
     public_key_of,
     sha256_b64,
@@ -179,8 +180,10 @@ def _draft(files: Sequence[DetachedFile], credential: Credential, now: datetime)
         f"</xades:DataObjectFormat>"
         for index, file in enumerate(files)
     )
-    path = [_der(certificate) for certificate in (credential.certificate, *credential.chain)]
-    certificates = "".join(f"<ds:X509Certificate>{b64encode(der).decode()}</ds:X509Certificate>" for der in path)
+    certificates = "".join(
+        f"<ds:X509Certificate>{certificate_b64(certificate)}</ds:X509Certificate>"
+        for certificate in (credential.certificate, *credential.chain)
+    )
     signing_time = now.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     return (
         f'<asic:XAdESSignatures xmlns:asic="{ASIC}"><ds:Signature xmlns:ds="{XMLDSIG}" Id="S0"><ds:SignedInfo>'
@@ -193,7 +196,7 @@ def _draft(files: Sequence[DetachedFile], credential: Credential, now: datetime)
         f'<xades:QualifyingProperties xmlns:xades="{XADES}" Target="#S0"><xades:SignedProperties Id="S0-SP">'
         f"<xades:SignedSignatureProperties><xades:SigningTime>{signing_time}</xades:SigningTime>"
         f"<xades:SigningCertificateV2><xades:Cert><xades:CertDigest>{digest_method}"
-        f"<ds:DigestValue>{sha256_b64(path[0])}</ds:DigestValue></xades:CertDigest></xades:Cert>"
+        f"<ds:DigestValue>{sha256_b64(_der(credential.certificate))}</ds:DigestValue></xades:CertDigest></xades:Cert>"
         f"</xades:SigningCertificateV2></xades:SignedSignatureProperties>"
         f"<xades:SignedDataObjectProperties>{formats}</xades:SignedDataObjectProperties>"
         f"</xades:SignedProperties></xades:QualifyingProperties></ds:Object></ds:Signature></asic:XAdESSignatures>"

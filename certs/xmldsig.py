@@ -16,16 +16,22 @@ canonical form does not bind the prefix inside its value.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, XMLDSIG, load_certificate, public_key_of, sha256_b64
+from certs.algorithms import (
+    ENVELOPED,
+    EXCLUSIVE_C14N,
+    XMLDSIG,
+    certificate_b64,
+    load_certificate,
+    public_key_of,
+    sha256_b64,
+)
 from certs.explain import check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
@@ -75,7 +81,7 @@ def sign_enveloped(root: etree._Element, credential: Credential, *, into: etree.
         raise ValueError("the document is signed already")
     reference = Reference(uri="", transforms=_TRANSFORMS, digest=sha256_b64(canonical(root)))
     certificates = "".join(
-        f"<ds:X509Certificate>{_der_b64(certificate)}</ds:X509Certificate>"
+        f"<ds:X509Certificate>{certificate_b64(certificate)}</ds:X509Certificate>"
         for certificate in (credential.certificate, *credential.chain)
     )
     into.append(write_signature(credential, [reference], f"<ds:X509Data>{certificates}</ds:X509Data>"))
@@ -166,7 +172,3 @@ def _without(root: etree._Element, signature: etree._Element) -> etree._Element:
         target.text = (target.text or "") + tail
     del target[position]
     return copy
-
-
-def _der_b64(certificate: x509.Certificate) -> str:
-    return b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")

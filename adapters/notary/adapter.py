@@ -122,7 +122,8 @@ def draw_up(content: ProtocolContent, credential: Credential, *, now: datetime, 
         RefusedError: SCHEMA_INVALID, XML_FORBIDDEN: something in the content cannot be written.
     """
     record = to_record(content, issuer=office(credential.certificate), names=names)
-    files = {XML_NAME: (XML_MEDIA_TYPE, build_xml(record)), PDF_NAME: (PDF_MEDIA_TYPE, render_pdf(record))}
+    xml = build_xml(record)
+    files = {XML_NAME: (XML_MEDIA_TYPE, xml), PDF_NAME: (PDF_MEDIA_TYPE, render_pdf(record, xml=xml))}
     return asice.seal(files, credential, now=now)
 
 

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import http_sf
 
@@ -18,9 +18,11 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A covered component: a field or a derived one (`@method`), of the message itself or of its request (`;req`)."""
+class Component(NamedTuple):
+    """A covered component: a field or a derived one (`@method`), of the message itself or of its request (`;req`).
+
+    A plain tuple, because lists of them are what is remembered below from message to message.
+    """
 
     name: str
     req: bool = False
@@ -40,8 +42,8 @@ class SignatureInput:
     @property
     def signature_params(self) -> str:
         """The value of the base's last line, and of the field's member."""
-        covered = " ".join(str(component) for component in self.components)
-        return f"({covered})" + "".join(f";{name}={_serialize(value)}" for name, value in self.parameters.items())
+        parameters = [f";{name}={_serialize(value)}" for name, value in self.parameters.items()]
+        return _covered_text(self.components) + "".join(parameters)
 
     @classmethod
     def parse(cls, value: str) -> SignatureInput:
@@ -50,12 +52,48 @@ class SignatureInput:
         Raises:
             RefusedError: SIGNATURE_MALFORMED; also for component parameters other than `req`.
         """
+        usual = _usual_input(value)
+        if usual is not None:
+            return usual
         label, (items, parameters) = _only_member("signature-input", value, inner_list=True)
         return cls(
             label=label,
-            components=tuple(_component(name, flags) for name, flags in items),
+            components=_components(items),
             parameters={name: _parameter(name, value) for name, value in parameters.items()},
         )
+
+
+# A component list of any kind, then parameters that are strings without escapes or integers: what everybody sends.
+_USUAL_INPUT = re.compile(
+    r'([a-z*][a-z0-9_.*-]*)=(\([^()]*\))((?:;[a-z*][a-z0-9_.*-]*=(?:"[ !#-\[\]-~]*"|[0-9]{1,15}))+)'
+)
+_USUAL_PARAMETER = re.compile(r';([^=]+)=(?:"([^"]*)"|([0-9]+))')
+
+
+def _usual_input(value: str) -> SignatureInput | None:
+    """A Signature-Input without oddities, its list of components remembered; None: ask the whole grammar."""
+    found = _USUAL_INPUT.fullmatch(value)
+    if found is None:
+        return None
+    label, covered, rest = found.groups()
+    listed = _USUAL_PARAMETER.findall(rest)
+    parameters = {name: int(digits) if digits else text for name, text, digits in listed}
+    if len(parameters) != len(listed):
+        return None
+    return SignatureInput(label=label, components=_parse_covered(covered), parameters=parameters)
+
+
+@lru_cache(maxsize=256)
+def _parse_covered(text: str) -> tuple[Component, ...]:
+    """An inner list without parameters. A peer's is the same for every message of a kind."""
+    _, (items, _) = _only_member("signature-input", f"x={text}", inner_list=True)
+    return _components(items)
+
+
+@lru_cache(maxsize=256)
+def _covered_text(components: tuple[Component, ...]) -> str:
+    """The inner list of `_parse_covered` again."""
+    return f"({' '.join(map(str, components))})"
 
 
 def parse_signature(value: str) -> tuple[str, bytes]:
@@ -136,15 +174,20 @@ def signature_base(
     """
     own, asked = _Values(message), None if request is None else _Values(request)
     lines = []
-    for component in signed.components:
+    for component, start in _line_starts(signed.components):
         source = asked if component.req else own
         if source is None:
             raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=component)
-        lines.append(f"{component}: {source.value(component.name)}\n")
+        lines.append(f"{start}{source.value(component.name)}\n")
     try:
         return ("".join(lines) + f'"@signature-params": {signed.signature_params}').encode("ascii")
     except UnicodeEncodeError:
         raise malformed("signature-base", "a covered component is not ASCII") from None
+
+
+@lru_cache(maxsize=256)
+def _line_starts(components: tuple[Component, ...]) -> tuple[tuple[Component, str], ...]:
+    return tuple((component, f"{component}: ") for component in components)
 
 
 class _Values:
@@ -207,6 +250,10 @@ def _only_member(field: str, value: str, *, inner_list: bool) -> tuple[str, tupl
     return label, (content, parameters)
 
 
+def _components(items: Sequence[tuple[Any, Mapping[str, Any]]]) -> tuple[Component, ...]:
+    return tuple(_component(name, flags) for name, flags in items)
+
+
 def _component(name: Any, flags: Mapping[str, Any]) -> Component:
     if type(name) is not str or name != name.lower() or not set(flags) <= {"req"} or flags.get("req", True) is not True:
         raise malformed("signature-input", "a component name or parameter this profile does not know")
@@ -222,10 +269,12 @@ def _parameter(name: str, value: Any) -> str | int:
 def _serialize(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
-def names(components: Sequence[Component]) -> frozenset[str]:
+@lru_cache(maxsize=256)
+def names(components: tuple[Component, ...]) -> frozenset[str]:
     """Components as the strings the policy lists them by."""
     return frozenset(f"{component.name};req" if component.req else component.name for component in components)

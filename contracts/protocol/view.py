@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import unicodedata
 from functools import cache
@@ -19,6 +20,7 @@ _SHOWN = (
     *((0x20, 0x7E), (0xA0, 0xAC), (0xAE, 0x36F), (0x384, 0x38A), (0x38C, 0x38C), (0x38E, 0x3A1), (0x3A3, 0x3E1)),
     *((0x3F0, 0x52F), (0x1E00, 0x1EFF), (0x2010, 0x2027), (0x2030, 0x205E), (0x20A0, 0x20BF), (0x2100, 0x214F)),
 )
+_NOT_SHOWN = re.compile(f"[^{''.join(f'{re.escape(chr(low))}-{re.escape(chr(high))}' for low, high in _SHOWN)}]")
 
 
 @cache
@@ -152,7 +154,7 @@ def _moment(moment: Any, said: dict[str, Any], language: str) -> str:
 def _printable(value: Any) -> Any:
     match value:
         case str():
-            return "".join(map(_shown, unicodedata.normalize("NFC", value)))
+            return _NOT_SHOWN.sub(_code, unicodedata.normalize("NFC", value))
         case dict():
             return {key: _printable(inner) for key, inner in value.items()}
         case list():
@@ -160,8 +162,5 @@ def _printable(value: Any) -> Any:
     return value
 
 
-def _shown(character: str) -> str:
-    if character in "\t\n\r":
-        return " "
-    code = ord(character)
-    return character if any(low <= code <= high for low, high in _SHOWN) else f"[U+{code:04X}]"
+def _code(found: re.Match[str]) -> str:
+    return " " if found[0] in "\t\n\r" else f"[U+{ord(found[0]):04X}]"

@@ -17,6 +17,7 @@ from certs.http_signature import (
     HttpResponseParts,
     HttpSignaturePolicy,
     SignatureInput,
+    base,
     content_digest,
     sign_request,
     sign_response,
@@ -186,6 +187,57 @@ INPUTS: list[tuple[str, Callable[[str], str], ErrorCode]] = [
 def test_a_changed_signature_input_is_refused(world: World, change: Callable[[str], str], code: ErrorCode) -> None:
     request = with_field(signed(order(), world.bank), "signature-input", change)
     assert code_of(lambda: verify_request(request, world.trust, at=NOW)) is code
+
+
+SPELLINGS = [
+    'a=("@method" "@path");created=1;nonce="x y"',
+    'a=("@method" "signature";req);created=1',
+    "a=();created=1",
+    'a=("@method");created=007',
+    'a=("@method");created=123456789012345',
+    'a=("@method");created=1234567890123456',
+    'a=("@method");created=-1',
+    'a=("@method");created=1.5',
+    'a=("@method");created=1;created=2',
+    'a=("@method"); created=1',
+    'a=("@method");nonce="a\\"b"',
+    'a=("@method");nonce="ü"',
+    'a=("@method");nonce=""',
+    'a=("@method");flag',
+    'a=("@method");flag=?0',
+    'a=("@method");key=:AA==:',
+    'a=("@method")',
+    'a=("@method"   "@path" );created=1',
+    'a=("@method""@path");created=1',
+    'a=("(");created=1',
+    'a=("@Method");created=1',
+    'a=("@method";bs);created=1',
+    "a=(1 2);created=1",
+    'a=("@method");created=1, b=("@path");created=1',
+    'a=("@method");created=1, a=("@path");created=1',
+    'A=("@method");created=1',
+    'a=("@method");Created=1',
+    'a="@method";created=1',
+    'a=("@method");created=1\n',
+    "",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_the_quick_reading_of_a_signature_input_is_that_of_the_whole_grammar(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    quick = read_input(text)
+    monkeypatch.setattr(base, "_usual_input", lambda _: None)
+    assert quick == read_input(text)
+
+
+def read_input(text: str) -> tuple[str, str | None]:
+    try:
+        read = SignatureInput.parse(text)
+    except RefusedError as error:
+        return error.refusal.code, str(error.refusal.facts)
+    return read.label, read.signature_params
 
 
 @pytest.mark.parametrize(
