@@ -8,7 +8,8 @@ Opening reads
  (4) the signature holds over every file (`certs.xades`, six steps of its own);
  (5) the manifest lists the same files with the same media types;
  (6) a time-stamp, if the signature carries one, holds over its value (`certs.timestamp`, six steps of its own);
- (7) the signer is trusted at the time asked for, else at the time-stamp's, else at the claimed time of signing.
+ (7) the signer is trusted at the time asked for, else at the time-stamp's, else at the claimed time of signing, and is
+     what is expected of him, the algorithm and a time-stamp where one was agreed included (`certs.expectations`).
 Everything here is offline and pure.
 """
 
@@ -27,6 +28,8 @@ from datetime import datetime
 from lxml import etree
 
 from certs import timestamp, xades
+from certs.algorithms import public_key_of
+from certs.expectations import STRICT, Expected
 from certs.explain import judge_signer
 from certs.keystore import Credential
 from certs.steps import at_step, with_facts
@@ -132,7 +135,12 @@ def with_stamp(container: bytes, token: bytes) -> bytes:
 
 
 def open_sealed(
-    container: bytes, trust: TrustStore, *, at: datetime | None = None, limits: AsiceLimits = PROTOCOL
+    container: bytes,
+    trust: TrustStore,
+    *,
+    at: datetime | None = None,
+    limits: AsiceLimits = PROTOCOL,
+    expected: Expected = STRICT,
 ) -> Sealed:
     """Verify a container by the plan above; `at` replaces the time of signing as the moment of judgement.
 
@@ -152,7 +160,12 @@ def open_sealed(
     stamp = _judge_stamp(signature, trust)  # (6)
     moment = at or (signature.signing_time if stamp is None else stamp.at)
     with at_step(STEPS, "trust"):  # (7)
-        signer = judge_signer(leaf, issuers, trust, at=moment, expected=None)
+        signer = judge_signer(leaf, issuers, trust, at=moment, participant=None, expected=expected)
+        expectations = expected.of(signer.participant)
+        expectations.check_key(public_key_of(leaf))
+    with at_step(STEPS, "time-stamp"):
+        if expectations.time_stamp_required and stamp is None:
+            expectations.check_parts({"SignatureTimeStamp"}, signature.media_types)
     verified = Verified(signer=signer, signed_at=signature.signing_time, steps=STEPS)
     sealed_files = {name: _sealed(name, content, signature) for name, content in files.items()}
     return Sealed(files=sealed_files, verified=verified, sha256=hashlib.sha256(container).hexdigest(), stamp=stamp)

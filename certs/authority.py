@@ -82,8 +82,20 @@ class Authority:
             list_uri=list_uri,
         )
 
-    def issue(self, participant: str, name: str, *, key: str = "rsa", now: datetime, days: int = 365) -> Credential:
-        """A signing credential: organizationIdentifier `participant`, O and CN `name`; `key` is "rsa" or "p256"."""
+    def issue(
+        self,
+        participant: str,
+        name: str,
+        *,
+        key: str = "rsa",
+        now: datetime,
+        days: int = 365,
+        profile: Iterable[x509.ExtensionType] = (),
+    ) -> Credential:
+        """A signing credential: organizationIdentifier `participant`, O and CN `name`; `key` is "rsa" or "p256".
+
+        `profile` are extensions besides, such as an extended usage or a policy.
+        """
         private_key = _KINDS[key]()
         subject = _name(
             (NameOID.COUNTRY_NAME, "AZ"),
@@ -94,6 +106,8 @@ class Authority:
         builder = self._leaf(subject, private_key, now, days).add_extension(
             _usage(digital_signature=True, content_commitment=True), critical=True
         )
+        for extension in profile:
+            builder = builder.add_extension(extension, critical=False)
         return self._register_and_sign(builder, private_key, participant, name)
 
     def issue_server(self, name: str, hosts: Iterable[str], *, now: datetime, days: int = 365) -> Credential:

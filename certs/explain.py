@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
 from certs.algorithms import P256_PART_BYTES, PublicKey, public_key_of, sha256_b64, verify_bytes
+from certs.expectations import STRICT, Expected
 from certs.signed_xml import Reference, SignedInfo, canonical, check_digest, check_signed_info, decode
 from certs.steps import blaming
 from certs.trust import Signer, TrustStore
@@ -29,8 +30,6 @@ from contracts.errors.refusal import RefusedError, refuse
 EXAMINED_MAX_BYTES = 32_768  # some twenty ways of writing it are tried: about a tenth of a second at most
 _SIGNED_INFO_MAX_BYTES = 8_192  # of an honest peer: about 1 kB
 _INDENTS = ("  ", "    ", "\t", " ")
-_ZONE_MAX_HOURS = 14
-_ZONE_SLACK_S = 150  # a message on its way, and clocks a little off
 
 
 def judge_signer(
@@ -39,16 +38,18 @@ def judge_signer(
     trust: TrustStore,
     *,
     at: datetime,
-    expected: str | None,
+    participant: str | None,
+    expected: Expected = STRICT,
 ) -> Signer:
-    """The signer, if trusted and the expected participant.
+    """The signer, if trusted, of the profile expected of it, and this `participant` (None: whoever).
 
     Raises RefusedError: CERTIFICATE_*, REVOCATION_UNKNOWN, PARTICIPANT_MISMATCH.
     """
     with blaming(ErrorCode.CERTIFICATE_UNTRUSTED, lambda: certificate_cause(certificate)):
         signer = trust.judge(certificate, issuers, at)
-    if expected is not None and signer.participant != expected:
-        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=expected, received=signer.participant)
+    if participant is not None and signer.participant != participant:
+        raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=participant, received=signer.participant)
+    expected.of(signer.participant).certificate.check(signer)
     return signer
 
 
@@ -102,14 +103,6 @@ def http_value_cause(key: PublicKey, value: bytes, base: bytes, elsewhere: Itera
     if any(_holds(key, value, variant) for variant in elsewhere):
         return Cause.ADDRESS_REWRITTEN
     return Cause.WRONG_KEY
-
-
-def age_cause(ahead_s: float) -> Cause:
-    """Why a message created so many seconds after our now (negative: before it) is not of now."""
-    hours = round(ahead_s / 3600)
-    if 0 < abs(hours) <= _ZONE_MAX_HOURS and abs(ahead_s - hours * 3600) <= _ZONE_SLACK_S:
-        return Cause.TIME_ZONE
-    return Cause.CLOCK_AHEAD if ahead_s > 0 else Cause.LATE
 
 
 def certificate_cause(certificate: x509.Certificate) -> Cause | None:

@@ -19,6 +19,8 @@ _OWN_STEP = {
     ErrorCode.PARTICIPANT_MISMATCH: "participant",
     ErrorCode.SIGNATURE_INVALID: "signature value",
 }
+_ZONE_MAX_HOURS = 14
+_ZONE_SLACK_S = 150  # a message on its way, and clocks a little off
 _UNSIGNED = {"Body": Cause.BODY_UNSIGNED, "Timestamp": Cause.TIMESTAMP_UNSIGNED}
 
 
@@ -70,6 +72,14 @@ def blame(error: RefusedError, cause: Cause | None) -> RefusedError:
     if cause is None or FACT in error.refusal.facts:
         return error
     return with_facts(error, **{FACT: cause.value})
+
+
+def age_cause(ahead_s: float) -> Cause:
+    """Why a message created so many seconds after our now (negative: before it) is not of now."""
+    hours = round(ahead_s / 3600)
+    if 0 < abs(hours) <= _ZONE_MAX_HOURS and abs(ahead_s - hours * 3600) <= _ZONE_SLACK_S:
+        return Cause.TIME_ZONE
+    return Cause.CLOCK_AHEAD if ahead_s > 0 else Cause.LATE
 
 
 def with_facts(error: RefusedError, **facts: str) -> RefusedError:

@@ -6,10 +6,7 @@ each part, Body and Timestamp signed by SHA-256 hold with all of them (AOS-S2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from certs.signed_xml import malformed
 from certs.steps import blame, with_facts
@@ -26,19 +23,9 @@ class Tolerance(StrEnum):
     WCF_ORDER = "wcf_order"  # token, Timestamp and Signature in any order; without, the token comes first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerated:
-    """What is tolerated of everybody, and what of each participant, by code."""
-
-    of_all: frozenset[Tolerance] = frozenset()
-    of: Mapping[str, frozenset[Tolerance]] = field(default_factory=lambda: MappingProxyType({}))
-
-    def check(self, used: Iterable[Tolerance], participant: str) -> None:
-        """Refuse the first that the participant is not granted: ALGORITHM_NOT_ALLOWED or SIGNATURE_MALFORMED."""
-        granted = self.of_all | self.of.get(participant, frozenset())
-        for tolerance in used:
-            if tolerance not in granted:
-                raise with_facts(_refused(tolerance), tolerance=tolerance.value)
+def not_tolerated(tolerance: Tolerance) -> RefusedError:
+    """The refusal of who is not granted it: ALGORITHM_NOT_ALLOWED or SIGNATURE_MALFORMED, with the tolerance's name."""
+    return with_facts(_refused(tolerance), tolerance=tolerance.value)
 
 
 def _refused(tolerance: Tolerance) -> RefusedError:

@@ -91,6 +91,7 @@ class Signer:
     serial: str
     certificate_sha256: str
     certificate: x509.Certificate
+    issuer_sha256: str  # of the certificate that issued it, hexadecimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,7 @@ class TrustStore:
             serial=format(certificate.serial_number, "x"),
             certificate_sha256=certificate.fingerprint(SHA256()).hex(),
             certificate=certificate,
+            issuer_sha256=path[min(1, len(path) - 1)].fingerprint(SHA256()).hex(),
         )
         # Not revoked at `at` means not revoked before, so the span reaches back as far as the path's validity does.
         since = max(part.not_valid_before_utc for part in path)

@@ -8,8 +8,9 @@ Verification (AOS-S2) reads
   (5) canonicalisation, digest and signature algorithms are the allowed ones;
   (6) each reference carries the id of an element at an expected position: Body and Timestamp must be among them, the
       token and other blocks of the Header may; each by exclusive canonicalisation alone, none twice;
-  (7) the token's certificate is trusted at the time asked for, and is the expected participant's; what was written
-      besides the profile (certs.tolerance: a token that is not first, plain ids) is tolerated of him;
+  (7) the token's certificate is trusted at the time asked for, is the expected participant's, and is what is expected
+      of him (certs.expectations); so are the algorithm and the parts that are signed, and what was written besides the
+      profile (a token that is not first, plain ids) is tolerated of him;
   (8) the signature value over SignedInfo is the certificate's: before the digests, so that only who holds a trusted key
       can make us canonicalise a large Body;
   (9) each digest, recomputed over the element at that position, is the signed one;
@@ -30,7 +31,8 @@ from cryptography import x509
 from lxml import etree
 
 from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, certificate_b64, load_certificate, public_key_of, sha256_b64
-from certs.explain import age_cause, check_part, check_value, judge_signer
+from certs.expectations import STRICT, Expectations, Expected
+from certs.explain import check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
     KEY_INFO,
@@ -52,8 +54,8 @@ from certs.signed_xml import (
     text_of,
     write_signature,
 )
-from certs.steps import at_step, blame
-from certs.tolerance import Tolerance, Tolerated
+from certs.steps import age_cause, at_step, blame
+from certs.tolerance import Tolerance
 from certs.trust import TrustStore, Verified
 from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
@@ -98,21 +100,6 @@ _ULTIMATE_RECEIVER = f"{SOAP_12}/role/ultimateReceiver"
 
 etree.register_namespace("wsse", WSSE)
 etree.register_namespace("wsu", WSU)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WssExpectations:
-    """What a signed envelope must be; every default is the strict one."""
-
-    max_age_s: int = 300  # since Created; a message older than this is not on its way any more
-    clock_skew_s: int = 60  # how far the sender's clock may be ahead of or behind ours
-    expected_participant: str | None = None
-    token_signed: bool = False  # the BinarySecurityToken itself must be among the references
-    roles: frozenset[str] = frozenset({_ULTIMATE_RECEIVER})  # SOAP actor or role, if the header names one
-    tolerated: Tolerated = field(default_factory=Tolerated)  # what may be written besides the profile, and by whom
-
-
-STRICT = WssExpectations()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +206,14 @@ def _write_moment(moment: datetime) -> str:
 
 
 def verify_envelope(
-    root: etree._Element, trust: TrustStore, *, at: datetime, expectations: WssExpectations = STRICT
+    root: etree._Element,
+    trust: TrustStore,
+    *,
+    at: datetime,
+    expected: Expected = STRICT,
+    participant: str | None = None,
 ) -> SoapVerified:
-    """Verify by the plan above; only `body` (and `signed_headers`) of the result may be processed.
+    """Verify by the plan above, a `participant`'s or whose ever; only `body` (and `signed_headers`) may be processed.
 
     Raises RefusedError: SIGNATURE_MISSING, _MALFORMED, _INCOMPLETE, _INVALID, _AGE, ALGORITHM_NOT_ALLOWED,
     DIGEST_MISMATCH, XML_FORBIDDEN, CERTIFICATE_*, REVOCATION_UNKNOWN, PARTICIPANT_MISMATCH.
@@ -230,16 +222,20 @@ def verify_envelope(
         check_document(root)
         check_ids_unique(root)
     with at_step(STEPS, "security header"):
-        parts = _locate(root, expectations)
+        parts = _locate(root)
     with at_step(STEPS, "signature form"):
         info = _read_signature(parts)
     places = _places(parts)
     with at_step(STEPS, "references"):
-        _check_references(info, parts, places, expectations)
+        _check_references(info, parts, places)
     with at_step(STEPS, "certificate"):
         certificate = _certificate(parts.token)
-        signer = judge_signer(certificate, (), trust, at=at, expected=expectations.expected_participant)
-        expectations.tolerated.check(_besides(info, parts), signer.participant)
+        signer = judge_signer(certificate, (), trust, at=at, participant=participant, expected=expected)
+        expectations = expected.of(signer.participant)
+        expectations.check_tolerances(_besides(info, parts))
+        expectations.check_key(public_key_of(certificate))
+    with at_step(STEPS, "references"):
+        expectations.check_parts(expectations.soap_parts, _signed_names(info, parts, places))
     with at_step(STEPS, "signature value"):
         check_value(info, parts.signature, certificate)
     with at_step(STEPS, "digests"):
@@ -256,7 +252,7 @@ def verify_envelope(
     )
 
 
-def _locate(root: etree._Element, expectations: WssExpectations) -> _Parts:
+def _locate(root: etree._Element) -> _Parts:
     """Steps (2) and (3): every element by its position."""
     soap = etree.QName(root).namespace or ""
     if soap not in (SOAP_11, SOAP_12) or root.tag != f"{{{soap}}}Envelope":
@@ -266,7 +262,7 @@ def _locate(root: etree._Element, expectations: WssExpectations) -> _Parts:
     if [part.tag for part in root] != [f"{{{soap}}}Header", f"{{{soap}}}Body"]:
         raise malformed("envelope", "content of Envelope")
     header, body = root
-    security = _security(root, header, soap, expectations)
+    security = _security(root, header, soap)
     check_one_signature(root)
     token, timestamp, signature = (_only(security, tag) for tag in (TOKEN, TIMESTAMP, SIGNATURE))
     if len(security) != 3:
@@ -274,7 +270,7 @@ def _locate(root: etree._Element, expectations: WssExpectations) -> _Parts:
     return _Parts(soap=soap, header=header, body=body, token=token, timestamp=timestamp, signature=signature)
 
 
-def _security(root: etree._Element, header: etree._Element, soap: str, expectations: WssExpectations) -> etree._Element:
+def _security(root: etree._Element, header: etree._Element, soap: str) -> etree._Element:
     count = _SECURITIES(root)
     if count == 0:
         raise refuse(ErrorCode.SIGNATURE_MISSING, what="wsse:Security")
@@ -284,7 +280,7 @@ def _security(root: etree._Element, header: etree._Element, soap: str, expectati
     address = f"{{{soap}}}actor" if soap == SOAP_11 else f"{{{soap}}}role"
     check_bare(found[0], "security header", frozenset({f"{{{soap}}}mustUnderstand", address, WSU_ID}))
     role = found[0].get(address)
-    if role is not None and role not in expectations.roles:
+    if role not in (None, _ULTIMATE_RECEIVER):
         raise malformed("security header", "addressed to another role")
     return found[0]
 
@@ -333,20 +329,23 @@ def _places(parts: _Parts) -> dict[str, etree._Element]:
     return {f"#{place.get(WSU_ID)}": place for place in places if place.get(WSU_ID)}
 
 
-def _check_references(
-    info: SignedInfo, parts: _Parts, places: Mapping[str, etree._Element], expectations: WssExpectations
-) -> None:
+def _check_references(info: SignedInfo, parts: _Parts, places: Mapping[str, etree._Element]) -> None:
     """Step (6)."""
     uris = [reference.uri for reference in info.references]
     if len(set(uris)) != len(uris) or not set(uris) <= places.keys():
         raise malformed("references", "a reference to an unexpected place")
     _check_transforms(info, parts)
-    required = {"Body": parts.body, "Timestamp": parts.timestamp}
-    if expectations.token_signed:
-        required["BinarySecurityToken"] = parts.token
-    for name, element in required.items():
+    for name, element in {"Body": parts.body, "Timestamp": parts.timestamp}.items():
         if parts.name(element) not in uris:
             raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=name)
+
+
+def _signed_names(info: SignedInfo, parts: _Parts, places: Mapping[str, etree._Element]) -> Iterator[str]:
+    """What is signed, as expectations name it: the standing parts by local name, other blocks of the Header by tag."""
+    standing = (parts.body, parts.timestamp, parts.token)
+    for reference in info.references:
+        element = places[reference.uri]
+        yield etree.QName(element).localname if element in standing else str(element.tag)
 
 
 def _check_transforms(info: SignedInfo, parts: _Parts) -> None:
@@ -379,7 +378,7 @@ def _signed_headers(octets: Mapping[etree._Element, bytes], parts: _Parts) -> di
     return {str(block.tag): parse_canonical(data) for block, data in octets.items() if block not in own}
 
 
-def _check_timestamp(parts: _Parts, at: datetime, expectations: WssExpectations) -> tuple[datetime, datetime]:
+def _check_timestamp(parts: _Parts, at: datetime, expectations: Expectations) -> tuple[datetime, datetime]:
     """Step (10): Created and Expires."""
     named = frozenset({_PLAIN_ID if parts.plain else WSU_ID})
     moments = children(parts.timestamp, "timestamp", _CREATED, _EXPIRES, attributes=named)
@@ -393,6 +392,7 @@ def _check_timestamp(parts: _Parts, at: datetime, expectations: WssExpectations)
             expires=expires.isoformat(),
             now=at.isoformat(),
             max_age_s=expectations.max_age_s,
+            clock_skew_s=expectations.clock_skew_s,
         )
         raise blame(refused, age_cause((created - at).total_seconds()))
     return created, expires

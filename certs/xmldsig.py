@@ -7,7 +7,8 @@ Signing assembles the signature from libxml2's canonical form and OpenSSL direct
   (3) it consists of SignedInfo, SignatureValue and KeyInfo with X509Data, and nothing else; no Object, no Manifest;
   (4) canonicalisation, digest and signature algorithms are the allowed ones;
   (5) exactly one reference, to the whole document, by exactly the two transforms;
-  (6) the certificate, the first of X509Data, is trusted at the time asked for, and is the expected participant's;
+  (6) the certificate, the first of X509Data, is trusted at the time asked for, is the expected participant's, and what
+      is expected of him, the algorithm too (certs.expectations);
   (7) the signature value over SignedInfo is the certificate's;
   (8) the digest, recomputed over the document without this signature, is the signed one.
 All of the document is then what was signed: a caller may read any of it, except `xsi:type`, which is refused because
@@ -32,6 +33,7 @@ from certs.algorithms import (
     public_key_of,
     sha256_b64,
 )
+from certs.expectations import STRICT, Expected
 from certs.explain import check_part, check_value, judge_signer
 from certs.keystore import Credential
 from certs.signed_xml import (
@@ -96,6 +98,7 @@ def verify_enveloped(
     at: datetime,
     signature_parent: Place,
     expected_participant: str | None = None,
+    expected: Expected = STRICT,
 ) -> Verified:
     """Verify by the plan above. `signature_parent` is an ElementPath from the root, or a function of the root.
 
@@ -115,7 +118,8 @@ def verify_enveloped(
         certificates = _certificates(key_info)
     with at_step(STEPS, "certificate"):
         leaf, issuers = certificates[0], certificates[1:]
-        signer = judge_signer(leaf, issuers, trust, at=at, expected=expected_participant)
+        signer = judge_signer(leaf, issuers, trust, at=at, participant=expected_participant, expected=expected)
+        expected.of(signer.participant).check_key(public_key_of(leaf))
     _check_signature(root, signature, leaf)
     return Verified(signer=signer, signed_at=None, steps=STEPS)
 

@@ -11,10 +11,9 @@ from datetime import datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.http_signature import HttpSignaturePolicy
-from certs.tolerance import Tolerated
 from certs.trust import TrustPolicy
-from certs.wss import WssExpectations
 from gateway.config import Config
+from gateway.config.expected import expected_of
 from gateway.config.outbound import address_rule
 from gateway.errors import OurFaultError
 from gateway.expiry import ExpiryWatch
@@ -84,18 +83,10 @@ async def known_lists(config: Config, clock: Callable[[], datetime]) -> bytes:
 
 
 def wire_rules(config: Config) -> WireRules:
-    """What doors and clients insist on, and what is tolerated of whom."""
-    ages = config.signature
-    speakers = [(bank.code, bank.tolerances) for bank in config.banks]
-    speakers.append((config.platform.participant, config.platform.tolerances))
-    tolerated = Tolerated(of={code: frozenset(tolerances) for code, tolerances in speakers})
+    """What doors and clients insist on, and what is expected of whom."""
+    authorities = frozenset(name.lower() for name in config.signature.authorities)
     return WireRules(
-        signatures=HttpSignaturePolicy(
-            max_age_s=ages.max_age_s,
-            clock_skew_s=ages.clock_skew_s,
-            authorities=frozenset(name.lower() for name in ages.authorities),
-        ),
-        envelopes=WssExpectations(max_age_s=ages.max_age_s, clock_skew_s=ages.clock_skew_s, tolerated=tolerated),
+        signatures=HttpSignaturePolicy(expected=expected_of(config), authorities=authorities),
         addresses=address_rule(config),
     )
 

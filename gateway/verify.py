@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 
 from certs.asice import Sealed, open_sealed
+from certs.expectations import STRICT, Expected
 from certs.timestamp import Stamp
 from certs.trust import TrustStore, Verified
 from contracts.errors import ErrorCode
@@ -90,7 +91,9 @@ class VerifyReport:
         )
 
 
-def verify_file(content: bytes, trust: TrustStore, *, now: datetime, at: datetime | None = None) -> VerifyReport:
+def verify_file(
+    content: bytes, trust: TrustStore, *, now: datetime, at: datetime | None = None, expected: Expected = STRICT
+) -> VerifyReport:
     """Verify a sealed container; `at` replaces the time of signing as the moment its certificate is judged for.
 
     Raises:
@@ -99,7 +102,7 @@ def verify_file(content: bytes, trust: TrustStore, *, now: datetime, at: datetim
     """
     if not content.startswith(_ZIP_START):
         raise refuse(ErrorCode.CONTENT_TYPE, expected="ASiC-E")
-    sealed = open_sealed(content, trust, at=at)
+    sealed = open_sealed(content, trust, at=at, expected=expected)
     signed_at = sealed.verified.signed_at
     if signed_at is not None and signed_at > now + _CLOCK_SKEW:
         raise refuse(ErrorCode.SIGNATURE_AGE, created=signed_at.isoformat(), now=now.isoformat())

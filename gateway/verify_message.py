@@ -7,8 +7,10 @@ we keep as evidence: an envelope, an ISO 20022 wrapper, an HTTP message with its
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
+from certs.expectations import STRICT, Expected
 from certs.http_signature import (
     HttpRequestParts,
     HttpResponseParts,
@@ -16,9 +18,8 @@ from certs.http_signature import (
     verify_request,
     verify_response,
 )
-from certs.tolerance import Tolerance, Tolerated
 from certs.trust import TrustStore, Verified
-from certs.wss import WssExpectations, verify_envelope
+from certs.wss import verify_envelope
 from certs.xmldsig import verify_enveloped
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -31,21 +32,17 @@ FILE_MAX_BYTES = 16 * 1_048_576  # a sealed protocol in base64 inside an envelop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How strictly a file is judged: the doors' own ages unless widened."""
+    """How strictly a file is judged, and whose it must be."""
 
     now: datetime
-    max_age_s: int
-    clock_skew_s: int
-    tolerated: frozenset[Tolerance] = frozenset()  # of SOAP envelopes: what the operator grants their sender
+    expected: Expected = STRICT
+    participant: str | None = None  # who must have signed; None: whoever
 
 
 def verify_soap(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
     """A SOAP envelope with WS-Security. Raises RefusedError as `verify_envelope` and the parser."""
-    expectations = WssExpectations(
-        max_age_s=terms.max_age_s, clock_skew_s=terms.clock_skew_s, tolerated=Tolerated(of_all=terms.tolerated)
-    )
     root = parse_xml(content, limits=XmlLimits(body_max_bytes=FILE_MAX_BYTES))
-    return verify_envelope(root, trust, at=terms.now, expectations=expectations).verified
+    return verify_envelope(root, trust, at=terms.now, expected=terms.expected, participant=terms.participant).verified
 
 
 def verify_rest(content: bytes, trust: TrustStore, terms: Terms, *, request: bytes | None = None) -> Verified:
@@ -53,11 +50,11 @@ def verify_rest(content: bytes, trust: TrustStore, terms: Terms, *, request: byt
 
     Raises RefusedError: CONTENT_TYPE, not an HTTP message, or a response without its request; as `verify_request`.
     """
-    policy = HttpSignaturePolicy(max_age_s=terms.max_age_s, clock_skew_s=terms.clock_skew_s)
-    message = read_message(content)
+    policy, message = HttpSignaturePolicy(expected=terms.expected), read_message(content)
+    judged: dict[str, Any] = {"at": terms.now, "policy": policy, "expected_participant": terms.participant}
     if isinstance(message, HttpRequestParts):
-        return verify_request(message, trust, at=terms.now, policy=policy)
-    return verify_response(message, _request_of(message, request), trust, at=terms.now, policy=policy)
+        return verify_request(message, trust, **judged)
+    return verify_response(message, _request_of(message, request), trust, **judged)
 
 
 def verify_iso(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
@@ -67,15 +64,15 @@ def verify_iso(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
     """
     root = parse_xml(content, limits=XmlLimits(body_max_bytes=FILE_MAX_BYTES))
     created = envelope.read_header(root).created_at
-    verified = verify_enveloped(root, trust, at=terms.now, signature_parent=envelope.signature_parent)
-    skew = timedelta(seconds=terms.clock_skew_s)
-    if not created - skew <= terms.now <= created + timedelta(seconds=terms.max_age_s) + skew:
-        raise refuse(
-            ErrorCode.SIGNATURE_AGE,
-            signed_at=created.isoformat(),
-            now=terms.now.isoformat(),
-            max_age_s=terms.max_age_s,
-        )
+    verified = verify_enveloped(
+        root,
+        trust,
+        at=terms.now,
+        signature_parent=envelope.signature_parent,
+        expected_participant=terms.participant,
+        expected=terms.expected,
+    )
+    terms.expected.of(verified.signer.participant).check_document_age(created, terms.now)
     return Verified(signer=verified.signer, signed_at=created, steps=verified.steps)
 
 

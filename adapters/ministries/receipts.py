@@ -3,7 +3,8 @@
 A receipt is judged in this order
   (1) its headers are those of a receipt;
   (2) it is one XML document within its limits, by the schema;
-  (3) its enveloped signature holds, the signer is one of the ministries and the authority the document names;
+  (3) its enveloped signature holds, the signer is one of the ministries and the authority the document names,
+      and what is expected of that ministry is kept;
   (4) the engine accepts it.
 What fails (1) to (4) for good is reported once and passed over, so that it never holds back other ministries' receipts;
 what fails because our house is not ready is tried again and not committed.
@@ -18,6 +19,7 @@ from datetime import datetime
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.mapping import SignedReceipt, receipt_message
 from adapters.ministries.reader import Reader, ReaderSettings, ReadRecord
+from certs.expectations import STRICT, Expected
 from certs.trust import TrustStore
 from certs.xmldsig import verify_enveloped
 from contracts.errors import ErrorCode, Refusal
@@ -57,6 +59,7 @@ class ReceiptsSettings:
     topic: str = field(default_factory=lambda: receipts_topic().name)
     group: str = "eherrac-gateway.receipts"
     ministries: frozenset[str] = field(default_factory=lambda: frozenset(protocol_topics()))
+    expected: Expected = STRICT  # of their signatures
 
 
 class ReceiptsConsumer:
@@ -86,7 +89,8 @@ class ReceiptsConsumer:
 
     async def _handle(self, record: ReadRecord) -> None:
         try:
-            message = judge_receipt(record, self._identity().trust, self._settings.ministries, at=self._clock())
+            settings, trust = self._settings, self._identity().trust
+            message = judge_receipt(record, trust, settings.ministries, at=self._clock(), expected=settings.expected)
             await self._receiver.receive(message)
         except RefusedError as error:
             if error.refusal.code in _NOT_READY:
@@ -94,7 +98,9 @@ class ReceiptsConsumer:
             await self._on_refusal(RefusedRecord(refusal=error.refusal, record=record))
 
 
-def judge_receipt(record: ReadRecord, trust: TrustStore, ministries: frozenset[str], *, at: datetime) -> Message:
+def judge_receipt(
+    record: ReadRecord, trust: TrustStore, ministries: frozenset[str], *, at: datetime, expected: Expected = STRICT
+) -> Message:
     """Steps (1) to (3): what the record says, or why it is not believed.
 
     Raises:
@@ -106,10 +112,11 @@ def judge_receipt(record: ReadRecord, trust: TrustStore, ministries: frozenset[s
     document = read_record(record.headers, record.value).document
     root = parse_xml(document, limits=LIMITS)
     check_receipt(root)
-    verified = verify_enveloped(root, trust, at=at, signature_parent=_ROOT)
+    verified = verify_enveloped(root, trust, at=at, signature_parent=_ROOT, expected=expected)
     signer, receipt = verified.signer.participant, read_receipt(root)
     if signer not in ministries:
         raise refuse(ErrorCode.PARTICIPANT_UNKNOWN, participant=signer)
     if signer != receipt.authority:
         raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=receipt.authority, received=signer)
+    expected.of(signer).check_document_age(receipt.received_at, at)
     return receipt_message(SignedReceipt(receipt=receipt, root=root, verified=verified, document=document))

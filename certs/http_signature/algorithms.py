@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from certs.algorithms import is_allowed_key, verify_bytes
+from certs.expectations import Algorithm
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 
@@ -71,3 +72,9 @@ ALGORITHMS: Mapping[str, Callable[[object, bytes, bytes], None]] = {
     RSA_PSS_SHA512: _rsa_pss,
     ECDSA_P256_SHA256: _ecdsa_p256,
 }
+NAMES: Mapping[str, Algorithm] = {
+    RSA_V1_5_SHA256: Algorithm.RSA_SHA256,
+    RSA_PSS_SHA512: Algorithm.RSA_PSS_SHA512,
+    ECDSA_P256_SHA256: Algorithm.ECDSA_SHA256,
+}
+"""The house's names for them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from certs.http_signature.algorithms import ALGORITHMS
+from certs.expectations import STRICT, Expected
 
 TAG = "eherrac"
 LABEL = "eherrac"
@@ -29,9 +29,7 @@ class HttpSignaturePolicy:
     requests may reach us, host and port as the Host field has them; empty, any is taken.
     """
 
-    max_age_s: int = 300  # a resend is signed anew, so no honest request is older
-    clock_skew_s: int = 30  # NTP keeps participants within seconds
-    algorithms: frozenset[str] = frozenset(ALGORITHMS)
+    expected: Expected = STRICT  # of whom, by the certificate
     components_max: int = 40
     field_max_chars: int = 16_384  # fits an RSA-4096 path of four certificates
     certificates_max: int = 5

@@ -5,12 +5,13 @@
  (2) Parameters: exactly created, expires, keyid, alg, tag (and nonce on requests), each of its type; the tag is ours.
  (3) Components: known ones only, each once, and every part that must be signed among them; addressed to us.
  (4) Content-Digest: sha-256 recomputed over the body as received.
- (5) Age: created not in the future and not too old, expires not passed.
- (6) Certificate: sent in the signed Signature-Certificate field, or pinned; keyid is its thumbprint.
- (7) Algorithm: allowed, and of the kind of the certificate's key.
+ (5) Certificate: sent in the signed Signature-Certificate field, or pinned; keyid is its thumbprint. What is expected
+     from here on is expected of whom it names; a request signs the fields agreed with him besides (3).
+ (6) Age: created not in the future and not too old, expires not passed.
+ (7) Algorithm: agreed with him, and of the kind of the certificate's key.
  (8) Signature: holds over the base rebuilt from the message.
  (9) Trust: path, validity, usage and revocation at the given time.
-(10) Participant: the expected one, where one is expected.
+(10) Participant: the expected one, where one is expected, and its certificate of the profile agreed with it.
 
 Work goes on only with parts this has covered. Every fault is a `RefusedError`.
 """
@@ -28,8 +29,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.algorithms import load_certificate, public_key_of
-from certs.explain import age_cause, body_cause, http_value_cause, judge_signer
-from certs.http_signature.algorithms import verify_base
+from certs.expectations import Expectations
+from certs.explain import body_cause, http_value_cause, judge_signer
+from certs.http_signature.algorithms import NAMES, verify_base
 from certs.http_signature.base import (
     SignatureInput,
     malformed,
@@ -52,7 +54,7 @@ from certs.http_signature.policy import (
     HttpSignaturePolicy,
 )
 from certs.http_signature.signing import key_id
-from certs.steps import at_step, blame, blaming
+from certs.steps import age_cause, at_step, blame, blaming
 from certs.trust import TrustStore, Verified
 from contracts.errors import ErrorCode
 from contracts.errors.causes import Cause
@@ -63,8 +65,8 @@ STEPS = (
     "parameters",
     "components",
     "digest",
-    "age",
     "certificate",
+    "age",
     "algorithms",
     "signature",
     "trust",
@@ -143,7 +145,8 @@ def _verify(
         """Looked for only where a trusted key made the signature: nobody else makes us try how a body was written."""
         try:
             path = _certificates(fields, str(signed.parameters["keyid"]), policy)
-            _check_value(signed, signature, path[0], signature_base(signed, message, request), policy)
+            expectations = policy.expected.of_holder(path[0])
+            _check_value(signed, signature, path[0], signature_base(signed, message, request), expectations)
             trust.judge(path[0], path[1:], at)
         except RefusedError:
             return None
@@ -151,11 +154,14 @@ def _verify(
 
     with at_step(STEPS, "digest"), blaming(ErrorCode.DIGEST_MISMATCH, digest_cause):
         _check_digest(fields, message.body)
-    with at_step(STEPS, "age"):
-        signed_at = _check_age(signed, policy, at)
     with at_step(STEPS, "certificate"):
         path = _certificates(fields, str(signed.parameters["keyid"]), policy)
+        expectations = policy.expected.of_holder(path[0])
+    with at_step(STEPS, "age"):
+        signed_at = _check_age(signed, expectations, at)
     with at_step(STEPS, "components"):
+        if request is None:
+            expectations.check_parts(expectations.http_parts, names(signed.components))
         base = signature_base(signed, message, request)
 
     def cause() -> Cause | None:
@@ -166,9 +172,11 @@ def _verify(
         return http_value_cause(public_key_of(path[0]), signature, base, elsewhere)
 
     with at_step(STEPS, "signature"), blaming(ErrorCode.SIGNATURE_INVALID, cause):
-        _check_value(signed, signature, path[0], base, policy)
+        _check_value(signed, signature, path[0], base, expectations)
     with at_step(STEPS, "trust"):
-        signer = judge_signer(path[0], path[1:], trust, at=at, expected=expected.participant)
+        signer = judge_signer(
+            path[0], path[1:], trust, at=at, participant=expected.participant, expected=policy.expected
+        )
     with at_step(STEPS, "components"):
         _check_authority(message, policy)
     return Verified(signer=signer, signed_at=signed_at, steps=STEPS)
@@ -191,11 +199,12 @@ def _is_trusted(path: tuple[x509.Certificate, ...], trust: TrustStore, at: datet
 
 
 def _check_value(
-    signed: SignatureInput, signature: bytes, certificate: x509.Certificate, base: bytes, policy: HttpSignaturePolicy
+    signed: SignatureInput, signature: bytes, certificate: x509.Certificate, base: bytes, expectations: Expectations
 ) -> None:
     algorithm = str(signed.parameters["alg"])
-    if algorithm not in policy.algorithms:
+    if algorithm not in NAMES:
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
+    expectations.check_algorithm(NAMES[algorithm])
     verify_base(algorithm, public_key_of(certificate), signature, base)
 
 
@@ -265,14 +274,17 @@ def _check_digest(fields: dict[str, str], body: bytes) -> None:
         )
 
 
-def _check_age(signed: SignatureInput, policy: HttpSignaturePolicy, at: datetime) -> datetime:
+def _check_age(signed: SignatureInput, expectations: Expectations, at: datetime) -> datetime:
     created, expires = int(signed.parameters["created"]), int(signed.parameters["expires"])
-    now, skew = at.timestamp(), policy.clock_skew_s
-    if not (
-        created - skew <= now <= created + policy.max_age_s + skew and created <= expires and now <= expires + skew
-    ):
+    now, skew, max_age_s = at.timestamp(), expectations.clock_skew_s, expectations.max_age_s
+    if not (created - skew <= now <= created + max_age_s + skew and created <= expires and now <= expires + skew):
         refused = refuse(
-            ErrorCode.SIGNATURE_AGE, created=created, expires=expires, now=int(now), max_age_s=policy.max_age_s
+            ErrorCode.SIGNATURE_AGE,
+            created=created,
+            expires=expires,
+            now=int(now),
+            max_age_s=max_age_s,
+            clock_skew_s=skew,
         )
         raise blame(refused, age_cause(created - now))
     return datetime.fromtimestamp(0, UTC) + timedelta(seconds=created)

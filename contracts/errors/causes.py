@@ -38,6 +38,9 @@ class Cause(StrEnum):
     NODE_SOAP_DEFAULTS = "node_soap_defaults"  # plain Id or the enveloped transform, the same
     SECURITY_ORDER = "security_order"  # another order in wsse:Security, the same
     SHA1 = "sha1"
+    ALGORITHM_AGREED = "algorithm_agreed"  # one the house speaks, but not agreed with this counterparty
+    PART_AGREED = "part_agreed"  # signed is what everybody signs, but not what was agreed with this counterparty
+    CERTIFICATE_AGREED = "certificate_agreed"  # trusted, but of another profile than agreed with this counterparty
     SELF_SIGNED = "self_signed"
 
 

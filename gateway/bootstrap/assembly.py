@@ -182,6 +182,7 @@ async def _receipts(house: Surroundings, engine: Engine, kafka: KafkaSettings) -
             topic=house.config.kafka.receipts_topic,
             group=f"{house.config.kafka.client_id}.receipts",
             ministries=frozenset(ministry.code for ministry in house.config.ministries),
+            expected=house.rules.expected,
         ),
         house.keys,
         engine,

@@ -65,7 +65,8 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
     }
     common |= {"keep_answer": inside.answers.answered, "admission": _intake(house, inside.watchdog)}
     limit, platform = config.http.body_max_bytes, config.platform.participant
-    limits = SoapLimits(body_max_bytes=limit, expectations=house.rules.envelopes)
+    expected = house.rules.expected
+    limits = SoapLimits(body_max_bytes=limit, expected=expected)
     root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, note)])
     root.add_subapp(
         "/v1",
@@ -85,7 +86,7 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
             **common,
         ),
     )
-    rails = AosDoor(inside.answers, house.rail(), house.keys, clock=house.clock).routes()
+    rails = AosDoor(inside.answers, house.rail(), house.keys, clock=house.clock, expected=expected).routes()
     rails += _azips_door(house, inside.answers)
     rails += AsanPayDoor(inside.answers, participant=config.asan_pay.participant).routes()
     root.add_routes(rails)
@@ -99,7 +100,7 @@ def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
     if azips is None:
         return []
     settings = AzipsDoorSettings(own_bic=house.config.gateway.bic, azips_bic=azips.bic, participant=azips.participant)
-    return AzipsDoor(receiver, settings, house.keys, clock=house.clock).routes()
+    return AzipsDoor(receiver, settings, house.keys, clock=house.clock, expected=house.rules.expected).routes()
 
 
 def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Middleware:

@@ -17,6 +17,7 @@ from contracts.person.statement import FILE_NAME, MEDIA_TYPE
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config, build_rulebook
+from gateway.config.expected import expected_of
 from gateway.domain.credit import Credit
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment_data import Payment
@@ -95,7 +96,7 @@ def _say_it(
         )
         container = seal({FILE_NAME: (MEDIA_TYPE, write(statement))}, credential, now=now)
         try:
-            answer = await decide(_engine(store, settings), container, trust, now=now)
+            answer = await decide(_engine(store, settings), container, trust, now=now, expected=expected_of(settings))
         except RefusedError as error:
             problem = describe(error.refusal)
             fail(f"{error.refusal.code}: {problem.title}. {problem.detail}", 1)

@@ -1,7 +1,8 @@
 """`eherrac-gateway verify`: what was signed, by whom, when; or at which step it is refused, why, and what to change.
 
-Works without a configuration, a database or a network: a file, and the certificates to believe. Exit codes: 0 all
-accepted, 3 at least one refused, 2 for what cannot be read.
+Works without a database or a network: a file, and the certificates to believe. With `--config FILE --as CODE` a file is
+judged by what the gateway expects of that counterparty. Exit codes: 0 all accepted, 3 at least one refused, 2 for what
+cannot be read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated, Literal
 from cryptography import x509
 from cyclopts import App, Parameter
 
+from certs.expectations import Expectations, Expected
 from certs.keystore import pem_bundle
 from certs.tolerance import Tolerance
 from certs.trust import Revocation, TrustPolicy, TrustStore, Verified
@@ -22,29 +24,38 @@ from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
 from contracts.errors.refusal import RefusedError
 from gateway.cli.console import fail, say
+from gateway.cli.settings import load
+from gateway.config.expected import expected_of
+from gateway.errors import OurFaultError
+from gateway.keyring import key_folder
 from gateway.verify import texts, verify_file
 from gateway.verify_message import Terms, verify_iso, verify_rest, verify_soap
 
 REFUSED = 3
-MAX_AGE_S = 300  # the doors' own
-CLOCK_SKEW_S = 30
+
+_MESSAGES = Expected(house=Expectations(document_max_age_s=300))
+"""Without a configuration: the doors' own, and a kept ISO 20022 message is held to the age of a signature."""
 
 app = App(name="verify", help="Verify sealed protocols (ASiC-E), or messages: soap, rest, iso. Offline.")
 
 Files = Annotated[list[Path], Parameter(help="Files to verify, each on its own.", negative=())]
-Language = Annotated[Literal["az", "en"], Parameter(help="Language of the answer.")]
-MaxAge = Annotated[int, Parameter(help="Greatest age of a message in seconds; the doors allow 300.")]
+Language = Annotated[Literal["az", "en", "ru"], Parameter(help="Language of the answer.")]
+MaxAge = Annotated[int | None, Parameter(help="Greatest age of a message in seconds; without, what is expected.")]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Believed:
-    """Whom to believe.
+    """Whom to believe, and what to expect.
 
     Parameters
     ----------
     trust
-        PEM certificates: self-signed ones are believed, others only help to find the path.
+        PEM certificates: self-signed ones are believed, others only help to find the path. Not needed with --config.
+    config
+        Configuration of a gateway: what it expects of its counterparties counts, and without --trust its key folder.
+    code
+        Code of the counterparty that must have signed; what is expected of it counts.
     intermediates
         PEM certificates of issuing authorities that the message does not bring.
     crl
@@ -55,7 +66,9 @@ class Believed:
         Moment to judge at, ISO 8601 with an offset; now without.
     """
 
-    trust: Path
+    trust: Path | None = None
+    config: Path | None = None
+    code: Annotated[str | None, Parameter(name="--as")] = None
     intermediates: Path | None = None
     crl: tuple[Path, ...] = ()
     participants: bool = False
@@ -65,8 +78,19 @@ class Believed:
         """The trust store; ends the program if it cannot be read."""
         try:
             return self._store()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OurFaultError) as error:
             fail(f"certificates to believe: {error}")
+
+    @property
+    def expected(self) -> Expected:
+        """What is expected of whom; of whomever signed, that of --as."""
+        known = _MESSAGES if self.config is None else expected_of(load(self.config))
+        return known if self.code is None else Expected(house=known.of(self.code))
+
+    @property
+    def is_revocation_judged(self) -> bool:
+        """Whether there are lists to judge it by."""
+        return bool(self.crl) or self.trust is None
 
     @property
     def now(self) -> datetime:
@@ -76,6 +100,8 @@ class Believed:
         return self.at or datetime.now(UTC)
 
     def _store(self) -> TrustStore:
+        if self.trust is None:
+            return self._configured()
         given = x509.load_pem_x509_certificates(self.trust.read_bytes())
         roots = [certificate for certificate in given if certificate.issuer == certificate.subject] or given
         helping = [certificate for certificate in given if certificate not in roots]
@@ -91,14 +117,22 @@ class Believed:
             ),
         )
 
+    def _configured(self) -> TrustStore:
+        if self.config is None:
+            fail("give --trust, or --config whose key folder is believed")
+        return key_folder(load(self.config)).trust()
+
+
+_BY_OPTIONS = Believed()
+
 
 @app.default
-def container(*files: Path, believed: Believed, language: Language = "az") -> None:
+def container(*files: Path, believed: Believed = _BY_OPTIONS, language: Language = "az") -> None:
     """Verify sealed protocols: what was signed, by whom, when, and whether the print is that of the XML."""
-    trust, now = believed.store(), believed.now
+    trust, now, expected = believed.store(), believed.now, believed.expected
 
     def lines(content: bytes) -> tuple[str, ...]:
-        return verify_file(content, trust, now=now, at=believed.at).lines(language)
+        return verify_file(content, trust, now=now, at=believed.at, expected=expected).lines(language)
 
     _each(files, lines, believed, language)
 
@@ -106,9 +140,9 @@ def container(*files: Path, believed: Believed, language: Language = "az") -> No
 @app.command
 def soap(
     *files: Path,
-    believed: Believed,
+    believed: Believed = _BY_OPTIONS,
     tolerate: tuple[Tolerance, ...] = (),
-    max_age_s: MaxAge = MAX_AGE_S,
+    max_age_s: MaxAge = None,
     language: Language = "az",
 ) -> None:
     """Verify SOAP envelopes signed by WS-Security.
@@ -120,13 +154,13 @@ def soap(
     """
 
     def verify(content: bytes, trust: TrustStore, terms: Terms) -> Verified:
-        return verify_soap(content, trust, replace(terms, tolerated=frozenset(tolerate)))
+        return verify_soap(content, trust, replace(terms, expected=_tolerating(terms.expected, tolerate)))
 
     _messages(files, verify, believed, max_age_s, language)
 
 
 @app.command
-def iso(*files: Path, believed: Believed, max_age_s: MaxAge = MAX_AGE_S, language: Language = "az") -> None:
+def iso(*files: Path, believed: Believed = _BY_OPTIONS, max_age_s: MaxAge = None, language: Language = "az") -> None:
     """Verify ISO 20022 messages signed in their header."""
     _messages(files, verify_iso, believed, max_age_s, language)
 
@@ -134,9 +168,9 @@ def iso(*files: Path, believed: Believed, max_age_s: MaxAge = MAX_AGE_S, languag
 @app.command
 def rest(
     *files: Path,
-    believed: Believed,
+    believed: Believed = _BY_OPTIONS,
     request: Path | None = None,
-    max_age_s: MaxAge = MAX_AGE_S,
+    max_age_s: MaxAge = None,
     language: Language = "az",
 ) -> None:
     """Verify HTTP messages by RFC 9421, as logged: start line, fields, empty line, body.
@@ -158,12 +192,12 @@ def _messages(
     files: Sequence[Path],
     verify: Callable[[bytes, TrustStore, Terms], Verified],
     believed: Believed,
-    max_age_s: int,
+    max_age_s: int | None,
     language: str,
 ) -> None:
-    trust = believed.store()
-    said = texts(language)
-    terms = Terms(now=believed.now, max_age_s=max_age_s, clock_skew_s=CLOCK_SKEW_S)
+    trust, said = believed.store(), texts(language)
+    expected = believed.expected if max_age_s is None else _aged(believed.expected, max_age_s)
+    terms = Terms(now=believed.now, expected=expected, participant=believed.code)
 
     def lines(content: bytes) -> tuple[str, ...]:
         verified = verify(content, trust, terms)
@@ -178,6 +212,19 @@ def _messages(
         )
 
     _each(files, lines, believed, language)
+
+
+def _tolerating(expected: Expected, tolerances: Sequence[Tolerance]) -> Expected:
+    return _widened(expected, lambda one: replace(one, tolerances=one.tolerances | set(tolerances)))
+
+
+def _aged(expected: Expected, max_age_s: int) -> Expected:
+    return _widened(expected, lambda one: replace(one, max_age_s=max_age_s, document_max_age_s=max_age_s))
+
+
+def _widened(expected: Expected, widen: Callable[[Expectations], Expectations]) -> Expected:
+    own = {code: widen(one) for code, one in expected.own.items()}
+    return Expected(house=widen(expected.house), own=own)
 
 
 def _each(files: Sequence[Path], lines: Callable[[bytes], tuple[str, ...]], believed: Believed, language: str) -> None:
@@ -195,7 +242,7 @@ def _each(files: Sequence[Path], lines: Callable[[bytes], tuple[str, ...]], beli
         else:
             verdict = f"{file}: {said['accepted']}"
         say(f"{verdict}: {'; '.join(told)}" if len(files) > 1 else "\n  ".join((verdict, *told)))
-    if not believed.crl:
+    if not believed.is_revocation_judged:
         say(said["not_judged"])
     if refused:
         raise SystemExit(REFUSED)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.encryption import plaintext_addresses, plaintext_doors
+from gateway.config.expected import impossible
 from gateway.config.model import Config
 from gateway.config.outbound import forbidden_addresses
 from gateway.config.table import description_of
@@ -175,6 +176,9 @@ def _contradictions(config: Config) -> Iterator[Fault]:
         remedy = "Give an address in the closed network; loopback needs outbound.loopback_allowed (demonstration only)"
         yield Fault(path=path, fault=why, remedy=remedy)
     yield from _plaintext(config)
+    for path, why in impossible(config):
+        remedy = "Name what the certificate and [signature] allow; a counterparty's list only leaves out"
+        yield Fault(path=path, fault=why, remedy=remedy)
     if not config.gateway.address.startswith(config.gateway.bic[:8]):
         remedy = "Let the address begin with the first eight characters of gateway.bic"
         yield Fault(path="gateway.address", fault="is not of gateway.bic", remedy=remedy)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from certs.tolerance import Tolerance
 from contracts.iso20022 import Envelope
+from gateway.config.signature import EXPECTS, ExpectsSettings, SignatureSettings
 from gateway.config.types import (
     Amount,
     BankCode,
@@ -128,23 +129,12 @@ class OutboundSettings(Section):
     )
 
 
-class SignatureSettings(Section):
-    """What is accepted of a message's signature."""
-
-    max_age_s: int = Field(300, ge=5, le=3600, description="Age after which a signed request is refused")
-    clock_skew_s: int = Field(30, ge=0, le=600, description="How far a sender's clock may differ from ours")
-    authorities: tuple[str, ...] = Field(
-        (),
-        description="Our names in the Host field, `host` or `host:port`; what was signed for another name is refused. "
-        "Empty, any is taken: name them in production",
-    )
-
-
 class AosSettings(Section):
     """The instant payment system."""
 
     url: Url = Field(description="Address of AÖS in the closed network")
     participant: Participant = Field("AOS", description="Its registration code")
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
     bic: Bic = Field("NABZAZ2C", description="BIC of its operator, the central bank")
     system_address: str = Field("NABZAZ2CIPS", min_length=8, max_length=12, description="Its own address in messages")
     envelope: Envelope = Field(
@@ -179,6 +169,7 @@ class AzipsSettings(Section):
 
     url: Url = Field(description="Address of AZIPS in the closed network")
     participant: Participant = Field("AZIPS", description="Its registration code")
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
     bic: Bic = Field("NABZAZ2CRTS", description="Its address in messages")
     format: Literal["mt", "mx"] = Field("mt", description="MT103 and MT answers, or pacs.008 and pacs.002")
     opens: time = Field(time(9, 20), description="When it begins to take documents on a business day, Baku time")
@@ -233,6 +224,7 @@ class CustodySettings(Section):
     approvers: tuple[Participant, ...] = Field(
         (), description="Codes of the approvers, as their certificates name them"
     )
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
 
 
 class AsanPaySettings(Section):
@@ -240,6 +232,7 @@ class AsanPaySettings(Section):
 
     url: Url = Field(description="Address of Asan Pay")
     participant: Participant = Field("ASANPAY", description="Its registration code")
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -255,6 +248,7 @@ class PlatformSettings(Section):
     participant: Participant = Field("EHERRAC", description="Its registration code")
     callback_url: Url = Field(description="Where it takes our notices")
     tolerances: tuple[Tolerance, ...] = Field((), description=_TOLERANCES)
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -267,6 +261,7 @@ class BankSettings(Section):
     transport: Literal["soap", "rest"] = Field(description="How it takes our notices: `soap` or `rest`")
     callback_url: Url = Field(description="Where it takes them")
     tolerances: tuple[Tolerance, ...] = Field((), description=_TOLERANCES)
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
     request_timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for the answer to one request")
 
 
@@ -276,6 +271,7 @@ class MinistrySettings(Section):
     code: Participant = Field(description="Its registration code, also the signer of its receipts")
     name: str = Field(min_length=1, max_length=140, description="Its name")
     topic: Topic = Field(description="Kafka topic that carries protocols to it")
+    expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
 
 
 class KafkaSettings(Section):

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from gateway.config.model import Config, DispatcherSettings
+from gateway.config.signature import ExpectsSettings
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.money import Money
 
@@ -21,6 +22,7 @@ def settings_table() -> str:
         section = _section_of(field)
         if section is not None:
             lines += _rows(_prefix(name, field), section)
+    lines += _rows("[… expects] ", ExpectsSettings)
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +81,7 @@ def _default(field: FieldInfo) -> str:
     default: Any = field.default
     if default is PydanticUndefined:
         return "*required*"
-    if default is None or default == ():
+    if default is None or default == () or isinstance(default, BaseModel):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
@@ -95,4 +97,5 @@ def _literal(value: object) -> str:
 def settings_by_section() -> Mapping[str, tuple[str, ...]]:
     """Section name to its keys, for documents and charts that must not name a setting that is not there."""
     sections = {name: _section_of(field) for name, field in Config.model_fields.items()}
-    return {name: tuple(section.model_fields) for name, section in sections.items() if section is not None}
+    found = {name: tuple(section.model_fields) for name, section in sections.items() if section is not None}
+    return found | {"expects": tuple(ExpectsSettings.model_fields)}

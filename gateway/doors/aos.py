@@ -14,6 +14,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from certs.expectations import STRICT, Expected
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import BusinessHeader, Envelope
@@ -49,8 +50,10 @@ class AosDoor:
         identity: Callable[[], Identity],
         *,
         clock: Callable[[], datetime],
+        expected: Expected = STRICT,
     ) -> None:
         self._receiver, self._settings, self._identity, self._clock = receiver, settings, identity, clock
+        self._expected = expected
 
     def routes(self) -> list[web.RouteDef]:
         """To be added to an application behind `signed_http`."""
@@ -74,6 +77,7 @@ class AosDoor:
             at=self._clock(),
             participant_of=self._participant_of,
             wrapper=self._settings.envelope,
+            expected=self._expected,
         )
         message = opened.read()
         heard = None if opened.header.copy else hear(message, self._settings.own_address)

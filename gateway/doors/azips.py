@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from certs.expectations import STRICT, Expected
 from contracts import mt
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -53,8 +54,10 @@ class AzipsDoor:
         identity: Callable[[], Identity],
         *,
         clock: Callable[[], datetime],
+        expected: Expected = STRICT,
     ) -> None:
         self._receiver, self._settings, self._identity, self._clock = receiver, settings, identity, clock
+        self._expected = expected
 
     def routes(self) -> list[web.RouteDef]:
         """To be added to an application behind `signed_http`."""
@@ -95,7 +98,8 @@ class AzipsDoor:
             return _Opened(id=name, digest=sha256(data).hexdigest(), message=message)
         if request.content_type != CONTENT_TYPE:
             raise refuse(ErrorCode.CONTENT_TYPE, received=request.content_type, expected=f"{FIN_TYPE}, {CONTENT_TYPE}")
-        sealed = open_signed(data, self._identity().trust, at=self._clock(), participant_of=self._participant_of)
+        trust, at = self._identity().trust, self._clock()
+        sealed = open_signed(data, trust, at=at, participant_of=self._participant_of, expected=self._expected)
         return _Opened(id=sealed.header.message_id, digest=sealed.digest, message=sealed.read())
 
     def _participant_of(self, header: BusinessHeader) -> str:

@@ -5,9 +5,10 @@ Who a person is says the certificate the container is sealed with; whether that 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from certs.asice import MEDIA_TYPE, open_sealed
+from certs.expectations import STRICT, Expected
 from certs.trust import TrustStore
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -19,22 +20,23 @@ from gateway.domain.money import Money
 from gateway.domain.table import Event
 from gateway.ports import Answer, Exhibit, Message, Receiver, Target
 
-_AGE_MAX = timedelta(minutes=5)
 
-
-async def decide(receiver: Receiver, container: bytes, trust: TrustStore, *, now: datetime) -> Answer:
+async def decide(
+    receiver: Receiver, container: bytes, trust: TrustStore, *, now: datetime, expected: Expected = STRICT
+) -> Answer:
     """Take one decision in; the same container again is answered as at first.
 
     Raises:
         RefusedError: those of the container, SIGNATURE_AGE, NOT_FOUND, JSON_MALFORMED, SCHEMA_INVALID, the table's own.
     """
-    sealed = open_sealed(container, trust, at=now)
-    signed_at = sealed.verified.signed_at
-    if signed_at is None or abs(now - signed_at) > _AGE_MAX:
+    sealed = open_sealed(container, trust, at=now, expected=expected)
+    signer, signed_at = sealed.verified.signer, sealed.verified.signed_at
+    if signed_at is None:
         raise refuse(ErrorCode.SIGNATURE_AGE)
+    expected.of(signer.participant).check_age(signed_at, now)
     if set(sealed.files) != {FILE_NAME}:
         raise refuse(ErrorCode.NOT_FOUND, path=FILE_NAME)
-    statement, signer = read(sealed.files[FILE_NAME].content), sealed.verified.signer
+    statement = read(sealed.files[FILE_NAME].content)
     kept = Exhibit(
         direction="in",
         media_type=MEDIA_TYPE,

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from certs.asice import MEDIA_TYPE as SEALED_TYPE
 from certs.asice import open_sealed
+from certs.expectations import Expectations, Expected
 from certs.http_signature import (
     HttpRequestParts,
     HttpResponseParts,
@@ -22,9 +23,9 @@ from certs.http_signature import (
     verify_request,
     verify_response,
 )
-from certs.tolerance import Tolerance, Tolerated
+from certs.tolerance import Tolerance
 from certs.trust import Signer, TrustStore
-from certs.wss import WssExpectations, verify_envelope
+from certs.wss import verify_envelope
 from certs.xmldsig import verify_enveloped
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -38,7 +39,9 @@ from gateway.wire.iso_envelope import MESSAGES_PATH, open_signed
 # When it passed, its age and form were judged by the settings of that day; here only that it belongs to its time.
 AGE_MAX_S = 3_900
 CLOCK_SKEW_MAX_S = 600
-_TOLERATED = Tolerated(of_all=frozenset(Tolerance))
+_THEN = Expected(
+    house=Expectations(max_age_s=AGE_MAX_S, clock_skew_s=CLOCK_SKEW_MAX_S, tolerances=frozenset(Tolerance))
+)
 _ENVELOPE_LIMITS = XmlLimits(body_max_bytes=16 * 1_048_576)  # as the SOAP client takes them
 _SOAP_TYPES = frozenset(version.media_type for version in SoapVersion)
 
@@ -71,7 +74,7 @@ def signer_of(exhibited: Exhibited, trust: TrustStore, pinned: Mapping[str, tupl
 
 
 def _http(exhibited: Exhibited, trust: TrustStore, pinned: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:
-    policy = HttpSignaturePolicy(max_age_s=AGE_MAX_S, clock_skew_s=CLOCK_SKEW_MAX_S, pinned=pinned)
+    policy = HttpSignaturePolicy(expected=_THEN, pinned=pinned)
     message = octets.read_message(exhibited.content)
     if isinstance(message, HttpRequestParts):
         signer = verify_request(message, trust, at=exhibited.at, policy=policy).signer
@@ -96,9 +99,8 @@ def _check_iso(body: bytes, trust: TrustStore, at: datetime, participant: str) -
 
 
 def _soap(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:
-    expectations = WssExpectations(max_age_s=AGE_MAX_S, clock_skew_s=CLOCK_SKEW_MAX_S, tolerated=_TOLERATED)
     root = parse_xml(exhibited.content, limits=_ENVELOPE_LIMITS)
-    return verify_envelope(root, trust, at=exhibited.at, expectations=expectations).verified.signer
+    return verify_envelope(root, trust, at=exhibited.at, expected=_THEN).verified.signer
 
 
 def _receipt(exhibited: Exhibited, trust: TrustStore, _: Mapping[str, tuple[x509.Certificate, ...]]) -> Signer:

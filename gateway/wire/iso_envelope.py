@@ -16,6 +16,7 @@ from typing import Any
 
 from lxml import etree
 
+from certs.expectations import STRICT, Expected
 from certs.keystore import Credential
 from certs.trust import TrustStore, Verified
 from certs.xmldsig import sign_enveloped, verify_enveloped
@@ -74,9 +75,11 @@ def open_signed(
     at: datetime,
     participant_of: Callable[[BusinessHeader], str],
     wrapper: Envelope | None = Envelope.DATA_PDU,
+    expected: Expected = STRICT,
 ) -> Opened:
     """Steps (1) to (3); `participant_of` says whose signature a header must bear, or refuses.
 
+    A header that says when it was made is held to the age agreed with its signer, if one was.
     Any other than the rail's own `wrapper` is refused; None takes all, for what was taken once and is verified again.
 
     Raises:
@@ -91,7 +94,9 @@ def open_signed(
         at=at,
         signature_parent=envelope.signature_parent,
         expected_participant=participant_of(header),
+        expected=expected,
     )
+    expected.of(verified.signer.participant).check_document_age(header.created_at, at)
     return Opened(header=header, verified=verified, digest=_document_digest(root), root=root)
 
 

@@ -68,7 +68,7 @@ class SoapClient:
     ) -> None:
         self._identity, self._clock, self._version = identity, clock, version
         self._answer_max_bytes = answer_max_bytes
-        self._expectations = rules.envelopes
+        self._expected = rules.expected
         self._http = SignedClient(
             identity, timeout_s=timeout_s, clock=clock, answer_max_bytes=answer_max_bytes, ssl=ssl, rules=rules
         )
@@ -115,8 +115,8 @@ class SoapClient:
 
     def _verified(self, answer: SignedAnswer, expected_participant: str) -> tuple[Verified, etree._Element]:
         root = inspect(parse_xml(answer.body, limits=XmlLimits(body_max_bytes=self._answer_max_bytes))).root
-        expectations = replace(self._expectations, expected_participant=expected_participant)
-        signed = verify_envelope(root, self._identity().trust, at=self._clock(), expectations=expectations)
+        trust, expected = self._identity().trust, self._expected
+        signed = verify_envelope(root, trust, at=self._clock(), expected=expected, participant=expected_participant)
         return signed.verified, only_child(signed.body)
 
 

@@ -26,9 +26,10 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from lxml import etree
 
+from certs.expectations import Expected
 from certs.keystore import Credential
 from certs.trust import Verified
-from certs.wss import WssExpectations, sign_envelope, verify_envelope
+from certs.wss import sign_envelope, verify_envelope
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.soap.codec import read
@@ -61,7 +62,7 @@ class SoapLimits:
     """What is accepted of an envelope."""
 
     body_max_bytes: int = 262_144  # the largest request is about 10 kB signed
-    expectations: WssExpectations = TOLERANT
+    expected: Expected = TOLERANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ class SoapEndpoint(Generic[CallerT]):
             announced, call.version = call.version, envelope.version
             raise refuse(ErrorCode.CONTENT_TYPE, received=announced.media_type, expected=envelope.version.media_type)
         signed = verify_envelope(
-            envelope.root, self._identity().trust, at=self._clock(), expectations=self._limits.expectations
+            envelope.root, self._identity().trust, at=self._clock(), expected=self._limits.expected
         )
         call.verified = signed.verified
         return signed.body

@@ -13,9 +13,10 @@ from signxml.algorithms import CanonicalizationMethod
 from zeep.wsse.signature import BinarySignature, MemorySignature
 
 from certs.authority import Authority
+from certs.expectations import Expectations, Expected
 from certs.keystore import Credential
 from certs.signed_xml import canonical
-from certs.tolerance import Tolerance, Tolerated
+from certs.tolerance import Tolerance
 from certs.trust import TrustStore
 from certs.wss import (
     SECURITY,
@@ -25,7 +26,6 @@ from certs.wss import (
     WSSE,
     WSU,
     WSU_ID,
-    WssExpectations,
     sign_envelope,
     verify_envelope,
 )
@@ -182,8 +182,8 @@ def test_we_accept_an_envelope_signed_by_zeep_where_its_order_is_tolerated(
     with pytest.raises(RefusedError) as caught:
         verify_envelope(parse_xml(data), trust, at=NOW)
     assert caught.value.refusal.facts["cause"] == Cause.SECURITY_ORDER  # it puts its token behind the signature
-    tolerant = WssExpectations(tolerated=Tolerated(of={credential.participant: frozenset({Tolerance.WCF_ORDER})}))
-    result = verify_envelope(parse_xml(data), trust, at=NOW, expectations=tolerant)
+    tolerant = Expected(own={credential.participant: Expectations(tolerances=frozenset({Tolerance.WCF_ORDER}))})
+    result = verify_envelope(parse_xml(data), trust, at=NOW, expected=tolerant)
     assert result.verified.signer.participant == "999101"
     assert result.body.findtext(".//{urn:d}Amount") == "1500.50"
 
@@ -273,13 +273,13 @@ def test_inclusive_prefixes_as_wss4j_writes_them_are_read_where_tolerated(
     assert caught.value.refusal.code is ErrorCode.ALGORITHM_NOT_ALLOWED
     assert caught.value.refusal.facts["cause"] == Cause.INCLUSIVE_PREFIXES
     granted = frozenset({Tolerance.INCLUSIVE_NAMESPACES})
-    other = WssExpectations(tolerated=Tolerated(of={"somebody else": granted}))
+    other = Expected(own={"somebody else": Expectations(tolerances=granted)})
     with pytest.raises(RefusedError):
-        verify_envelope(root, trust, at=NOW, expectations=other)
-    tolerant = WssExpectations(tolerated=Tolerated(of={credential.participant: granted}))
-    assert verify_envelope(root, trust, at=NOW, expectations=tolerant).body.findtext(".//{urn:d}Amount") == "1500.50"
-    of_all = WssExpectations(tolerated=Tolerated(of_all=granted))
-    result = verify_envelope(root, trust, at=NOW, expectations=of_all)
+        verify_envelope(root, trust, at=NOW, expected=other)
+    tolerant = Expected(own={credential.participant: Expectations(tolerances=granted)})
+    assert verify_envelope(root, trust, at=NOW, expected=tolerant).body.findtext(".//{urn:d}Amount") == "1500.50"
+    of_all = Expected(house=Expectations(tolerances=granted))
+    result = verify_envelope(root, trust, at=NOW, expected=of_all)
     assert result.body.findtext(".//{urn:d}Amount") == "1500.50"
 
 

@@ -21,10 +21,11 @@ from zeep.wsse.signature import BinarySignature
 from zeep.wsse.utils import WSU, get_security_header
 
 from certs.authority import Authority
+from certs.expectations import Expectations, Expected
 from certs.keystore import Credential
-from certs.tolerance import Tolerance, Tolerated
+from certs.tolerance import Tolerance
 from certs.trust import TrustStore
-from certs.wss import WssExpectations, sign_envelope, verify_envelope
+from certs.wss import sign_envelope, verify_envelope
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.fields import make_iban
@@ -47,8 +48,8 @@ from gateway.wire.server import Running, serve_app
 from gateway.wire.soap_server import SoapLimits
 
 BANK, OTHER, PLATFORM = "999101", "999202", "EHERRAC"
-AS_ZEEP = Tolerated(of={BANK: frozenset({Tolerance.WCF_ORDER})})
-LIMITS = SoapLimits(body_max_bytes=60_000, expectations=WssExpectations(tolerated=AS_ZEEP))
+AS_ZEEP = Expected(own={BANK: Expectations(tolerances=frozenset({Tolerance.WCF_ORDER}))})
+LIMITS = SoapLimits(body_max_bytes=60_000, expected=AS_ZEEP)
 NOW = datetime.now(UTC)
 IBAN = make_iban("XZRN", "1234567890")
 ACCOUNT = Account(holder="Xəzər Nümunə Bankı", iban=IBAN, bic="XZRNAZ22", tax_id=None)

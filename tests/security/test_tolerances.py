@@ -12,11 +12,12 @@ from xml_changes import DS, SIGNATURE, deep_mutants
 
 from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, sha256_b64
 from certs.authority import Authority
+from certs.expectations import Expectations, Expected
 from certs.keystore import Credential
 from certs.signed_xml import Reference, canonical, write_signature
-from certs.tolerance import Tolerance, Tolerated
+from certs.tolerance import Tolerance
 from certs.trust import TrustStore
-from certs.wss import SECURITY, SOAP_11, TIMESTAMP, TOKEN, WSU_ID, WssExpectations, sign_envelope, verify_envelope
+from certs.wss import SECURITY, SOAP_11, TIMESTAMP, TOKEN, WSU_ID, sign_envelope, verify_envelope
 from contracts.errors.catalogue import describe
 from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
@@ -27,15 +28,15 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 MUTANTS = 5_000
 SEED = 20261123
 COMMENTS_TOO = XmlLimits(comments_allowed=True)  # verification does not rely on the parser for them
-EVERYTHING = WssExpectations(tolerated=Tolerated(of_all=frozenset(Tolerance)))
+EVERYTHING = Expected(house=Expectations(tolerances=frozenset(Tolerance)))
 SHA1 = {
     "digest": ("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1"),
     "signature": ("2001/04/xmldsig-more#ecdsa-sha256", "2000/09/xmldsig#rsa-sha1"),
 }
 
 
-def granted(participant: str, *tolerances: Tolerance) -> WssExpectations:
-    return WssExpectations(tolerated=Tolerated(of={participant: frozenset(tolerances)}))
+def granted(participant: str, *tolerances: Tolerance) -> Expected:
+    return Expected(own={participant: Expectations(tolerances=frozenset(tolerances))})
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +110,9 @@ def as_wcf(credential: Credential, offer: str = "A") -> bytes:
     return in_order(credential, TIMESTAMP, TOKEN, SIGNATURE, offer=offer)
 
 
-def refusal_of(data: bytes, trust: TrustStore, expectations: WssExpectations) -> Refusal:
+def refusal_of(data: bytes, trust: TrustStore, expected: Expected) -> Refusal:
     with pytest.raises(RefusedError) as caught:
-        verify_envelope(parse_xml(data), trust, at=NOW, expectations=expectations)
+        verify_envelope(parse_xml(data), trust, at=NOW, expected=expected)
     return caught.value.refusal
 
 
@@ -129,8 +130,8 @@ def test_what_is_not_tolerated_is_refused_and_the_tolerance_named(
 ) -> None:
     write, tolerance, step, cause = WRITTEN[name]
     others = granted("999101", *(set(Tolerance) - {tolerance}))
-    for expectations in (WssExpectations(), granted("999202", *Tolerance), others):
-        refusal = refusal_of(write(bank), trust, expectations)
+    for expected in (Expected(), granted("999202", *Tolerance), others):
+        refusal = refusal_of(write(bank), trust, expected)
         assert refusal.code is ErrorCode.SIGNATURE_MALFORMED
         assert (refusal.facts["step"], refusal.facts["cause"]) == (step, cause)
         assert refusal.facts["tolerance"] == name
@@ -140,7 +141,7 @@ def test_what_is_not_tolerated_is_refused_and_the_tolerance_named(
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_is_tolerated_of_a_counterparty_is_accepted(bank: Credential, trust: TrustStore, name: str) -> None:
     write, tolerance, _, _ = WRITTEN[name]
-    result = verify_envelope(parse_xml(write(bank)), trust, at=NOW, expectations=granted("999101", tolerance))
+    result = verify_envelope(parse_xml(write(bank)), trust, at=NOW, expected=granted("999101", tolerance))
     assert result.verified.signer.participant == "999101"
     assert result.body.findtext("{urn:o}Decide/{urn:o}Offer") == "A"
 
@@ -148,7 +149,7 @@ def test_what_is_tolerated_of_a_counterparty_is_accepted(bank: Credential, trust
 def test_with_its_algorithm_named_node_soap_canonicalises_only(bank: Credential, trust: TrustStore) -> None:
     """`signatureAlgorithm` given: plain ids still, but no enveloped transform over the Body."""
     data = as_node_soap(bank, transforms=(EXCLUSIVE_C14N,))
-    verify_envelope(parse_xml(data), trust, at=NOW, expectations=granted("999101", Tolerance.NODE_SOAP))
+    verify_envelope(parse_xml(data), trust, at=NOW, expected=granted("999101", Tolerance.NODE_SOAP))
 
 
 def test_wss4js_order_and_ours_need_no_tolerance(bank: Credential, trust: TrustStore) -> None:
@@ -217,7 +218,7 @@ def test_no_mutant_is_accepted_with_other_content_though_everything_is_tolerated
     for mutant in [*messages, *deep_mutants(SEED, MUTANTS, messages[0], messages[1:])]:
         try:
             root = parse_xml(mutant, limits=COMMENTS_TOO)
-            result = verify_envelope(root, trust, at=NOW, expectations=EVERYTHING)
+            result = verify_envelope(root, trust, at=NOW, expected=EVERYTHING)
         except RefusedError as refused:
             verdicts[refused.refusal.code] += 1
         else:

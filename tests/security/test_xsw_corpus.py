@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from certs.expectations import Expectations, Expected
 from certs.trust import Revocation, TrustPolicy, TrustStore
-from certs.wss import WssExpectations, verify_envelope
+from certs.wss import verify_envelope
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
 from contracts.xml import parse_xml
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/testdata/
 WRAPPED_COUNT = 363
 MOMENT = datetime(2026, 12, 1, tzinfo=UTC)  # within the certificate's validity
 THIRTY_YEARS_S = 30 * 365 * 86_400  # the Timestamp of the corpus is old and lives to 2049
-EXPECTATIONS = WssExpectations(max_age_s=THIRTY_YEARS_S)
+EXPECTED = Expected(house=Expectations(max_age_s=THIRTY_YEARS_S))
 REFUSALS = {ErrorCode.SIGNATURE_MALFORMED, ErrorCode.SIGNATURE_INCOMPLETE}
 
 
@@ -31,7 +32,7 @@ def trust() -> TrustStore:
 @pytest.mark.parametrize("version", ["soap11", "soap12"])
 def test_the_honest_original_is_accepted(trust: TrustStore, version: str) -> None:
     data = (FOLDER / f"{version}_signed/original.xml").read_bytes()
-    result = verify_envelope(parse_xml(data), trust, at=MOMENT, expectations=EXPECTATIONS)
+    result = verify_envelope(parse_xml(data), trust, at=MOMENT, expected=EXPECTED)
     assert result.verified.signer.subject == "CN=XSW test bank,O=Throwaway test"
     assert result.body.findtext(".//{*}MsgId") == "20250311114001500ABARSrequest1"
 
@@ -46,7 +47,7 @@ def test_every_wrapped_envelope_is_refused_for_its_structure(trust: TrustStore) 
 
 def verdict(file: Path, trust: TrustStore) -> ErrorCode | str:
     try:
-        verify_envelope(parse_xml(file.read_bytes()), trust, at=MOMENT, expectations=EXPECTATIONS)
+        verify_envelope(parse_xml(file.read_bytes()), trust, at=MOMENT, expected=EXPECTED)
     except RefusedError as refused:
         return refused.refusal.code
     return "accepted"

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from certs.expectations import Algorithm
 from gateway.config import Config, ConfigError, build_rulebook, file_faults, load_config
+from gateway.config.expected import expected_of
 from gateway.config.table import settings_by_section, settings_table
 from gateway.domain.clock import add_business_days
 from gateway.domain.money import Money
@@ -302,3 +304,78 @@ def test_every_setting_is_read_by_somebody() -> None:
         (section, key) for section, keys in settings_by_section().items() for key in keys if f".{key}" not in text
     ]
     assert [item for item in unread if item != ("rules", "regimes_file")] == []  # the loader reads it before the model
+
+
+# --- What is expected of whom ----------------------------------------------------------------------------------------
+
+EXPECTS = """
+[platform.expects]
+max_age_s = 60
+rsa_min_bits = 3072
+soap_parts = ["BinarySecurityToken", "{http://www.w3.org/2005/08/addressing}To"]
+issuers = ["AB12ab12AB12ab12AB12ab12AB12ab12AB12ab12AB12ab12AB12ab12AB12ab12"]
+
+[signature]
+"""
+
+
+def test_what_is_expected_of_a_counterparty_is_the_houses_with_its_own_on_top(tmp_path: Path) -> None:
+    """AOS-S2."""
+    path = _write(tmp_path, ("[asan_pay]", EXPECTS + "clock_skew_s = 5\n\n[asan_pay]"))
+    expected = expected_of(load_config(path, {"EHERRAC__AOS__EXPECTS__ALGORITHMS": '["rsa-sha256"]'}))
+    platform = expected.of("EHERRAC")
+    assert (platform.max_age_s, platform.clock_skew_s, platform.certificate.rsa_min_bits) == (60, 5, 3072)
+    assert "{http://www.w3.org/2005/08/addressing}To" in platform.soap_parts
+    assert platform.certificate.issuers == {"ab12" * 16}
+    assert expected.of("AOS").algorithms == {Algorithm.RSA_SHA256}
+    assert (expected.of("AOS").max_age_s, expected.of("NOBODY").clock_skew_s) == (300, 5)
+
+
+def test_tolerances_are_part_of_what_is_expected(demo: Config) -> None:
+    banks = {bank.code: frozenset(bank.tolerances) for bank in demo.banks}
+    expected = expected_of(demo)
+    assert {code: expected.of(code).tolerances for code in banks} == banks
+    assert expected.of("NOBODY").tolerances == frozenset()
+
+
+def test_faults_in_what_is_expected_are_told_together(tmp_path: Path) -> None:
+    """AOS-S2: a list can only leave out."""
+    expects = {
+        "EHERRAC__AOS__EXPECTS__ALGORITHMS": '["rsa-sha1"]',
+        "EHERRAC__PLATFORM__EXPECTS__RSA_MIN_BITS": "1024",
+        "EHERRAC__PLATFORM__EXPECTS__ISSUERS": '["abcd"]',
+        "EHERRAC__ASAN_PAY__EXPECTS__MAX_AGE_S": "0",
+        "EHERRAC__BANKS__0__EXPECTS__POLICIES": '["one.two"]',
+        "EHERRAC__BANKS__0__EXPECTS__SOAP_PARTS": '["Body of mine"]',
+        "EHERRAC__MINISTRIES__2__EXPECTS__NONSENSE": "1",
+        "EHERRAC__CUSTODY__EXPECTS__ALGORITHMS": "[]",
+    }
+    assert _paths(DEMO, expects) == [
+        "aos.expects.algorithms.0",
+        "custody.expects.algorithms",
+        "asan_pay.expects.max_age_s",
+        "platform.expects.rsa_min_bits",
+        "platform.expects.issuers.0",
+        "banks.0.expects.policies.0",
+        "banks.0.expects.soap_parts.0",
+        "ministries.2.expects.nonsense",
+    ]
+
+
+def test_nobody_is_allowed_what_the_house_forbids() -> None:
+    """AOS-S2; and an expectation that no signature could keep is told at start, not at the first message."""
+    expects = {
+        "EHERRAC__SIGNATURE__ALGORITHMS": '["rsa-sha256", "ecdsa-sha256"]',
+        "EHERRAC__SIGNATURE__RSA_MIN_BITS": "3072",
+        "EHERRAC__SIGNATURE__KEY_TYPES": '["rsa"]',
+        "EHERRAC__AOS__EXPECTS__ALGORITHMS": '["rsa-pss-sha512", "rsa-sha256"]',
+        "EHERRAC__PLATFORM__EXPECTS__RSA_MIN_BITS": "2048",
+        "EHERRAC__BANKS__0__EXPECTS__KEY_TYPES": '["p256"]',
+        "EHERRAC__BANKS__1__EXPECTS__ALGORITHMS": '["ecdsa-sha256"]',
+    }
+    assert _paths(DEMO, expects) == [
+        "aos.expects.algorithms",
+        "platform.expects.rsa_min_bits",
+        "banks.0.expects.key_types",
+        "banks.1.expects.algorithms",
+    ]

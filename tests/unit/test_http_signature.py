@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from certs.authority import Authority
+from certs.expectations import Algorithm, Expectations, Expected
 from certs.http_signature import (
     HttpRequestParts,
     HttpResponseParts,
@@ -300,7 +301,8 @@ def test_rsa_pss_is_verified(world: World) -> None:
     request = with_field(usual, "signature-input", lambda _: f"eherrac={pss_input.signature_params}")
     request = with_field(request, "signature", lambda _: f"eherrac={octets_text(signature)}")
     assert verify_request(request, world.trust, at=NOW).signer.participant == "GATEWAY"
-    only_ecdsa = HttpSignaturePolicy(algorithms=frozenset({"ecdsa-p256-sha256"}))
+    expectations = Expectations(algorithms=frozenset({Algorithm.ECDSA_SHA256}))
+    only_ecdsa = HttpSignaturePolicy(expected=Expected(own={"GATEWAY": expectations}))
     code = code_of(lambda: verify_request(request, world.trust, at=NOW, policy=only_ecdsa))
     assert code is ErrorCode.ALGORITHM_NOT_ALLOWED
 

@@ -20,6 +20,7 @@ from contracts.iso20022 import envelope
 from contracts.iso20022.samples import MOMENT, TRANSFER
 from contracts.xml import parse_xml
 from gateway.cli.main import app
+from gateway.cli.world import packaged
 from gateway.wire.octets import read_message, request_octets, response_octets
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -58,7 +59,8 @@ def folder(tmp_path: Path, authority: Authority, bank: Credential) -> Path:
 
 
 def run(folder: Path, *words: str, at: datetime = NOW, crl: bool = True) -> int:
-    believed = ["--trust", str(folder / "ca.pem"), "--at", at.isoformat(), "--language", "en"]
+    believed = ["--trust", str(folder / "ca.pem"), "--at", at.isoformat()]
+    believed += [] if "--language" in words else ["--language", "en"]
     believed += ["--crl", str(folder / "crl.pem")] if crl else []
     files = [str(folder / word) if "." in word else word for word in words]
     try:
@@ -163,3 +165,54 @@ def test_what_the_operator_tolerates_is_tolerated_only_if_asked(
     assert "tolerance: wcf_order" in capsys.readouterr().out
     assert run(folder, "soap", "turned.xml", "--tolerate", spelling) == 0
     assert run(folder, "soap", "turned.xml", "--tolerate", "node_soap") == 3
+
+
+# --- With what a gateway expects of a counterparty -------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(folder: Path) -> Path:
+    """A gateway's configuration that expects more of this bank than of others."""
+    text = packaged("demo.toml").replace('code = "999101"', 'code = "999101"\nexpects = { rsa_min_bits = 4096 EXPECTS}')
+    (folder / "gateway.toml").write_text(text.replace(" EXPECTS", ', algorithms = ["rsa-sha256"], key_types = ["rsa"]'))
+    (folder / "lax.toml").write_text(text.replace(" EXPECTS", ""))
+    return folder
+
+
+def test_a_file_is_judged_by_what_is_expected_of_its_sender(
+    configured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AOS-S2."""
+    assert run(configured, "soap", "good.xml", "--config", "gateway.toml", "--as", "999101") == 3
+    said = capsys.readouterr().out
+    assert "CERTIFICATE_USAGE, at step 7 certificate" in said
+    assert "key type, expected rsa, found p256" in said
+    assert "tell the gateway's operator" in said
+    assert run(configured, "soap", "good.xml", "--config", "lax.toml", "--as", "999101") == 0
+
+
+def test_another_than_the_named_counterparty_is_told(configured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """AOS-S1."""
+    assert run(configured, "soap", "good.xml", "--config", "lax.toml", "--as", "999202") == 3
+    assert "PARTICIPANT_MISMATCH" in capsys.readouterr().out
+
+
+def test_without_trust_the_configurations_key_folder_is_believed(
+    configured: Path, authority: Authority, bank: Credential
+) -> None:
+    keys = configured / "keys"
+    keys.mkdir()
+    (keys / "anchors.pem").write_bytes(authority.anchors_pem)
+    (keys / "intermediates.pem").write_bytes(authority.intermediates_pem)
+    (keys / "crl.pem").write_bytes(authority.crl(NOW))
+    words = ["soap", str(configured / "good.xml"), "--config", str(configured / "lax.toml"), "--at", NOW.isoformat()]
+    app(["verify", *words], result_action="return_value")
+    (keys / "anchors.pem").write_bytes(Authority.create(NOW).anchors_pem)
+    with pytest.raises(SystemExit, match="3"):
+        app(["verify", *words], result_action="return_value")
+
+
+def test_it_is_told_in_russian_too(configured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("soap", "good.xml", "--config", "gateway.toml", "--as", "999101", "--language", "ru")
+    assert run(configured, *words) == 3
+    assert "ожидается: rsa, получено: p256" in capsys.readouterr().out
