@@ -276,3 +276,9 @@ def _cancel(collection: Collection, event: Cancelled, context: Context) -> Chang
         )
         effects.append(Send(Channel.ASAN_PAY, "ASANPAY", taken_back))
     return Change(collection, tuple(effects))
+
+
+@TABLE.on(_S.INVOICE_REFUSED, event=Cancelled, to=_S.CANCELLED)
+def _cancel_what_never_was(collection: Collection, event: Cancelled, context: Context) -> Change[Collection]:
+    """An invoice that Asan Pay would not make keeps no auction from closing."""
+    return Change(collection, (_notice(collection, context, _S.CANCELLED, event.reason),))

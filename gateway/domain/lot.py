@@ -10,6 +10,7 @@ from contracts.errors import ErrorCode, Refusal
 from gateway.domain import bidding
 from gateway.domain.bidding import Standing, Terms
 from gateway.domain.clock import add_business_days, add_calendar_days, local_date
+from gateway.domain.collection import collection_id
 from gateway.domain.dispatches import AuctionResult, Channel, Notice, NoticeKind, PaymentKind, ProtocolContent
 from gateway.domain.events import offer as offers
 from gateway.domain.events import payment as payments
@@ -29,7 +30,7 @@ from gateway.domain.events.lot import (
     ProtocolIssued,
     WinnerDefaulted,
 )
-from gateway.domain.money import Money
+from gateway.domain.money import ZERO, Money
 from gateway.domain.offer import offer_id
 from gateway.domain.protocol import protocol_id
 from gateway.domain.rulebook import RegimeRule
@@ -150,16 +151,27 @@ def _sell(lot: Lot, event: AuctionSold, context: Context) -> Change[Lot] | Refus
     if winner is None or not winner.admitted:
         return Refusal(code=ErrorCode.WINNER_NOT_ADMITTED, facts={"bidder": event.winner})
     rule = _rule(lot, context)
-    due = add_calendar_days(context.now, rule.winner_pays_days)
-    owed = bidding.final_amount(winner, event.price, rule)
+    lot = replace(lot, winner=event.winner, price=event.price)
     return Change(
-        replace(lot, winner=event.winner, price=event.price),
+        lot,
         (
-            bidding.collect(winner.bidder, Purpose.FINAL_AMOUNT, owed, _terms(lot, rule, due)),
-            Timer("default", due, WinnerDefaulted()),
+            *_final_payment(lot, winner, rule, context),
             *bidding.return_deposits(lot.bidders, lot.lot_id, keep=event.winner, reason="auction closed"),
         ),
     )
+
+
+def _final_payment(lot: Lot, winner: Standing, rule: RegimeRule, context: Context) -> tuple[Effect, ...]:
+    """What is owed is collected in time; where the deposit covers it nothing is, and the deposit is the payment."""
+    owed = bidding.final_amount(winner, lot.price or ZERO, rule)
+    if owed == ZERO:
+        deposit = collection_id(lot.lot_id, Purpose.DEPOSIT, winner.bidder.id)
+        facts = {"lot": context.id, "collection": deposit, "deposit": str(winner.deposit), "price": str(lot.price)}
+        paid = FinalAmountPaid(operation_number=deposit, paid_on=local_date(context.now))
+        return Alarm("DEPOSIT_COVERS_PRICE", facts), Tell("lot", context.id, paid)
+    due = add_calendar_days(context.now, rule.winner_pays_days)
+    collected = bidding.collect(winner.bidder, Purpose.FINAL_AMOUNT, owed, _terms(lot, rule, due))
+    return collected, Timer("default", due, WinnerDefaulted())
 
 
 @TABLE.on(_S.AWAITING_FINAL_AMOUNT, event=CollectionPaid)

@@ -271,10 +271,10 @@ def _consent(payment: Payment, event: Consented, context: Context) -> Change[Pay
     return Change(payment, (_answer_timer(payment, context), *notices(payment, context, _S.CONSENTED)))
 
 
-@TABLE.on(_S.AUTHORISED, _S.SETTLED, event=Consented)
+@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.REFUSED, event=Consented)
 @TABLE.on(_S.CONSENTED, event=Consented)
 def _consent_overtaken(payment: Payment, event: Consented, _: Context) -> Change[Payment]:
-    """The consent came after what follows from it: its MSID is kept, nothing else changes."""
+    """The consent came after what follows from it, a refusal too: its MSID is kept, nothing else changes."""
     return Change(replace(payment, msid=payment.msid or event.msid))
 
 
@@ -356,8 +356,7 @@ def _rejected_again(payment: Payment, _: Rejected, __: Context) -> Change[Paymen
 
 @TABLE.on(_S.SETTLED, event=Rejected)
 @TABLE.on(_S.REFUSED, event=Settled)
-@TABLE.on(_S.REFUSED, event=Consented)
-def _regression(payment: Payment, event: Settled | Rejected | Consented, context: Context) -> Change[Payment]:
+def _regression(payment: Payment, event: Settled | Rejected, context: Context) -> Change[Payment]:
     """A final outcome contradicted: the state stays, a person is told. Never a silent edit."""
     facts = {"payment": context.id, "state": payment.state.value, "told": type(event).__name__}
     return Change(payment, (Alarm(ErrorCode.STATUS_REGRESSION, facts),))

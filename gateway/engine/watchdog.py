@@ -50,7 +50,7 @@ def take_census(reader: Reader, tables: Mapping[str, StateTable[Any]], now: date
             *(
                 Alarm("DELIVERY_LATE", {"channel": row.channel, "count": str(row.count)})
                 for row in outbox
-                if row.state == "due" and row.oldest_due_at + late < now
+                if row.state == "due" and row.oldest_due_at is not None and row.oldest_due_at + late < now
             ),
         ),
     )

@@ -209,9 +209,9 @@ class NounCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxCount:
-    """How many unconcluded rows a channel has in a state, and since when the oldest is due."""
+    """How many unconcluded rows a channel has in a state; since when the oldest of those is due whose turn it is."""
 
     channel: str
     state: str
     count: int
-    oldest_due_at: datetime
+    oldest_due_at: datetime | None

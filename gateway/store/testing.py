@@ -14,12 +14,12 @@ from gateway.store.schema import ensure_sqlite
 def blank_store_url(folder: Path, name: str = "store.db") -> str:
     """Lay a file with today's schema into `folder`; the URL for `open_store`."""
     path = folder.absolute() / name
-    path.write_bytes(_blank())
+    path.write_bytes(blank_image())
     return f"sqlite:///{path}"
 
 
 @cache
-def _blank() -> bytes:
+def blank_image() -> bytes:
     """The content of a migrated file, made once per process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "blank.db"

@@ -167,6 +167,32 @@ def test_a_winner_who_does_not_pay_in_time_forfeits_the_deposit(bidding) -> None
     assert bidding.bodies(SealOrder) == []
 
 
+@pytest.mark.parametrize("price", [99_999, 100_000], ids=["less than the deposit", "the deposit"])
+def test_where_the_deposit_covers_the_price_nothing_is_invoiced_and_a_person_is_told(bidding, price) -> None:
+    """EHR-13: found by simulation, an invoice over 0.00 is one that nobody can make."""
+    bidding.tell("lot", "L1", sold(bidding, price=price))
+    assert ("collection", "L1.final-amount.B1") not in bidding.nouns
+    assert bidding.state("collection", "L1.deposit.B1") == "applied"
+    assert bidding.state("lot", "L1") == "drawing_up"
+    assert "DEPOSIT_COVERS_PRICE" in {alarm.code for alarm in bidding.alarms}
+
+
+def test_an_invoice_that_asan_pay_would_not_make_keeps_no_auction_from_closing(house, build) -> None:
+    """Found by simulation: the closing, and the winner's default, were refused with STATE_CONFLICT."""
+    house.tell("lot", "L1", build.announced())
+    for id in ("B1", "B2"):
+        house.tell("lot", "L1", lots.BidderRegistered(bidder=build.bidder(id)))
+    pay(house, "L1.deposit.B1")
+    pay(house, "L1.participation-fee.B1")
+    house.tell("collection", "L1.deposit.B2", collections.InvoiceRefused(code="NO", reason="never"))
+    house.tell("lot", "L1", sold(house))
+    assert house.state("collection", "L1.deposit.B2") == "cancelled"
+    house.tell("collection", "L1.final-amount.B1", collections.InvoiceRefused(code="NO", reason="never"))
+    house.fire("lot", "L1", "default")
+    assert house.state("lot", "L1") == "defaulted"
+    assert house.bodies(InvoiceCancellation) == []  # of B2's deposit; its fee was not invoiced yet
+
+
 def unsold(house):
     return lots.AuctionUnsold(held_at=house.now, reason="heç kim")
 

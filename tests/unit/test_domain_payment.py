@@ -151,6 +151,16 @@ def test_a_second_credit_for_the_same_payment_is_refused(awaiting) -> None:
     assert [answer.authorised for answer in awaiting.bodies(CreditAnswer)] == [True, False]
 
 
+def test_a_consent_that_comes_after_its_refusal_is_old_news_and_no_alarm(awaiting) -> None:
+    """AOS-P7; found by simulation: AÖS's messages may change places on their way."""
+    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, payments.Rejected(code="AM04", reason="x"))
+    before = list(awaiting.alarms)
+    awaiting.tell("payment", ID, payments.Consented(msid="MS1"))
+    assert (awaiting.state("payment", ID), awaiting.nouns["payment", ID].msid) == ("refused", "MS1")
+    assert awaiting.alarms == before
+
+
 EVENTS = st.lists(
     st.sampled_from(["sent", "unknown", "consented", "settled", "rejected", "credit", "credit_settled", "timer"]),
     max_size=14,

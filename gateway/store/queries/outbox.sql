@@ -109,7 +109,8 @@ ORDER BY seq LIMIT :limit;
 SELECT * FROM outbox WHERE noun = :noun AND noun_id = :noun_id AND concluded_at IS NULL ORDER BY seq;
 
 -- name: count_outbox
-SELECT channel, state, count(*) AS count, min(due_at) AS oldest_due_at
+-- What is behind another of its order key is not late by itself.
+SELECT channel, state, count(*) AS count, min(CASE WHEN visible_at IS NOT NULL THEN due_at END) AS oldest_due_at
 FROM outbox WHERE concluded_at IS NULL
 GROUP BY channel, state ORDER BY channel, state;
 
