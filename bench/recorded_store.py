@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.recording import Recorder, Statement
 from gateway.store import sqlite
+from gateway.store.session import named_queries
 
 
 def install(recorder: Recorder) -> None:
@@ -13,17 +15,24 @@ def install(recorder: Recorder) -> None:
     open_statements: list[Statement] = []
     recording = recorder.recording
     select, change, run_group = sqlite.SqliteSession.select, sqlite.SqliteSession.change, sqlite._Writes.run
+    change_each, texts = sqlite.SqliteSession.change_each, named_queries("sqlite")
 
     def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
         columns, rows = select(session, query, values)
         if _is_writing(session):
-            open_statements.append(Statement(session._queries[query], dict(values), len(rows)))
+            open_statements.append(Statement(texts[query], dict(values), len(rows)))
         return columns, rows
 
     def changed(session: Any, query: str, values: dict[str, Any]) -> int:
         count = change(session, query, values)
         if _is_writing(session):
-            open_statements.append(Statement(session._queries[query], dict(values), count))
+            open_statements.append(Statement(texts[query], dict(values), count))
+        return count
+
+    def changed_each(session: Any, query: str, rows: Sequence[dict[str, Any]]) -> int:
+        count = change_each(session, query, rows)
+        if _is_writing(session):
+            open_statements.extend(Statement(texts[query], dict(values), 1) for values in rows)
         return count
 
     def grouped(writer: Any, group: list[Any]) -> None:
@@ -34,6 +43,7 @@ def install(recorder: Recorder) -> None:
 
     sqlite.SqliteSession.select = selected  # type: ignore[method-assign, assignment]
     sqlite.SqliteSession.change = changed  # type: ignore[method-assign, assignment]
+    sqlite.SqliteSession.change_each = changed_each  # type: ignore[method-assign, assignment]
     sqlite._Writes.run = grouped  # type: ignore[method-assign, assignment]
 
 

@@ -41,7 +41,7 @@ def _write(tx: Transaction, first: int) -> None:
         tx.save_noun(_noun(id, head), expected_version=0)
         for direction in ("in", "out"):
             content = f"{id}{direction}".encode() + bytes(3000)
-            tx.add_evidence(_link(id, direction, content), content)
+            tx.add_evidence((_link(id, direction, content), content))
 
 
 def _entry(id: str, version: int, head: bytes) -> JournalEntry:

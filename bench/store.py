@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -43,8 +43,7 @@ def step(number: int) -> Callable[[Transaction], None]:
             raise AssertionError("every step is new")
         tx.add_inbox(_inbox(id))
         tx.save_noun(_noun(id), expected_version=0)
-        for version in (1, 2):
-            tx.append_journal(_line(id, version))
+        tx.append_journal(_line(id, 1), _line(id, 2))
         tx.enqueue(_delivery(id))
         tx.set_timer(_timer(id))
 
@@ -133,13 +132,17 @@ class _Recording(SqliteSession):
         super().__init__(connection)
         self.statements: list[tuple[str, dict[str, Any]]] = []
 
-    def select(self, query: str, values: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        self.statements.append((named_queries("sqlite")[query], values))
+    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        self.statements.append((named_queries("sqlite")[query], dict(values)))
         return super().select(query, values)
 
-    def change(self, query: str, values: dict[str, Any]) -> int:
-        self.statements.append((named_queries("sqlite")[query], values))
+    def change(self, query: str, values: Mapping[str, Any]) -> int:
+        self.statements.append((named_queries("sqlite")[query], dict(values)))
         return super().change(query, values)
+
+    def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        self.statements += [(named_queries("sqlite")[query], dict(values)) for values in rows]
+        return super().change_each(query, rows)
 
 
 @contextmanager
@@ -201,7 +204,7 @@ async def steps_a_second(url: str, callers: int, count: int) -> float:
 async def deliveries_a_second(url: str, count: int) -> None:
     """Claim sixteen at a time and conclude each in a transaction of its own, as the dispatcher does."""
     store = await open_store(url)
-    await store.transact(lambda tx: [tx.enqueue(_delivery(f"{number:09d}")) for number in range(count)])
+    await store.transact(lambda tx: tx.enqueue(*(_delivery(f"{number:09d}") for number in range(count))))
     began, cpu_began = time.perf_counter(), time.process_time()
     while rows := await store.transact(lambda tx: tx.claim(now=NOW, worker="w", lease_s=60, limits={"banks": 16})):
         await asyncio.gather(*(_conclude(store, row) for row in rows))

@@ -128,5 +128,4 @@ def _link(reader: Reader, done: _Answered, kept: Exhibit) -> EvidenceLink:
 
 
 def _keep(tx: Transaction, links: list[tuple[EvidenceLink, bytes]]) -> None:
-    for link, content in links:
-        tx.add_evidence(link, content)
+    tx.add_evidence(*links)

@@ -67,9 +67,14 @@ class Held:
     table: StateTable[Any]
     id: str
     data: Any | None
-    stored_version: int
+    stored: NounRow | None  # as it was read
     version: int
     head: bytes
+
+    @property
+    def stored_version(self) -> int:
+        """0 for a noun that begins in this step."""
+        return 0 if self.stored is None else self.stored.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,10 @@ class Step:
         self._tx, self._tables, self._rules, self._now, self._cause = tx, tables, rules, now, cause
         self._held: dict[tuple[str, str], Held] = {}
         self._queue: deque[tuple[Held, Event]] = deque()
+        self._lines: list[JournalEntry] = []
+        self._kept: list[tuple[EvidenceLink, bytes]] = []
         self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
+        self._timers: dict[tuple[str, str, str], OutboxItem] = {}  # by noun, id and name
         self.alarms: list[Alarm] = []
         self.adds_to_outbox = False
 
@@ -114,9 +122,9 @@ class Step:
             table = self._tables[noun]
             row = self._tx.noun(noun, id)
             if row is None:
-                held = Held(table, id, None, 0, 0, GENESIS)
+                held = Held(table, id, None, None, 0, GENESIS)
             else:
-                held = Held(table, id, codec.decode(table.data, row.data), row.version, row.version, row.head_hash)
+                held = Held(table, id, codec.decode(table.data, row.data), row, row.version, row.head_hash)
             self._held[noun, id] = held
         return held
 
@@ -145,8 +153,7 @@ class Step:
 
     def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
         """Keep the exact bytes that passed."""
-        for exhibit in exhibits:
-            self._tx.add_evidence(self._evidence(held, exhibit), exhibit.content)
+        self._kept += [(self._evidence(held, exhibit), exhibit.content) for exhibit in exhibits]
 
     def keep_document(self, document: Document) -> None:
         """Keep a file an adapter made."""
@@ -161,20 +168,26 @@ class Step:
         )
 
     def finish(self) -> None:
-        """Write every noun that changed and put what is to be sent into the outbox."""
+        """Write what was decided: nouns that changed, journal lines, evidence, timers and what is to be sent."""
         for held in self._held.values():
             if held.version != held.stored_version:
-                self._tx.save_noun(self._row(held), expected_version=held.stored_version)
+                self._tx.save_noun(self._row(held), expected_version=held.stored_version, before=held.stored)
+        self._tx.append_journal(*self._lines)
+        self._tx.add_evidence(*self._kept)
+        self._tx.set_timer(*self._timers.values())
         self._enqueue()
 
     def _enqueue(self) -> None:
         """Feeds are numbered last and in one order for everybody: a number is a lock on its feed until the commit."""
+        items, feed = [], []
         for recipient, item, send in sorted(self._sends, key=itemgetter(0)):
-            sequence = self._tx.next_sequence(recipient) if send.channel in _WITH_FEED else None
-            if sequence is not None:
-                self._tx.add_feed(self._feed_line(item, send, sequence))
-            self._tx.enqueue(replace(item, sequence=sequence))
-        self._sends.clear()
+            if send.channel in _WITH_FEED:
+                sequence = self._tx.next_sequence(recipient)
+                feed.append(self._feed_line(item, send, sequence))
+                item = replace(item, sequence=sequence)  # noqa: PLW2901
+            items.append(item)
+        self._tx.add_feed(*feed)
+        self._tx.enqueue(*items)
 
     def _apply(self, held: Held, event: Event) -> None:
         context = Context(now=self._now, rules=self._rules, id=held.id)
@@ -209,7 +222,7 @@ class Step:
                 hash=b"",
             )
         )
-        self._tx.append_journal(entry)
+        self._lines.append(entry)
         held.head = entry.hash
 
     def _effect(self, held: Held, index: int, effect: Effect) -> None:
@@ -221,9 +234,11 @@ class Step:
                 self._sends.append((effect.recipient, self._outbox(held, index, effect), effect))
             case Timer():
                 self.adds_to_outbox = True
-                self._tx.set_timer(self._timer(held, effect))
+                self._timers[held.table.name, held.id, effect.name] = self._timer(held, effect)
             case CancelTimer(name=name):
-                self._tx.cancel_timer(held.table.name, held.id, name, now=self._now)
+                self._timers.pop((held.table.name, held.id, name), None)
+                if held.stored is not None:  # else there are none yet
+                    self._tx.cancel_timer(held.table.name, held.id, name, now=self._now)
             case Alias(scheme=scheme, value=value):
                 self._alias(held, scheme, value)
             case Alarm():

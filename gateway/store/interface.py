@@ -124,8 +124,8 @@ class Transaction(Reader, Protocol):
         Said first, it keeps two works that walk the nouns of one lot in opposite orders from waiting for each other.
         """
 
-    def save_noun(self, row: NounRow, *, expected_version: int) -> None:
-        """Insert (`expected_version` 0) or replace.
+    def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
+        """Insert (`expected_version` 0) or replace; what stays as it was in `before` is not written again.
 
         Raises:
             VersionConflictError: the stored version is another.
@@ -137,20 +137,21 @@ class Transaction(Reader, Protocol):
     def add_inbox(self, row: InboxRow) -> None:
         """Remember an accepted message; on a race the work is run again and finds the first one."""
 
-    def append_journal(self, entry: JournalEntry) -> int:
-        """Append one line and return its `seq`.
+    def append_journal(self, *entries: JournalEntry) -> None:
+        """Append lines in their order.
 
         Raises:
-            VersionConflictError: the chain already has a line of that version.
+            VersionConflictError: a chain already has a line of that version.
         """
 
-    def enqueue(self, item: OutboxItem) -> int:
-        """Add an outbox row and return its `seq`."""
+    def enqueue(self, *items: OutboxItem) -> None:
+        """Add outbox rows in their order."""
 
-    def set_timer(self, item: OutboxItem) -> int:
-        """Add a timer in place of any unconcluded one of the same noun and name.
+    def set_timer(self, *items: OutboxItem) -> None:
+        """Add timers, each in place of any unconcluded one of the same noun and name.
 
-        A timer that fires and sets itself again must be concluded first.
+        The row stays and whoever had it leased has lost it. A timer that fires and sets itself again must be concluded
+        first.
         """
 
     def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
@@ -189,7 +190,7 @@ class Transaction(Reader, Protocol):
     def next_sequence(self, recipient: str) -> int:
         """Take the recipient's next feed number; gap-free because it is given back if the work fails."""
 
-    def add_feed(self, row: FeedRow) -> None: ...
+    def add_feed(self, *rows: FeedRow) -> None: ...
     def add_stamp(self, row: StampRow) -> bool:
         """Keep a time-stamp; False, and nothing done, where another replica stamped those lines first."""
 
@@ -200,7 +201,7 @@ class Transaction(Reader, Protocol):
             DuplicateError: the id already names other content.
         """
 
-    def add_evidence(self, link: EvidenceLink, content: bytes) -> None:
+    def add_evidence(self, *pieces: tuple[EvidenceLink, bytes]) -> None:
         """Keep exact bytes once, and the fact that this noun has them."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar, get_type_hints
 
 R = TypeVar("R")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLANS: dict[type[Any], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+_Writer = tuple[tuple[str, ...], tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
+_WRITERS: dict[type[Any], _Writer] = {}
 _READERS: dict[tuple[type[Any], tuple[str, ...]], Callable[[Sequence[Any]], Any]] = {}
 
 
@@ -31,12 +33,21 @@ def from_micros(micros: int) -> datetime:
 
 def to_values(row: Any) -> dict[str, Any]:
     """The named parameters of a row's statement."""
-    plain, instants = _plan(type(row))
-    values = {name: getattr(row, name) for name in plain}
+    names, instants, read = _WRITERS.get(type(row)) or _writer(type(row))
+    values = dict(zip(names, read(row), strict=True))
     for name in instants:
-        moment = getattr(row, name)
-        values[name] = None if moment is None else to_micros(moment)
+        moment = values[name]
+        if moment is not None:
+            values[name] = to_micros(moment)
     return values
+
+
+def _writer(cls: type[Any]) -> _Writer:
+    """All field names, those of the instants, and what reads all fields at once."""
+    plain, instants = _plan(cls)
+    names = plain + instants
+    _WRITERS[cls] = names, instants, attrgetter(*names)
+    return _WRITERS[cls]
 
 
 def reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
@@ -49,15 +60,15 @@ def reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], 
 
 def _make_reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
     plain, instants = _plan(cls)
-    place = {column: index for index, column in enumerate(columns)}
-    plain_at = tuple((name, place[name]) for name in plain)
-    instants_at = tuple((name, place[name]) for name in instants)
+    names = plain + instants
+    pick = itemgetter(*(columns.index(name) for name in names))
 
     def read(values: Sequence[Any]) -> R:
-        row = {name: values[index] for name, index in plain_at}
-        for name, index in instants_at:
-            micros = values[index]
-            row[name] = None if micros is None else _EPOCH + timedelta(microseconds=micros)
+        row = dict(zip(names, pick(values), strict=True))
+        for name in instants:
+            micros = row[name]
+            if micros is not None:
+                row[name] = _EPOCH + timedelta(microseconds=micros)
         return cls(**row)
 
     return read
@@ -65,13 +76,6 @@ def _make_reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[A
 
 def _plan(cls: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the plain fields, names of the instants."""
-    known = _PLANS.get(cls)
-    if known is None:
-        known = _PLANS[cls] = _make_plan(cls)
-    return known
-
-
-def _make_plan(cls: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     hints = get_type_hints(cls)
     names = [field.name for field in fields(cls)]
     instants = tuple(name for name in names if hints[name] in (datetime, datetime | None))

@@ -9,7 +9,7 @@ with the same message id, that it was done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -44,16 +44,30 @@ class PostgresSession(Session):
         super().__init__("postgresql")
         self._connection = connection
 
-    def select(self, query: str, values: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        statement = self._statements[query]
         try:
-            cursor = self._connection.execute(self._queries[query], values)
+            cursor = self._connection.execute(statement.sql, statement.arrange(values))
             return tuple([column.name for column in cursor.description or ()]), cursor.fetchall()
         except psycopg.Error as error:
             raise translated(error) from error
 
-    def change(self, query: str, values: dict[str, Any]) -> int:
+    def change(self, query: str, values: Mapping[str, Any]) -> int:
+        statement = self._statements[query]
         try:
-            return self._connection.execute(self._queries[query], values).rowcount
+            return self._connection.execute(statement.sql, statement.arrange(values)).rowcount
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """All rows go to the server in one trip (libpq's pipeline)."""
+        if len(rows) == 1:
+            return self.change(query, rows[0])
+        statement = self._statements[query]
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(statement.sql, [statement.arrange(row) for row in rows])
+                return cursor.rowcount
         except psycopg.Error as error:
             raise translated(error) from error
 

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -35,9 +35,10 @@ class SqliteSession(Session):
         self._connection = connection
         self._columns: dict[str, tuple[str, ...]] = {}  # by query; they stay while the connection does
 
-    def select(self, query: str, values: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        statement = self._statements[query]
         try:
-            cursor = self._connection.execute(self._queries[query], values)
+            cursor = self._connection.execute(statement.sql, statement.arrange(values))
             columns = self._columns.get(query)
             if columns is None:
                 columns = self._columns[query] = tuple([column[0] for column in cursor.description])
@@ -45,9 +46,17 @@ class SqliteSession(Session):
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def change(self, query: str, values: dict[str, Any]) -> int:
+    def change(self, query: str, values: Mapping[str, Any]) -> int:
+        statement = self._statements[query]
         try:
-            return self._connection.execute(self._queries[query], values).rowcount
+            return self._connection.execute(statement.sql, statement.arrange(values)).rowcount
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        statement = self._statements[query]
+        try:
+            return self._connection.executemany(statement.sql, map(statement.arrange, rows)).rowcount
         except sqlite3.Error as error:
             raise translated(error) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,12 +36,9 @@ class SqlTransaction(SqlReader):
         if self._session.has("lock_lot_of"):
             self._session.select("lock_lot_of", {"noun": noun, "id": id})
 
-    def save_noun(self, row: NounRow, *, expected_version: int) -> None:
-        if expected_version == 0:
-            saved = self._session.change("insert_noun", to_values(row))
-        else:
-            saved = self._session.change("update_noun", to_values(row) | {"expected_version": expected_version})
-        if not saved:
+    def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
+        query = _updating(row, before) if expected_version else "insert_noun"
+        if not self._session.change(query, to_values(row) | {"expected_version": expected_version}):
             raise VersionConflictError(f"{row.noun} {row.id} is not at version {expected_version}")
 
     def add_alias(self, row: AliasRow) -> bool:
@@ -53,21 +50,20 @@ class SqlTransaction(SqlReader):
         if not self._session.change("insert_inbox", to_values(row)):
             raise DuplicateError(f"message {row.message_id} of {row.source} is in the inbox already")
 
-    def append_journal(self, entry: JournalEntry) -> int:
-        seq = self._session.scalar("insert_journal", **to_values(entry))
-        if seq is None:
-            raise VersionConflictError(f"the chain of {entry.noun} {entry.noun_id} has a line {entry.version}")
-        return int(seq)
+    def append_journal(self, *entries: JournalEntry) -> None:
+        if self._insert_all("insert_journal", entries) < len(entries):
+            chains = sorted({f"{entry.noun} {entry.noun_id}" for entry in entries})
+            raise VersionConflictError(f"a line of that version is in the chain already: {', '.join(chains)}")
 
-    def enqueue(self, item: OutboxItem) -> int:
-        self._lock_order(item.order_key)
-        return int(self._session.scalar("insert_outbox", **to_values(item)))
+    def enqueue(self, *items: OutboxItem) -> None:
+        for item in items:
+            self._lock_order(item.order_key)
+        self._insert_all("insert_outbox", items)
 
-    def set_timer(self, item: OutboxItem) -> int:
-        if item.name is None or item.order_key is not None:
+    def set_timer(self, *items: OutboxItem) -> None:
+        if any(item.name is None or item.order_key is not None for item in items):
             raise ValueError("a timer has a name and no order key")
-        self.cancel_timer(item.noun, item.noun_id, item.name, now=item.created_at)
-        return self.enqueue(item)
+        self._insert_all("set_timer", items)
 
     def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
         values = {"noun": noun, "noun_id": noun_id, "name": name, "now": to_micros(now)}
@@ -93,10 +89,11 @@ class SqlTransaction(SqlReader):
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:
         self._lock_order(row.order_key)
-        concluded = self._leased("conclude", row, now=to_micros(now), state=state, note=note)
-        if concluded:
+        values = {"now": to_micros(now), "state": state, "note": note, "order_key": row.order_key}
+        _, found = self._session.select("conclude", self._lease(row) | values)
+        if found and found[0][0]:
             self._promote(row.order_key)
-        return concluded
+        return bool(found)
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         return self._leased("reschedule", row, due_at=to_micros(due_at), state=state, error=error)
@@ -121,8 +118,8 @@ class SqlTransaction(SqlReader):
     def next_sequence(self, recipient: str) -> int:
         return int(self._session.scalar("next_sequence", recipient=recipient))
 
-    def add_feed(self, row: FeedRow) -> None:
-        self._session.change("insert_feed", to_values(row))
+    def add_feed(self, *rows: FeedRow) -> None:
+        self._insert_all("insert_feed", rows)
 
     def add_stamp(self, row: StampRow) -> bool:
         return bool(self._session.change("insert_stamp", to_values(row)))
@@ -133,16 +130,26 @@ class SqlTransaction(SqlReader):
         if self._session.scalar("document_digest", id=row.id) != row.sha256:
             raise DuplicateError(f"document {row.id} exists with other content")
 
-    def add_evidence(self, link: EvidenceLink, content: bytes) -> None:
-        if hashlib.sha256(content).hexdigest() != link.sha256:
+    def add_evidence(self, *pieces: tuple[EvidenceLink, bytes]) -> None:
+        if not pieces:
+            return
+        if any(hashlib.sha256(content).hexdigest() != link.sha256 for link, content in pieces):
             raise ValueError("the evidence is not what its digest says")
-        self._session.change("insert_evidence", {"sha256": link.sha256, "content": content})
-        self._session.change("insert_evidence_link", to_values(link))
+        contents = [{"sha256": link.sha256, "content": content} for link, content in pieces]
+        self._session.change_each("insert_evidence", contents)
+        self._insert_all("insert_evidence_link", [link for link, _ in pieces])
+
+    def _insert_all(self, query: str, rows: Sequence[Any]) -> int:
+        """Insert rows in their order; how many there were room for."""
+        return self._session.change_each(query, [to_values(row) for row in rows]) if rows else 0
 
     def _leased(self, query: str, row: OutboxRow, **values: Any) -> bool:
         """Change a row on the strength of its lease; a later claim, a cancellation or a conclusion has ended it."""
-        lease = {"seq": row.seq, "lease_owner": row.lease_owner, "attempt": row.attempt}
-        return self._session.change(query, lease | values) > 0
+        return self._session.change(query, self._lease(row) | values) > 0
+
+    @staticmethod
+    def _lease(row: OutboxRow) -> dict[str, Any]:
+        return {"seq": row.seq, "lease_owner": row.lease_owner, "attempt": row.attempt}
 
     def _lock_order(self, order_key: str | None) -> None:
         if order_key is not None and self._session.has("lock_order"):
@@ -151,3 +158,15 @@ class SqlTransaction(SqlReader):
     def _promote(self, order_key: str | None) -> None:
         if order_key is not None:
             self._session.change("promote", {"order_key": order_key})
+
+
+def _updating(row: NounRow, before: NounRow | None) -> str:
+    """The narrowest statement that saves the row."""
+    if before is None or _filed(before) != _filed(row):
+        return "update_noun"
+    return "touch_noun" if before.state == row.state else "move_noun"
+
+
+def _filed(row: NounRow) -> tuple[Any, ...]:
+    """What indexes hold besides the state."""
+    return row.lot_id, row.owner, row.expected_at

@@ -228,10 +228,10 @@ async def test_the_same_bytes_are_kept_once_and_found_from_every_noun_that_has_t
         media_type="application/xml",
         sha256=hashlib.sha256(content).hexdigest(),
     )
-    await store.transact(lambda tx: tx.add_evidence(link, content))
-    await store.transact(lambda tx: tx.add_evidence(replace(link, noun_id="P2"), content))
+    await store.transact(lambda tx: tx.add_evidence((link, content)))
+    await store.transact(lambda tx: tx.add_evidence((replace(link, noun_id="P2"), content)))
     with pytest.raises(ValueError, match="digest"):
-        await store.transact(lambda tx: tx.add_evidence(link, b"other"))
+        await store.transact(lambda tx: tx.add_evidence((link, b"other")))
     assert await store.read(lambda r: r.evidence_content(link.sha256)) == content
     assert await store.read(lambda r: r.evidence_of("payment", "P1")) == [EvidenceRow(**asdict(link), seq=1)]
     assert len(await store.read(lambda r: r.evidence_of_lot("L1"))) == 2

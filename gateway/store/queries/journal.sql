@@ -1,14 +1,13 @@
 -- The journal, and what is kept beside it: documents and evidence.
 
--- name: insert_journal
+-- name: insert_journal!
 INSERT INTO journal (
   noun, noun_id, version, lot_id, owner, at, event, before, after, cause_source, cause_id, data, prev_hash, hash
 ) VALUES (
   :noun, :noun_id, :version, :lot_id, :owner, :at, :event, :before, :after, :cause_source, :cause_id, :data,
   :prev_hash, :hash
 )
-ON CONFLICT DO NOTHING
-RETURNING seq;
+ON CONFLICT DO NOTHING;
 
 -- name: journal_of
 SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id ORDER BY version;

@@ -14,6 +14,18 @@ SET state = :state, version = :version, lot_id = :lot_id, owner = :owner, data =
     updated_at = :updated_at, expected_at = :expected_at
 WHERE noun = :noun AND id = :id AND version = :expected_version;
 
+-- name: move_noun!
+-- Lot, owner and the instant expected stay: naming them would have SQLite write all their indexes anew.
+UPDATE nouns
+SET state = :state, version = :version, data = :data, head_hash = :head_hash, updated_at = :updated_at
+WHERE noun = :noun AND id = :id AND version = :expected_version;
+
+-- name: touch_noun!
+-- The state stays too: no index is written, and on PostgreSQL the row stays on its page (HOT).
+UPDATE nouns
+SET version = :version, data = :data, head_hash = :head_hash, updated_at = :updated_at
+WHERE noun = :noun AND id = :id AND version = :expected_version;
+
 -- name: nouns_of_lot
 SELECT * FROM nouns WHERE lot_id = :lot_id ORDER BY noun, id;
 

@@ -3,7 +3,7 @@
 -- partial index however many rows wait, are blocked or are done. A lane is what goes to one recipient over one channel:
 -- each is walked for itself, so that a lane nobody takes from delays no other.
 
--- name: insert_outbox
+-- name: insert_outbox!
 INSERT INTO outbox (
   id, channel, recipient, order_key, noun, noun_id, name, body_type, body, attachment_document_id, state, due_at,
   sequence, state_version, created_at, attempt, visible_at
@@ -12,8 +12,22 @@ INSERT INTO outbox (
   :due_at, :sequence, :state_version, :created_at, 0,
   CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL) THEN NULL
        ELSE :due_at END
+);
+
+-- name: set_timer!
+-- A timer of that name which is still open gives its row away. `attempt` goes on: it fences off whoever had the row.
+INSERT INTO outbox (
+  id, channel, recipient, noun, noun_id, name, body_type, body, state, due_at, state_version, created_at, attempt,
+  visible_at
+) VALUES (
+  :id, :channel, :recipient, :noun, :noun_id, :name, :body_type, :body, :state, :due_at, :state_version, :created_at, 0,
+  :due_at
 )
-RETURNING seq;
+ON CONFLICT (noun, noun_id, name) WHERE concluded_at IS NULL DO UPDATE
+SET id = excluded.id, channel = excluded.channel, recipient = excluded.recipient, body_type = excluded.body_type,
+    body = excluded.body, state = excluded.state, due_at = excluded.due_at, state_version = excluded.state_version,
+    created_at = excluded.created_at, visible_at = excluded.visible_at, lease_owner = NULL, parked_at = NULL,
+    last_error = NULL;
 
 -- name: lanes
 -- The first row of every lane, one seek for each: to the next recipient of the channel, or else to the next channel.
@@ -47,11 +61,16 @@ WHERE seq IN (
 )
 RETURNING *;
 
--- name: conclude!
+-- name: conclude
+-- A row if the lease held; in it, whether another waits behind.
 UPDATE outbox
 SET concluded_at = :now, state = :state, last_error = coalesce(:note, last_error), visible_at = NULL,
     lease_owner = NULL
-WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
+RETURNING EXISTS (
+  SELECT 1 FROM outbox AS later
+  WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
+);
 
 -- name: reschedule!
 UPDATE outbox
