@@ -16,8 +16,8 @@ from typing import Any
 
 from gateway.bootstrap import policies
 from gateway.config import Config, build_rulebook, load_config
-from gateway.domain.credit import MESSAGE_ALIAS as CREDIT_ALIAS
-from gateway.domain.credit import credit_id
+from gateway.domain.credit_data import MESSAGE_ALIAS as CREDIT_ALIAS
+from gateway.domain.credit_data import credit_id
 from gateway.domain.dispatches import (
     Channel,
     CreditAnswer,
@@ -30,6 +30,7 @@ from gateway.domain.dispatches import (
 from gateway.domain.events import credit as credits
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
+from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.events import protocol as protocols
 from gateway.domain.money import Money
@@ -104,7 +105,7 @@ class _Town:
                 self.later(self.tell("offer", offer, accepted, source=_BANK, actor=_BANK))
             case PaymentOrder():
                 self.later(self._offer_credit(body))
-                return payments.Sent()
+                return orders.Sent()
             case CreditAnswer():
                 self.later(self._settle(body))
             case SealOrder():

@@ -26,9 +26,9 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which noun a message speaks to."""
+    """Which noun a message speaks to; `noun` None with an alias: whichever has that name."""
 
-    noun: str
+    noun: str | None
     id: str | ByAlias
 
 

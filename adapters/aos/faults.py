@@ -20,6 +20,7 @@ from contracts.iso20022 import (
     StatusKind,
     TransactionState,
 )
+from contracts.iso20022.registry import type_of
 
 
 class FaultKind(StrEnum):
@@ -43,13 +44,19 @@ _ANY_MESSAGE = frozenset({FaultKind.TWICE, FaultKind.BADLY_SIGNED, FaultKind.REV
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault and the payments it befalls: by end-to-end id, either IBAN, or amount in qəpik."""
+    """One fault and the payments it befalls: by end-to-end id, either IBAN, or amount in qəpik.
+
+    `about` narrows it to what concerns one message, by the beginning of its name: `pacs.004` for returns alone. With
+    `asked` it befalls answers to enquiries too, which silence and its like spare otherwise.
+    """
 
     kind: FaultKind
     end_to_end_ids: frozenset[str] = frozenset()
     ibans: frozenset[str] = frozenset()
     amounts: frozenset[int] = frozenset()
     delay_s: float = 0.0
+    about: str = ""
+    asked: bool = False
 
 
 @dataclass(slots=True)
@@ -65,23 +72,26 @@ class FaultPlan:
             return {}
         about = message.end_to_end_id if isinstance(message, PaymentRequest) else end_to_end_id(message)
         self._seen[about] = (frozenset({message.debtor.iban, message.creditor.iban}), message.amount_minor)
-        return {kind: fault for kind, fault in self._about(about).items() if kind in AFTER_SENDING}
+        return {kind: fault for kind, fault in self._about(about, message).items() if kind in AFTER_SENDING}
 
     def befalling(self, outgoing: Outgoing) -> dict[FaultKind, Fault]:
         """The faults of one outgoing message."""
-        unasked = isinstance(outgoing.message, OrderStatus | RequestStatus | Receipt) and not outgoing.asked
+        is_status = isinstance(outgoing.message, OrderStatus | RequestStatus | Receipt)
         return {
             kind: fault
-            for kind, fault in self._about(outgoing.end_to_end_id).items()
-            if kind not in AFTER_SENDING and (unasked or kind in _ANY_MESSAGE)
+            for kind, fault in self._about(outgoing.end_to_end_id, outgoing.message).items()
+            if kind not in AFTER_SENDING
+            and (kind in _ANY_MESSAGE or (is_status and (fault.asked or not outgoing.asked)))
         }
 
-    def _about(self, about: str) -> dict[FaultKind, Fault]:
+    def _about(self, about: str, message: Any) -> dict[FaultKind, Fault]:
         ibans, amount = self._seen.get(about, (frozenset(), 0))
+        concerned = getattr(message, "original_message_name", None) or type_of(message).name
         return {
             fault.kind: fault
             for fault in self.faults
-            if about in fault.end_to_end_ids or fault.ibans & ibans or amount in fault.amounts
+            if (about in fault.end_to_end_ids or fault.ibans & ibans or amount in fault.amounts)
+            and concerned.startswith(fault.about)
         }
 
 

@@ -40,6 +40,7 @@ from gateway.domain.clock import format_instant, local_date
 from gateway.domain.deficiency import Reported
 from gateway.domain.dispatches import (
     CreditAnswer,
+    CreditEnquiry,
     DeficiencyReport,
     InformationKind,
     InformationQuery,
@@ -52,7 +53,7 @@ from gateway.domain.dispatches import (
     ReturnOrder,
     StandingQuery,
 )
-from gateway.domain.events.payment import OutcomeUnknown, Sent
+from gateway.domain.events.order import OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
@@ -61,6 +62,7 @@ AosBody = (
     PaymentOrder
     | PaymentEnquiry
     | CreditAnswer
+    | CreditEnquiry
     | RecallOrder
     | RecallRefusal
     | ReturnOrder
@@ -153,6 +155,20 @@ def _order_enquiry(enquiry: PaymentEnquiry, profile: RailProfile) -> OrderEnquir
     )
 
 
+def _credit_enquiry(enquiry: CreditEnquiry, profile: RailProfile) -> OrderEnquiry:
+    """AOS-I1: as creditor agent of an order, or as either agent of a return."""
+    return OrderEnquiry(
+        message_id=enquiry.message_id,
+        created_at=enquiry.created_at,
+        instructing_bic=profile.own_bic,
+        instructed_bic=profile.system_bic,
+        original_message_id=enquiry.original_message_id,
+        original_message_name=MessageName.RETURN if enquiry.of_return else MessageName.ORDER,
+        original_end_to_end_id=enquiry.original_end_to_end_id,
+        original_transaction_id=enquiry.original_transaction_id,
+    )
+
+
 def _request_enquiry(enquiry: PaymentEnquiry, _: RailProfile) -> RequestEnquiry:
     """AOS-I2."""
     return RequestEnquiry(
@@ -221,7 +237,7 @@ def _return(order: ReturnOrder, profile: RailProfile) -> PaymentReturn:
         created_at=order.created_at,
         instructing_bic=profile.own_bic,
         instructed_bic=order.debtor.bic,
-        return_id=order.original_transaction_id,
+        return_id=order.message_id,
         original_message_id=order.original_message_id,
         original_end_to_end_id=order.original_end_to_end_id,
         original_transaction_id=order.original_transaction_id,
@@ -291,6 +307,7 @@ _WRITERS: Mapping[type[Any], Callable[[Any, RailProfile], Any]] = {
     PaymentOrder: _order,
     PaymentEnquiry: _enquiry,
     CreditAnswer: _answer,
+    CreditEnquiry: _credit_enquiry,
     RecallOrder: _recall,
     RecallRefusal: _recall_refusal,
     ReturnOrder: _return,
@@ -318,8 +335,9 @@ def unwritable(fault: RefusedError) -> Refused:
 
 
 def silence(body: AosBody, reason: str) -> Unknown:
-    """It may have arrived: a payment asks what became of it; enquiries and answers are sent again under their id."""
-    return Unknown(reason=reason, event=OutcomeUnknown(reason=reason) if isinstance(body, PaymentOrder) else None)
+    """It may have arrived: who moves money asks what became of it; all else is sent again under its id."""
+    moves_money = isinstance(body, PaymentOrder | ReturnOrder)
+    return Unknown(reason=reason, event=OutcomeUnknown(reason=reason) if moves_money else None)
 
 
 def outcome(body: AosBody, status: int, headers: Mapping[str, str], content: bytes) -> Outcome:
@@ -335,7 +353,7 @@ def outcome(body: AosBody, status: int, headers: Mapping[str, str], content: byt
 
 def _sent(body: AosBody) -> Event | None:
     match body:
-        case PaymentOrder():
+        case PaymentOrder() | ReturnOrder():
             return Sent()
         case DeficiencyReport():
             return Reported()

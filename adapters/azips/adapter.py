@@ -14,7 +14,7 @@ from adapters.azips import mapping
 from contracts import mt
 from contracts.errors.refusal import RefusedError
 from gateway.domain.dispatches import Channel, LimitIncrease, PaymentOrder
-from gateway.domain.events.payment import OutcomeUnknown, Sent
+from gateway.domain.events.order import OutcomeUnknown, Sent
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.wire.callbacks import callback_outcome

@@ -60,6 +60,8 @@ class FaultPart(_Part):
     ibans: frozenset[str] = frozenset()
     amounts: tuple[Qepik, ...] = ()
     delay_s: float = 0.0
+    about: str = ""  # the beginning of a message's name: `pacs.004` for returns alone
+    asked: bool = False  # answers to enquiries too
 
 
 class AosPart(_Part):

@@ -1,14 +1,18 @@
-"""Credit: a pacs.008 that AÖS passes to us as creditor agent, confirmed only when a payment of ours awaits it."""
+"""Credit: a pacs.008 that AÖS passes to us as creditor agent, confirmed only when a payment of ours awaits it.
+
+And its return: a pacs.004 of ours is an order like any other. Silence leads to a question by the rail's profile
+(`gateway.domain.asking`), never to failure, and never to a second pacs.004 while the first is not rejected by AÖS.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from contracts.errors import ErrorCode, Refusal
-from gateway.domain import ids
-from gateway.domain.clock import local_date
-from gateway.domain.dispatches import Channel, CreditAnswer, RecallRefusal, ReturnOrder
+from gateway.domain import asking
+from gateway.domain.credit_data import MESSAGE_ALIAS, RETURN_ALIAS, Credit, CreditState
+from gateway.domain.credit_effects import answer, enquiry, recall_refusal, return_order
+from gateway.domain.dispatches import Channel
 from gateway.domain.events import payment as payments
 from gateway.domain.events.credit import (
     Arrived,
@@ -20,57 +24,23 @@ from gateway.domain.events.credit import (
     RecallDenied,
     RecallGranted,
     Released,
+    ReturnBooked,
+    ReturnFailed,
     ReturnOffered,
     ReturnRejected,
-    ReturnUnanswered,
     Settled,
     Unmatched,
 )
-from gateway.domain.money import Money
-from gateway.domain.table import Alarm, Alias, ByAlias, CancelTimer, Change, Context, Send, StateTable, Tell, Timer
-from gateway.domain.values import Account
-
-_REMIND_EVERY = 20  # times the rail's answer time, while a return of ours is unanswered
-
-
-class CreditState(StrEnum):
-    """Where an incoming credit is."""
-
-    OFFERED = "offered"
-    AUTHORISED = "authorised"  # pacs.002/AUTH sent (AOS-P3)
-    DECLINED = "declined"  # pacs.002/NAUT sent
-    SETTLED = "settled"  # pacs.002/STAT came (AOS-P4)
-    RELEASED = "released"  # pacs.002/RJCT came (AOS-P5)
-    ARRIVED = "arrived"  # money that came without our being asked (AZIPS)
-    RETURN_ASKED = "return_asked"  # camt.056 came: a person decides (AOS-T6)
-    RETURNING = "returning"  # pacs.004 sent (AOS-T1)
-    RETURNED = "returned"  # the money has gone back (AOS-T4)
-    UNMATCHED = "unmatched"  # money that nothing of ours awaits: a person decides
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credit:
-    """One offered credit."""
-
-    state: CreditState
-    lot_id: str
-    owner: str
-    message_id: str
-    end_to_end_id: str
-    transaction_id: str
-    amount: Money
-    debtor_name: str
-    debtor_iban: str
-    creditor_iban: str
-    case_number: str | None
-    payment_id: str | None = None
-    code: str | None = None
-    debtor_bic: str = ""
-    creditor_name: str = ""
-    of_return: bool = False  # a pacs.004 that brings our own money back
-    request_id: str | None = None  # of the camt.056 that asks for it
-    requester_bic: str | None = None
-
+from gateway.domain.events.order import (
+    EnquiriesExhausted,
+    EnquiryDue,
+    EnquiryRefused,
+    NotKnownToRail,
+    OutcomeUnknown,
+    Sent,
+    SilenceElapsed,
+)
+from gateway.domain.table import Alarm, Alias, ByAlias, CancelTimer, Change, Context, Send, StateTable, Tell
 
 _S = CreditState
 TABLE = StateTable(
@@ -78,16 +48,11 @@ TABLE = StateTable(
     Credit,
     CreditState,
     final=(_S.SETTLED, _S.RELEASED, _S.RETURNED),
-    waiting_for_person=(_S.UNMATCHED, _S.RETURN_ASKED),
-    scheduled=(_S.RETURNING,),
+    waiting_for_person=(_S.UNMATCHED, _S.UNRESOLVED, _S.RETURN_ASKED, _S.RETURN_UNRESOLVED),
+    scheduled=(_S.AUTHORISED, _S.UNKNOWN, _S.RETURNING, _S.RETURN_SENT, _S.RETURN_UNKNOWN),
 )
-RETURN_ALIAS = "aos.return"  # the message id of our pacs.004
-MESSAGE_ALIAS = "aos.credit"  # the incoming pacs.008's message id
-
-
-def credit_id(message_id: str) -> str:
-    """An incoming pacs.008 is known by its message id."""
-    return f"credit.{message_id}"
+_RETURN_OPEN = (_S.RETURNING, _S.RETURN_SENT, _S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED)
+_AFTER_SETTLING = (_S.SETTLED, _S.RETURN_ASKED, *_RETURN_OPEN, _S.RETURNED)
 
 
 def _credit(event: Offered, state: CreditState) -> Credit:
@@ -176,61 +141,45 @@ def _offer_back(_: None, event: ReturnOffered, context: Context) -> Change[Credi
     return Change(credit, (Alias(MESSAGE_ALIAS, event.message_id), Tell("payment", ours, told, otherwise=nobody)))
 
 
-def _answer(credit: Credit, context: Context, *, authorised: bool, reason: str | None) -> Send:
-    address = context.rules.rail.own_address
-    return Send(
-        Channel.AOS,
-        "AOS",
-        CreditAnswer(
-            credit_id=context.id,
-            message_id=ids.message_id(address, local_date(context.now), f"{context.id}/answer"),
-            original_message_id=credit.message_id,
-            original_end_to_end_id=credit.end_to_end_id,
-            original_transaction_id=credit.transaction_id,
-            of_return=credit.of_return,
-            authorised=authorised,
-            reason=reason,
-            created_at=context.now,
-        ),
-    )
-
-
 @TABLE.on(_S.OFFERED, event=Matched, to=_S.AUTHORISED)
 def _match(credit: Credit, event: Matched, context: Context) -> Change[Credit]:
+    """AUTH; from now on AÖS has its time to say that it is booked. A request of ours that awaits it asks first."""
     credit = replace(credit, payment_id=event.payment_id, lot_id=event.lot_id, owner=event.owner)
-    return Change(credit, (_answer(credit, context, authorised=True, reason=None),))
+    silence = asking.silence(context, times=1 if credit.of_return else 2)
+    return Change(credit, (answer(credit, context, authorised=True, reason=None), silence))
 
 
 @TABLE.on(_S.OFFERED, event=Mismatched, to=_S.DECLINED)
 def _mismatch(credit: Credit, event: Mismatched, context: Context) -> Change[Credit]:
     credit = replace(credit, code=event.code)
-    return Change(credit, (_answer(credit, context, authorised=False, reason=event.code),))
+    return Change(credit, (answer(credit, context, authorised=False, reason=event.code),))
 
 
-@TABLE.on(_S.AUTHORISED, event=Settled, to=_S.SETTLED)
+@TABLE.on(_S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED, event=Settled, to=_S.SETTLED)
 def _settle(credit: Credit, event: Settled, _: Context) -> Change[Credit]:
+    """AOS-P4, AOS-T4: told late or asked for, it is booked once."""
+    heard = CancelTimer(asking.TIMER)
     if credit.payment_id is None:
-        return Change(credit)
-    if credit.of_return:
-        return Change(credit, (Tell("payment", credit.payment_id, payments.CameBack(reference=credit.message_id)),))
+        return Change(credit, (heard,))
     settled = payments.Settled(reference=credit.transaction_id, settled_at=event.settled_at)
-    return Change(credit, (Tell("payment", credit.payment_id, settled),))
+    came_back = payments.CameBack(reference=credit.message_id)
+    return Change(credit, (heard, Tell("payment", credit.payment_id, came_back if credit.of_return else settled)))
 
 
-@TABLE.on(_S.AUTHORISED, _S.DECLINED, event=Released, to=_S.RELEASED)
+@TABLE.on(_S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED, _S.DECLINED, event=Released, to=_S.RELEASED)
 def _release(credit: Credit, event: Released, _: Context) -> Change[Credit]:
     """The payment itself hears its refusal as pain.002 (AOS-P7); here only the credit ends."""
-    return Change(replace(credit, code=credit.code or event.code))
+    return Change(replace(credit, code=credit.code or event.code), (CancelTimer(asking.TIMER),))
 
 
-@TABLE.on(_S.SETTLED, _S.RETURN_ASKED, _S.RETURNING, _S.RETURNED, event=Settled)
+@TABLE.on(*_AFTER_SETTLING, event=Settled)
 @TABLE.on(_S.RELEASED, event=Released)
 def _told_again(credit: Credit, _: Settled | Released, __: Context) -> Change[Credit]:
     return Change(credit)
 
 
 @TABLE.on(_S.DECLINED, _S.RELEASED, event=Settled)
-@TABLE.on(_S.SETTLED, event=Released)
+@TABLE.on(*_AFTER_SETTLING, event=Released)
 def _regression(credit: Credit, event: Settled | Released, context: Context) -> Change[Credit]:
     facts = {"credit": context.id, "state": credit.state.value, "told": type(event).__name__}
     return Change(credit, (Alarm(ErrorCode.STATUS_REGRESSION, facts),))
@@ -248,27 +197,7 @@ def _asked_back(credit: Credit, event: RecallAsked, context: Context) -> Change[
 def _asked_in_vain(credit: Credit, event: RecallAsked, context: Context) -> Change[Credit]:
     """Not settled, asked already, or gone back already: no is the only answer."""
     asked = replace(credit, request_id=event.request_id, requester_bic=event.requester_bic)
-    return Change(credit, (_refusal(asked, context, ErrorCode.STATE_CONFLICT, credit.state.value),))
-
-
-def _refusal(credit: Credit, context: Context, code: str, reason: str) -> Send:
-    seed = f"{context.id}/refusal/{credit.request_id}"
-    return Send(
-        Channel.AOS,
-        "AOS",
-        RecallRefusal(
-            credit_id=context.id,
-            message_id=ids.message_id(context.rules.rail.own_address, local_date(context.now), seed),
-            request_id=str(credit.request_id),
-            requester_bic=str(credit.requester_bic),
-            original_message_id=credit.message_id,
-            original_end_to_end_id=credit.end_to_end_id,
-            original_transaction_id=credit.transaction_id,
-            code=code,
-            reason=reason,
-            created_at=context.now,
-        ),
-    )
+    return Change(credit, (recall_refusal(asked, context, ErrorCode.STATE_CONFLICT, credit.state.value),))
 
 
 def _may_decide(person: str, context: Context) -> Refusal | None:
@@ -281,49 +210,111 @@ def _may_decide(person: str, context: Context) -> Refusal | None:
 @TABLE.on(_S.RETURN_ASKED, event=RecallDenied, to=_S.SETTLED)
 def _deny(credit: Credit, event: RecallDenied, context: Context) -> Change[Credit] | Refusal:
     denied = _may_decide(event.person, context)
-    return denied or Change(credit, (_refusal(credit, context, "CUST", event.reason),))
+    return denied or Change(credit, (recall_refusal(credit, context, "CUST", event.reason),))
 
 
 @TABLE.on(_S.RETURN_ASKED, event=RecallGranted, to=_S.RETURNING)
 def _grant(credit: Credit, event: RecallGranted, context: Context) -> Change[Credit] | Refusal:
-    """AOS-T1: the whole sum, between the accounts of the payment, under its case number (EHR-12)."""
+    """AOS-T1: a new order only for the first word, and after AÖS has rejected the order before."""
     refusal = _may_decide(event.person, context)
     if refusal is not None:
         return refusal
-    rail = context.rules.rail
-    order = ReturnOrder(
-        credit_id=context.id,
-        message_id=ids.message_id(rail.own_address, local_date(context.now), f"{context.id}/return"),
-        original_message_id=credit.message_id,
-        original_end_to_end_id=credit.end_to_end_id,
-        original_transaction_id=credit.transaction_id,
-        amount=credit.amount,
-        debtor=Account(holder=credit.debtor_name, iban=credit.debtor_iban, bic=credit.debtor_bic),
-        creditor=Account(holder=credit.creditor_name, iban=credit.creditor_iban, bic=rail.own_bic),
-        case_number=credit.case_number,
-        created_at=context.now,
+    credit = replace(credit, returns=credit.returns + 1, resends=0, enquiry_id=None)
+    order = return_order(credit, context)
+    sent = (Alias(RETURN_ALIAS, order.message_id), Send(Channel.AOS, "AOS", order))
+    return Change(replace(credit, return_order=order), sent)
+
+
+@TABLE.on(_S.RETURNING, event=Sent, to=_S.RETURN_SENT)
+def _return_sent(credit: Credit, _: Sent, context: Context) -> Change[Credit]:
+    return Change(credit, (asking.silence(context),))
+
+
+@TABLE.on(_S.RETURNING, event=OutcomeUnknown, to=_S.RETURN_UNKNOWN)
+@TABLE.on(_S.RETURN_SENT, event=SilenceElapsed, to=_S.RETURN_UNKNOWN)
+@TABLE.on(_S.AUTHORISED, event=SilenceElapsed, to=_S.UNKNOWN)
+def _lost_sight(credit: Credit, _: OutcomeUnknown | SilenceElapsed, context: Context) -> Change[Credit]:
+    return Change(credit, (asking.first(context),))
+
+
+@TABLE.on(_S.UNKNOWN, _S.RETURN_UNKNOWN, event=EnquiryDue)
+def _enquire(credit: Credit, event: EnquiryDue, context: Context) -> Change[Credit]:
+    """AOS-I1: pacs.028, about our return or about the order that we authorised."""
+    if event.number > context.rules.rail.enquiries_max:
+        return Change(credit, (Tell("credit", context.id, EnquiriesExhausted()),))
+    credit = replace(credit, enquiry_id=asking.enquiry_id(credit.enquiry_id, event.number, context))
+    question = enquiry(credit, context)
+    asked = (Alias(asking.ENQUIRY_ALIAS, question.message_id), Send(Channel.AOS, "AOS", question))
+    return Change(credit, (*asked, asking.next_after(event.number, context)))
+
+
+@TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, _S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED, event=EnquiryRefused)
+def _enquiry_refused(credit: Credit, event: EnquiryRefused, context: Context) -> Change[Credit]:
+    """AOS-R5: what AÖS has passed to us it knows; our return it may never have seen."""
+    verdict = asking.judge(
+        event,
+        context.rules.rail,
+        last=credit.enquiry_id,
+        spoken_of=credit.state not in _RETURN_OPEN,
+        resends=credit.resends,
     )
-    silence = Timer("return", context.now + rail.answer_timeout, ReturnUnanswered())
-    return Change(credit, (Alias(RETURN_ALIAS, order.message_id), Send(Channel.AOS, "AOS", order), silence))
+    still = credit.state in (_S.UNKNOWN, _S.RETURN_UNKNOWN)
+    return Change(credit, asking.after_refusal("credit", verdict, event, context, asking=still))
 
 
-@TABLE.on(_S.RETURNING, event=ReturnUnanswered)
-def _return_unanswered(credit: Credit, _: ReturnUnanswered, context: Context) -> Change[Credit]:
-    """Nothing fails by silence: a person is told, again and again, and we listen."""
-    again = Timer("return", context.now + context.rules.rail.answer_timeout * _REMIND_EVERY, ReturnUnanswered())
-    return Change(credit, (Alarm("RETURN_UNANSWERED", {"credit": context.id}), again))
+@TABLE.on(_S.SETTLED, _S.RELEASED, _S.RETURN_ASKED, _S.RETURNING, _S.RETURN_SENT, _S.RETURNED, event=EnquiryRefused)
+def _enquiry_overtaken(credit: Credit, _: EnquiryRefused, __: Context) -> Change[Credit]:
+    """More is known by now than when we asked."""
+    return Change(credit)
 
 
-@TABLE.on(_S.RETURNING, event=GaveBack, to=_S.RETURNED)
-def _gave_back(credit: Credit, _: GaveBack, context: Context) -> Change[Credit]:
+@TABLE.on(_S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED, event=NotKnownToRail, to=_S.RETURNING)
+def _return_again(credit: Credit, _: NotKnownToRail, __: Context) -> Change[Credit]:
+    """The very same pacs.004: should the first copy arrive too, AOS-C3 refuses one of them."""
+    credit = replace(credit, resends=credit.resends + 1, enquiry_id=None)
+    return Change(credit, (CancelTimer(asking.TIMER), Send(Channel.AOS, "AOS", credit.return_order)))
+
+
+@TABLE.on(_S.UNKNOWN, event=EnquiriesExhausted, to=_S.UNRESOLVED)
+@TABLE.on(_S.RETURN_UNKNOWN, event=EnquiriesExhausted, to=_S.RETURN_UNRESOLVED)
+def _give_to_a_person(credit: Credit, _: EnquiriesExhausted, context: Context) -> Change[Credit]:
+    """Nothing fails by silence: a person goes on, and we listen."""
+    code = "RETURN_UNRESOLVED" if credit.state is _S.RETURN_UNKNOWN else "CREDIT_UNRESOLVED"
+    return Change(credit, (CancelTimer(asking.TIMER), Alarm(code, {"credit": context.id})))
+
+
+@TABLE.on(*_RETURN_OPEN, event=GaveBack)
+def _gave_back(credit: Credit, event: GaveBack, context: Context) -> Change[Credit]:
+    """A word on an order that AÖS had rejected before this one is a regression, and says nothing of this one."""
+    if not _is_of_last_order(credit, event):
+        return _return_regression(credit, event, context)
+    return Change(credit, (Tell("credit", context.id, ReturnBooked()),))
+
+
+@TABLE.on(*_RETURN_OPEN, event=ReturnRejected)
+def _not_given_back(credit: Credit, event: ReturnRejected, context: Context) -> Change[Credit]:
+    if not _is_of_last_order(credit, event):
+        return _return_told_again(credit, event, context)
+    failed = ReturnFailed(code=event.code, reason=event.reason)
+    return Change(credit, (Tell("credit", context.id, failed),))
+
+
+def _is_of_last_order(credit: Credit, event: GaveBack | ReturnRejected) -> bool:
+    return credit.return_order is not None and credit.return_order.message_id == event.return_id
+
+
+@TABLE.on(*_RETURN_OPEN, event=ReturnBooked, to=_S.RETURNED)
+def _returned(credit: Credit, _: ReturnBooked, context: Context) -> Change[Credit]:
+    """AOS-T4: told late or asked for, it is booked once."""
     facts = {"credit": context.id, "amount": str(credit.amount), "payment": str(credit.payment_id)}
-    return Change(credit, (CancelTimer("return"), Alarm("CREDIT_RETURNED", facts)))
+    return Change(credit, (CancelTimer(asking.TIMER), Alarm("CREDIT_RETURNED", facts)))
 
 
-@TABLE.on(_S.RETURNING, event=ReturnRejected, to=_S.RETURN_ASKED)
-def _return_rejected(credit: Credit, event: ReturnRejected, context: Context) -> Change[Credit]:
+@TABLE.on(*_RETURN_OPEN, event=ReturnFailed, to=_S.RETURN_ASKED)
+def _return_failed(credit: Credit, event: ReturnFailed, context: Context) -> Change[Credit]:
+    """AOS-T5, AOS-R3: it stays with us, and a person decides again."""
     facts = {"credit": context.id, "code": event.code, "reason": event.reason}
-    return Change(credit, (CancelTimer("return"), Alarm("RETURN_REJECTED", facts)))
+    return Change(credit, (CancelTimer(asking.TIMER), Alarm("RETURN_REJECTED", facts)))
 
 
 @TABLE.on(_S.RETURNED, event=GaveBack)

@@ -81,6 +81,19 @@ class CreditAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditEnquiry:
+    """pacs.028: what became of the order that we authorised, or of the return that we ordered (AOS-I1)?"""
+
+    credit_id: str
+    message_id: str  # of this enquiry
+    original_message_id: str
+    original_end_to_end_id: str
+    original_transaction_id: str
+    of_return: bool  # asked about is a pacs.004
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecallOrder:
     """camt.056: please return a settled payment of ours (AOS-M4)."""
 
@@ -302,6 +315,7 @@ DISPATCHES: dict[str, type[Any]] = {
         PaymentOrder,
         PaymentEnquiry,
         CreditAnswer,
+        CreditEnquiry,
         InformationQuery,
         StandingQuery,
         LimitSetting,

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from gateway.domain import lot as lots
-from gateway.domain.credit import Credit, CreditState
+from gateway.domain.credit_data import Credit, CreditState
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events.payment import Rail, RouteChosen, RouteQueued
 from gateway.domain.lot import Lot
@@ -92,6 +92,8 @@ OF_PAYMENT: Mapping[PaymentState, Source] = {
 }
 OF_CREDIT: Mapping[CreditState, Source] = {
     CreditState.RETURNING: Source.RETURN,
+    CreditState.RETURN_UNKNOWN: Source.RETURN,
+    CreditState.RETURN_UNRESOLVED: Source.RETURN,
     CreditState.RETURN_ASKED: Source.RECALL,
 }
 Examined = Payment | Lot | Credit

@@ -10,10 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.errors import ErrorCode, Refusal
-from gateway.domain import ids
+from gateway.domain import asking, ids
 from gateway.domain.clock import add_business_days, local_date
-from gateway.domain.dispatches import Channel, PaymentEnquiry, PaymentKind
+from gateway.domain.dispatches import Channel, PaymentEnquiry
 from gateway.domain.events import credit as credits
+from gateway.domain.events.order import (
+    EnquiriesExhausted,
+    EnquiryDue,
+    EnquiryRefused,
+    NotKnownToRail,
+    OutcomeUnknown,
+    Sent,
+    SilenceElapsed,
+)
 from gateway.domain.events.payment import (
     END_TO_END_ALIAS,
     ORDER_ALIAS,
@@ -25,12 +34,7 @@ from gateway.domain.events.payment import (
     CreditAuthorised,
     CreditOffered,
     Declined,
-    EnquiriesExhausted,
-    EnquiryDue,
-    EnquiryRefused,
-    NotKnownToRail,
     Ordered,
-    OutcomeUnknown,
     Rail,
     RecallOrdered,
     RecallRefused,
@@ -40,13 +44,12 @@ from gateway.domain.events.payment import (
     RouteChosen,
     RouteMissing,
     RouteQueued,
-    Sent,
     Settled,
-    SilenceElapsed,
     TransferAwaited,
     TransferOverdue,
     WindowOpened,
 )
+from gateway.domain.payment_checks import credit_fault, not_an_approver, not_approved, not_recallable
 from gateway.domain.payment_data import Payment, PaymentState
 from gateway.domain.payment_effects import (
     notices,
@@ -57,8 +60,7 @@ from gateway.domain.payment_effects import (
     wire_order,
 )
 from gateway.domain.routing import Route, choose, closes_at
-from gateway.domain.rulebook import EnquiryIds
-from gateway.domain.table import Alarm, Alias, CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
+from gateway.domain.table import Alarm, Alias, CancelTimer, Change, Context, Send, StateTable, Tell, Timer
 
 _S = PaymentState
 _OPEN = (_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED)
@@ -72,7 +74,6 @@ TABLE = StateTable(
     unknown=ErrorCode.PAYMENT_UNKNOWN,
 )
 MESSAGE_ALIAS = ORDER_ALIAS
-ENQUIRY_ALIAS = "aos.enquiry"
 AZIPS_ALIAS = "azips.reference"
 RECALL_ALIAS = "aos.recall"
 
@@ -129,25 +130,12 @@ def _await_approval(payment: Payment, event: ApprovalNeeded, context: Context) -
     return Change(payment, (Alarm("APPROVAL_NEEDED", facts), *notices(payment, context, _S.AWAITING_APPROVAL)))
 
 
-def _not_an_approver(payment: Payment, person: str, context: Context) -> Refusal | None:
-    """VLT-4.4: not the maker; and only who is on the list."""
-    custody = context.rules.custody
-    if custody is None or person not in custody.approvers or person == payment.maker:
-        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"operation": "approval", "participant": person})
-    return None
-
-
 @TABLE.on(_S.AWAITING_APPROVAL, event=Approved)
 def _approve(payment: Payment, event: Approved, context: Context) -> Change[Payment] | Refusal:
     """VLT-3.2, VLT-4.1: what is approved is the amount and the account that the person has seen, once a person."""
-    refusal = _not_an_approver(payment, event.person, context)
+    refusal = not_approved(payment, event, context)
     if refusal is not None:
         return refusal
-    if event.person in payment.approvals:
-        return Refusal(code=ErrorCode.ALREADY_EXISTS, facts={"noun": "approval", "id": event.person})
-    if (event.amount, event.creditor_iban) != (payment.amount, payment.creditor.iban):
-        facts = {"expected": str(payment.amount), "received": str(event.amount)}
-        return Refusal(code=ErrorCode.AMOUNT_MISMATCH, facts=facts)
     payment = replace(payment, approvals=(*payment.approvals, event.person))
     enough = context.rules.custody is not None and len(payment.approvals) >= context.rules.custody.approvals
     released = (Tell("payment", context.id, Released(approvals=payment.approvals)),) if enough else ()
@@ -163,7 +151,7 @@ def _release(payment: Payment, _: Released, context: Context) -> Change[Payment]
 
 @TABLE.on(_S.AWAITING_APPROVAL, event=Declined, to=_S.REFUSED)
 def _decline(payment: Payment, event: Declined, context: Context) -> Change[Payment] | Refusal:
-    refusal = _not_an_approver(payment, event.person, context)
+    refusal = not_an_approver(payment, event.person, context)
     if refusal is not None:
         return refusal
     payment = replace(payment, refusal_code="DECLINED", refusal_reason=event.reason)
@@ -244,10 +232,10 @@ def _hold(payment: Payment, event: RouteMissing, context: Context) -> Change[Pay
 
 def _answer_timer(payment: Payment, context: Context) -> Timer:
     """AZIPS may keep an order in its queue until it closes; silence is silence only after that (facts.md)."""
-    rules, since = context.rules, context.now
+    rules = context.rules
     if payment.rail is Rail.AZIPS and rules.azips is not None:
-        since = closes_at(rules.azips, context.now, rules.is_business_day)
-    return Timer("answer", since + rules.rail.answer_timeout, SilenceElapsed())
+        context = replace(context, now=closes_at(rules.azips, context.now, rules.is_business_day))
+    return asking.silence(context)
 
 
 @TABLE.on(_S.ROUTED, event=Sent, to=_S.SENT)
@@ -257,11 +245,7 @@ def _sent(payment: Payment, _: Sent, context: Context) -> Change[Payment]:
 
 @TABLE.on(_S.ROUTED, event=OutcomeUnknown, to=_S.UNKNOWN)
 def _lost_sight(payment: Payment, event: OutcomeUnknown, context: Context) -> Change[Payment]:
-    return Change(payment, (_first_enquiry(context), *notices(payment, context, _S.UNKNOWN, event.reason)))
-
-
-def _first_enquiry(context: Context) -> Timer:
-    return Timer("answer", context.now + context.rules.rail.enquiry_delay, EnquiryDue(number=1))
+    return Change(payment, (asking.first(context), *notices(payment, context, _S.UNKNOWN, event.reason)))
 
 
 @TABLE.on(_S.ROUTED, _S.SENT, _S.UNKNOWN, _S.UNRESOLVED, event=Consented, to=_S.CONSENTED)
@@ -278,20 +262,10 @@ def _consent_overtaken(payment: Payment, event: Consented, _: Context) -> Change
     return Change(replace(payment, msid=payment.msid or event.msid))
 
 
-def _credit_fault(payment: Payment, event: CreditOffered) -> ErrorCode | None:
-    if event.amount != payment.amount:
-        return ErrorCode.AMOUNT_MISMATCH
-    if event.case_number != payment.case_number:
-        return ErrorCode.CASE_NUMBER_MISSING
-    if event.creditor_iban != payment.creditor.iban or payment.kind is not PaymentKind.REQUEST:
-        return ErrorCode.REFERENCE_UNKNOWN
-    return None
-
-
 @TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.UNKNOWN, _S.UNRESOLVED, event=CreditOffered)
 def _credit_offered(payment: Payment, event: CreditOffered, context: Context) -> Change[Payment]:
     """AUTH only for exactly what is awaited: amount, account and case number (EHR-12)."""
-    fault = _credit_fault(payment, event)
+    fault = credit_fault(payment, event)
     if fault is not None:
         return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=fault)),))
     matched = credits.Matched(payment_id=context.id, lot_id=payment.lot_id, owner=payment.owner)
@@ -322,7 +296,7 @@ def _settle(payment: Payment, event: Settled, context: Context) -> Change[Paymen
     return Change(
         payment,
         (
-            CancelTimer("answer"),
+            CancelTimer(asking.TIMER),
             CancelTimer("transfer"),
             *tell_settled(payment, context),
             *notices(payment, context, _S.SETTLED),
@@ -342,7 +316,7 @@ def _reject(payment: Payment, event: Rejected, context: Context) -> Change[Payme
     return Change(
         payment,
         (
-            CancelTimer("answer"),
+            CancelTimer(asking.TIMER),
             *tell_failed(payment, context, event.code, event.reason),
             *notices(payment, context, _S.REFUSED, f"{event.code} {event.reason}".strip()),
         ),
@@ -364,16 +338,17 @@ def _regression(payment: Payment, event: Settled | Rejected, context: Context) -
 
 @TABLE.on(_S.SENT, _S.CONSENTED, _S.AUTHORISED, event=SilenceElapsed, to=_S.UNKNOWN)
 def _silence(payment: Payment, _: SilenceElapsed, context: Context) -> Change[Payment]:
-    return Change(payment, (_first_enquiry(context), *notices(payment, context, _S.UNKNOWN)))
+    return Change(payment, (asking.first(context), *notices(payment, context, _S.UNKNOWN)))
 
 
 @TABLE.on(_S.UNKNOWN, event=EnquiryDue)
 def _enquire(payment: Payment, event: EnquiryDue, context: Context) -> Change[Payment]:
     """Ask by the profile's schedule; after the last question a person goes on, and we keep listening."""
-    rail = context.rules.rail
-    if event.number > rail.enquiries_max or payment.rail is Rail.AZIPS:  # AZIPS has no enquiry that we know of
+    if (
+        event.number > context.rules.rail.enquiries_max or payment.rail is Rail.AZIPS
+    ):  # AZIPS has no enquiry that we know of
         return Change(payment, (Tell("payment", context.id, EnquiriesExhausted()),))
-    payment = replace(payment, enquiry_id=_enquiry_id(payment, event.number, context))
+    payment = replace(payment, enquiry_id=asking.enquiry_id(payment.enquiry_id, event.number, context))
     enquiry = PaymentEnquiry(
         kind=payment.kind,
         payment_id=context.id,
@@ -383,35 +358,22 @@ def _enquire(payment: Payment, event: EnquiryDue, context: Context) -> Change[Pa
         original_transaction_id=payment.end_to_end_id,
         created_at=context.now,
     )
-    again = Timer("answer", context.now + rail.enquiry_interval, EnquiryDue(number=event.number + 1))
-    return Change(payment, (Alias(ENQUIRY_ALIAS, enquiry.message_id), Send(Channel.AOS, "AOS", enquiry), again))
-
-
-def _enquiry_id(payment: Payment, number: int, context: Context) -> str:
-    rail = context.rules.rail
-    if rail.enquiry_ids is EnquiryIds.SAME and payment.enquiry_id is not None:
-        return payment.enquiry_id
-    seed = f"{context.id}/enquiry/{number}/{context.now.isoformat()}"
-    return ids.message_id(rail.own_address, local_date(context.now), seed)
+    asked = (Alias(asking.ENQUIRY_ALIAS, enquiry.message_id), Send(Channel.AOS, "AOS", enquiry))
+    return Change(payment, (*asked, asking.next_after(event.number, context)))
 
 
 @TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, event=EnquiryRefused)
 def _enquiry_refused(payment: Payment, event: EnquiryRefused, context: Context) -> Change[Payment]:
-    """AOS-R5: only the last question counts, and only "no such order" says anything of the payment."""
-    if event.enquiry_id != payment.enquiry_id:
-        return Change(payment)
-    facts = {"payment": context.id, "code": event.code, "reason": event.reason}
-    if event.code not in context.rules.rail.unknown_order_codes:
-        return Change(payment, (Alarm("ENQUIRY_REFUSED", facts),))
-    if payment.msid is not None or payment.credit_id is not None:  # the rail itself has spoken of it before
-        return Change(payment, (Alarm(ErrorCode.STATUS_REGRESSION, facts), *_to_a_person(payment, context)))
-    if payment.resends >= context.rules.rail.resends_max:
-        return Change(payment, _to_a_person(payment, context))
-    return Change(payment, (Tell("payment", context.id, NotKnownToRail(enquiry_id=event.enquiry_id)),))
-
-
-def _to_a_person(payment: Payment, context: Context) -> tuple[Effect, ...]:
-    return (Tell("payment", context.id, EnquiriesExhausted()),) if payment.state is _S.UNKNOWN else ()
+    """AOS-R5; the rail has spoken of it where there is an MSID or a credit."""
+    verdict = asking.judge(
+        event,
+        context.rules.rail,
+        last=payment.enquiry_id,
+        spoken_of=payment.msid is not None or payment.credit_id is not None,
+        resends=payment.resends,
+    )
+    still = payment.state is _S.UNKNOWN
+    return Change(payment, asking.after_refusal("payment", verdict, event, context, asking=still))
 
 
 @TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.SETTLED, _S.REFUSED, event=EnquiryRefused)
@@ -424,27 +386,22 @@ def _enquiry_overtaken(payment: Payment, _: EnquiryRefused, __: Context) -> Chan
 def _send_again(payment: Payment, _: NotKnownToRail, context: Context) -> Change[Payment]:
     """The very same order, ids and day included: should the first copy arrive too, AOS-C3 refuses one of them."""
     payment = replace(payment, resends=payment.resends + 1, enquiry_id=None)
-    return Change(payment, (CancelTimer("answer"), Send(Channel.AOS, "AOS", wire_order(payment, context.id))))
+    return Change(payment, (CancelTimer(asking.TIMER), Send(Channel.AOS, "AOS", wire_order(payment, context.id))))
 
 
 @TABLE.on(_S.UNKNOWN, event=EnquiriesExhausted, to=_S.UNRESOLVED)
 def _give_to_a_person(payment: Payment, _: EnquiriesExhausted, context: Context) -> Change[Payment]:
     facts = {"payment": context.id, "message_id": payment.message_id}
     told = notices(payment, context, _S.UNRESOLVED)
-    return Change(payment, (CancelTimer("answer"), Alarm("PAYMENT_UNRESOLVED", facts), *told))
+    return Change(payment, (CancelTimer(asking.TIMER), Alarm("PAYMENT_UNRESOLVED", facts), *told))
 
 
 @TABLE.on(_S.SETTLED, event=RecallOrdered)
 def _recall(payment: Payment, event: RecallOrdered, context: Context) -> Change[Payment] | Refusal:
     """AOS-M4: a person on the list asks for it back, once; only what AÖS carried, and what we paid ourselves."""
-    custody = context.rules.custody
-    if custody is None or event.person not in custody.approvers:
-        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"operation": "recall", "participant": event.person})
-    if payment.recall_id is not None:
-        return Refusal(code=ErrorCode.ALREADY_EXISTS, facts={"noun": "recall", "id": payment.recall_id})
-    if payment.rail is not Rail.AOS or payment.kind is not PaymentKind.TRANSFER:
-        facts = {"noun": "payment", "id": context.id, "event": "RecallOrdered", "state": payment.state.value}
-        return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts)
+    refusal = not_recallable(payment, event, context)
+    if refusal is not None:
+        return refusal
     payment = replace(
         payment,
         recall_id=ids.message_id(context.rules.rail.own_address, local_date(context.now), f"{context.id}/recall"),

@@ -35,14 +35,16 @@ from contracts.iso20022 import (
     TransactionState,
 )
 from contracts.iso20022.names import MessageName
-from gateway.domain import credit as credits
+from gateway.domain import credit_data as credits
 from gateway.domain import deficiency as deficiencies
 from gateway.domain import inquiry as inquiries
 from gateway.domain import payment as payments
+from gateway.domain.asking import ENQUIRY_ALIAS
 from gateway.domain.dispatches import InformationKind
 from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, EnquiryRefused, RecallRefused, Rejected, Settled
+from gateway.domain.events.order import EnquiryRefused
+from gateway.domain.events.payment import Consented, RecallRefused, Rejected, Settled
 from gateway.domain.inquiry import QUESTION_ALIAS as QUESTION
 from gateway.domain.inquiry import Answered, Told
 from gateway.domain.liquidity import QUESTION_ALIAS as LIMIT_ALIAS
@@ -155,10 +157,11 @@ def _return_status(status: OrderStatus) -> Heard | None:
     """AOS-T4, AOS-T5, AOS-R3: of a return of ours."""
     target = Target(noun="credit", id=ByAlias(credits.RETURN_ALIAS, status.original_message_id))
     if status.state is TransactionState.ACSC:
-        return Heard(target=target, event=GaveBack())
+        return Heard(target=target, event=GaveBack(return_id=status.original_message_id))
     if status.state is TransactionState.RJCT:
         code, reason = _words(status.reasons)
-        return Heard(target=target, event=ReturnRejected(code=code, reason=reason))
+        rejected = ReturnRejected(return_id=status.original_message_id, code=code, reason=reason)
+        return Heard(target=target, event=rejected)
     return None
 
 
@@ -257,9 +260,9 @@ def _receipt(receipt: Receipt) -> Heard | None:
 
 
 def _enquiry_refused(receipt: Receipt) -> Heard:
-    """An order that AÖS has never seen among them."""
+    """An order that AÖS has never seen among them. A payment or a credit has asked: the name says which."""
     code, reason = _words(receipt.reasons)
-    asked = Target(noun="payment", id=ByAlias(payments.ENQUIRY_ALIAS, receipt.original_message_id))
+    asked = Target(noun=None, id=ByAlias(ENQUIRY_ALIAS, receipt.original_message_id))
     return Heard(target=asked, event=EnquiryRefused(enquiry_id=receipt.original_message_id, code=code, reason=reason))
 
 

@@ -13,7 +13,7 @@ from contracts import mt
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import CreditTransfer, OrderStatus, TransactionState
-from gateway.domain import credit as credits
+from gateway.domain import credit_data as credits
 from gateway.domain import payment as payments
 from gateway.domain.events.credit import Arrived
 from gateway.domain.events.payment import Rejected, Settled

@@ -235,13 +235,16 @@ class Engine:
         return replace(codec.decode(Answer, known.answer), repeated=True)
 
     def _target(self, step: Step, message: Message) -> Held:
-        table = self._tables[message.target.noun]
-        name = message.target.id
+        noun, name = message.target.noun, message.target.id
         asked = name.value if isinstance(name, ByAlias) else name
-        id = step.resolve(message.target.noun, name)
+        if noun is None and isinstance(name, ByAlias):
+            noun, _ = step.named(name) or (None, "")
+        if noun is None:
+            raise refuse(ErrorCode.REFERENCE_UNKNOWN, noun="", id=asked)
+        table, id = self._tables[noun], step.resolve(noun, name)
         if id is None:
             raise RefusedError(table.unknown_refusal(asked))
-        held = step.hold(message.target.noun, id)
+        held = step.hold(noun, id)
         if message.actor is not None and (held.data is None or held.data.owner != message.actor):
             raise RefusedError(table.unknown_refusal(asked))
         return held

@@ -107,11 +107,16 @@ class Step:
         self.adds_to_outbox = False
 
     def resolve(self, noun: str, name: str | ByAlias) -> str | None:
-        """The id behind a name; None for an alias nobody has."""
+        """The id behind a name; None for an alias that no such noun has."""
         if isinstance(name, str):
             return name
+        found = self.named(name)
+        return found[1] if found is not None and found[0] == noun else None
+
+    def named(self, name: ByAlias) -> tuple[str, str] | None:
+        """Noun and id of whoever has this name."""
         row = self._tx.find_alias(name.scheme, name.value)
-        return row.id if row is not None and row.noun == noun else None
+        return None if row is None else (row.noun, row.id)
 
     def hold(self, noun: str, id: str) -> Held:
         """Load a noun into the step, or begin a new one. The first one's lot is locked: all others are of that lot."""

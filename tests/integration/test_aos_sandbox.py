@@ -26,7 +26,8 @@ from gateway.domain.clock import local_date
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events.credit import Offered
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, OutcomeUnknown, Rejected, Sent, Settled
+from gateway.domain.events.order import OutcomeUnknown, Sent
+from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
 from gateway.domain.values import Account

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.aos.central.words import Outgoing
 from adapters.aos.faults import AFTER_SENDING, Fault, FaultKind, FaultPlan, about_nothing, contrary
-from contracts.iso20022 import StatusKind, TransactionState
-from contracts.iso20022.samples import STATUS, TRANSFER
+from contracts.iso20022 import MessageName, StatusKind, TransactionState
+from contracts.iso20022.samples import RETURN, STATUS, TRANSFER
 
 E2E = TRANSFER.end_to_end_id
 CHOICES = [
@@ -20,6 +20,9 @@ CHOICES = [
 
 
 STATUS_FAULTS = [kind for kind in FaultKind if kind not in AFTER_SENDING]
+
+
+RETURNED = replace(STATUS, original_message_name=MessageName.RETURN)
 
 
 def _befalling(fault: Fault, message, *, asked: bool = False, end_to_end_id: str = E2E) -> set[FaultKind]:
@@ -73,3 +76,26 @@ def test_silence_and_lateness_spare_orders_and_answers_to_enquiries(kind):
     fault = Fault(kind=kind, end_to_end_ids=frozenset({E2E}))
     assert _befalling(fault, TRANSFER) == set()
     assert _befalling(fault, STATUS, asked=True) == set()
+
+
+@pytest.mark.parametrize("kind", STATUS_FAULTS)
+def test_a_fault_may_befall_returns_alone(kind):
+    """AOS-T4, AOS-T5: the payment itself ran without it. Both have one end-to-end id."""
+    fault = Fault(kind=kind, end_to_end_ids=frozenset({E2E}), about="pacs.004")
+    assert _befalling(fault, STATUS) == set()
+    assert _befalling(fault, RETURNED) == {kind}
+    assert _befalling(fault, TRANSFER) == set()
+
+
+@pytest.mark.parametrize("kind", sorted(AFTER_SENDING))
+def test_a_slow_or_broken_answer_may_befall_returns_alone(kind):
+    plan = FaultPlan([Fault(kind=kind, amounts=frozenset({TRANSFER.amount_minor}), about="pacs.004")])
+    assert plan.note(TRANSFER) == {}
+    assert set(plan.note(replace(RETURN, amount_minor=TRANSFER.amount_minor))) == {kind}
+
+
+@pytest.mark.parametrize("kind", [FaultKind.SILENCE, FaultKind.LATE, FaultKind.CONFLICTING])
+def test_answers_to_enquiries_are_befallen_where_the_fault_says_so(kind):
+    """AOS-I1: not even the question is answered."""
+    fault = Fault(kind=kind, end_to_end_ids=frozenset({E2E}), asked=True)
+    assert _befalling(fault, STATUS, asked=True) == {kind}

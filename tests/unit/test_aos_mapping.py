@@ -27,7 +27,8 @@ from contracts.iso20022.samples import (
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.payment import Consented, EnquiryRefused, OutcomeUnknown, Rejected, Sent, Settled
+from gateway.domain.events.order import EnquiryRefused, OutcomeUnknown, Sent
+from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
 from gateway.domain.values import Account
@@ -285,12 +286,12 @@ def test_a_receipt_without_reasons_still_rejects():
 
 
 @pytest.mark.parametrize("name", ["pacs.028.001.03", "pain.998.001.01"])
-def test_an_erroneous_enquiry_is_told_to_the_payment_that_asked(name):
+def test_an_erroneous_enquiry_is_told_to_whoever_asked(name):
     """AOS-R5: the receipt names the enquiry; its id leads to the payment."""
     receipt = replace(
         RECEIPT, code=ReceiptCode.ERRC, original_message_name=name, reasons=(Reason(code="NOOR", text="yoxdur"),)
     )
     heard = hear(receipt, OWN_ADDRESS)
     assert heard is not None
-    assert heard.target == Target(noun="payment", id=ByAlias("aos.enquiry", receipt.original_message_id))
+    assert heard.target == Target(noun=None, id=ByAlias("aos.enquiry", receipt.original_message_id))
     assert heard.event == EnquiryRefused(enquiry_id=receipt.original_message_id, code="NOOR", reason="yoxdur")

@@ -10,6 +10,7 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentOrder
 from gateway.domain.events import credit as credits
+from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
@@ -57,7 +58,7 @@ def test_the_route_is_decided_by_the_rails_maximum_before_anything_is_sent(await
 
 
 def test_consent_is_not_money(awaiting) -> None:
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     awaiting.tell("payment", ID, payments.Consented(msid="MS1"))
     assert awaiting.state("payment", ID) == "consented"
     assert awaiting.state("lot", "L1") == "awaiting_payment"
@@ -67,7 +68,7 @@ def test_consent_is_not_money(awaiting) -> None:
 
 def test_silence_makes_unknown_and_asks_and_never_fails(awaiting) -> None:
     """AOS-I2: enquiries by the profile's schedule, then a person; the answer is still awaited."""
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     for _ in range(10):
         if ("payment", ID, "answer") in awaiting.timers:
             awaiting.fire("payment", ID, "answer")
@@ -82,13 +83,13 @@ def test_silence_makes_unknown_and_asks_and_never_fails(awaiting) -> None:
 
 
 def test_an_unknown_payment_is_never_sent_twice(awaiting) -> None:
-    awaiting.tell("payment", ID, payments.OutcomeUnknown(reason="timeout"))
+    awaiting.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
     awaiting.fire("payment", ID, "answer")
     assert len(awaiting.bodies(PaymentOrder)) == 1
 
 
 def test_a_late_answer_is_booked_once(awaiting) -> None:
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     awaiting.fire("payment", ID, "answer")
     awaiting.tell("payment", ID, settled(awaiting))
     before = len(awaiting.sent)
@@ -137,7 +138,7 @@ def offered(awaiting, **changes):
 )
 def test_a_credit_is_confirmed_only_as_exactly_what_is_awaited(awaiting, changes, reason) -> None:
     """AOS-P3, EHR-12: AUTH for amount, account and case number as ordered; NAUT with the reason otherwise."""
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     awaiting.tell("credit", "C1", offered(awaiting, **changes))
     (answer,) = awaiting.bodies(CreditAnswer)
     assert (answer.authorised, answer.reason) == (reason is None, reason)
@@ -145,7 +146,7 @@ def test_a_credit_is_confirmed_only_as_exactly_what_is_awaited(awaiting, changes
 
 
 def test_a_second_credit_for_the_same_payment_is_refused(awaiting) -> None:
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     awaiting.tell("credit", "C1", offered(awaiting))
     awaiting.tell("credit", "C2", offered(awaiting, message_id="XZRNAZ22XXXX261123000000000000002"))
     assert [answer.authorised for answer in awaiting.bodies(CreditAnswer)] == [True, False]
@@ -177,8 +178,8 @@ def test_whatever_the_rail_says_in_whatever_order_one_order_is_sent_and_one_outc
     house.nouns, house.sent, house.timers = dict(awaiting.nouns), list(awaiting.sent), dict(awaiting.timers)
     house.aliases, house.alarms = dict(awaiting.aliases), []
     events = {
-        "sent": payments.Sent(),
-        "unknown": payments.OutcomeUnknown(reason="timeout"),
+        "sent": orders.Sent(),
+        "unknown": orders.OutcomeUnknown(reason="timeout"),
         "consented": payments.Consented(msid="MS1"),
         "settled": settled(house),
         "rejected": payments.Rejected(code="AM04", reason="x"),

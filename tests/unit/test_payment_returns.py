@@ -35,9 +35,9 @@ from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
 from gateway.domain.events import payment as payments
 from gateway.domain.events.collection import Paid, RefundOrdered, Wanted
+from gateway.domain.events.order import Sent
 from gateway.domain.money import Money
 from gateway.domain.rulebook import CustodyRule
-from gateway.domain.table import ByAlias
 from gateway.domain.values import Purpose
 from gateway.doors.aos_mapping import hear
 
@@ -85,10 +85,7 @@ class Line:
     def hear(self, message: Any) -> None:
         heard = hear(message, "EHRNAZ22XXXX")
         if heard is not None:
-            id = heard.target.id
-            if isinstance(id, ByAlias):
-                id = self.house.aliases[id.scheme, id.value, heard.target.noun]
-            self.house.tell(heard.target.noun, id, heard.event)
+            self.house.hear(heard.target, heard.event)
 
     def answer(self, message: Any, kind: StatusKind = StatusKind.AUTH) -> None:
         """The bank's word on what was passed to it."""
@@ -310,17 +307,33 @@ def test_nobody_else_decides_over_it(bought: Line) -> None:
         bought.house.tell("credit", CREDIT, credits.RecallGranted(person="VAQIF"))
 
 
-def test_a_return_of_ours_that_is_refused_or_unanswered_is_a_persons(bought: Line) -> None:
-    """AOS-T5: NAUT leaves the money with us; silence changes nothing and is told again and again."""
+def test_a_return_of_ours_that_the_bank_refuses_is_a_persons_again(bought: Line) -> None:
+    """AOS-T5: NAUT leaves the money with us; the person's next word is a new order (AOS-C3), and goes through."""
+    ask_back(bought)
+    for kind in (StatusKind.NAUT, StatusKind.AUTH):
+        assert bought.house.state("credit", CREDIT) == "return_asked"
+        bought.house.tell("credit", CREDIT, credits.RecallGranted(person="ALI"))
+        bought.run()
+        bought.answer(bought.last(PaymentReturn), kind)
+    assert bought.house.state("credit", CREDIT) == "returned"
+
+
+def test_the_central_system_answers_what_we_ask_about_a_return(bought: Line) -> None:
+    """AOS-I1, AOS-R5: in process it changes nothing; executed, it is booked though the STAT was lost."""
     ask_back(bought)
     bought.house.tell("credit", CREDIT, credits.RecallGranted(person="ALI"))
     bought.run()
-    for _ in range(2):
-        bought.house.fire("credit", CREDIT, "return")
-    assert bought.house.state("credit", CREDIT) == "returning"
-    assert [alarm.code for alarm in bought.house.alarms][-2:] == ["RETURN_UNANSWERED"] * 2
-    bought.answer(bought.last(PaymentReturn), StatusKind.NAUT)
-    assert bought.house.state("credit", CREDIT) == "return_asked"
+    bought.house.tell("credit", CREDIT, Sent())
+    bought.house.fire("credit", CREDIT, "answer")
+    bought.house.fire("credit", CREDIT, "answer")
+    bought.run()
+    assert bought.house.state("credit", CREDIT) == "return_unknown"
+    hear, bought.hear = bought.hear, lambda message: None  # every status is lost
+    bought.answer(bought.last(PaymentReturn))
+    bought.hear = hear
+    bought.house.fire("credit", CREDIT, "answer")
+    bought.run()
+    assert bought.house.state("credit", CREDIT) == "returned"
 
 
 def test_a_credit_that_is_not_settled_is_not_returned(refunded: Line) -> None:

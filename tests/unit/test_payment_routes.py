@@ -11,6 +11,7 @@ from gateway.domain.dispatches import Channel, Notice, PaymentEnquiry, PaymentKi
 from gateway.domain.events import credit as credits
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
+from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.money import Money
 from gateway.domain.payment import azips_reference
@@ -89,7 +90,7 @@ def test_outside_the_window_it_waits_for_the_next_one(routed, build, now, opens)
 def test_azips_has_until_it_closes_to_answer_and_silence_is_a_persons(routed, build) -> None:
     """No enquiry is known for AZIPS; an answer that comes late is still booked."""
     order(routed, build)
-    routed.tell("payment", "P1", payments.Sent())
+    routed.tell("payment", "P1", orders.Sent())
     assert routed.timers["payment", "P1", "answer"].due == datetime(2026, 11, 23, 13, 0, 25, tzinfo=UTC)
     while ("payment", "P1", "answer") in routed.timers:
         routed.fire("payment", "P1", "answer")

@@ -11,6 +11,7 @@ from gateway.domain.dispatches import PaymentEnquiry, PaymentOrder
 from gateway.domain.events import credit as credits
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
+from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.rulebook import EnquiryIds
 
@@ -29,14 +30,14 @@ def paying(house, build):
 @pytest.fixture
 def unknown(paying):
     """The payment is UNKNOWN and has been asked about once."""
-    paying.tell("payment", ID, payments.OutcomeUnknown(reason="timeout"))
+    paying.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
     paying.fire("payment", ID, "answer")
     return paying
 
 
 def not_there(house, code="NOOR"):
     enquiry = house.bodies(PaymentEnquiry)[-1]
-    return payments.EnquiryRefused(enquiry_id=enquiry.message_id, code=code, reason="")
+    return orders.EnquiryRefused(enquiry_id=enquiry.message_id, code=code, reason="")
 
 
 def with_rail(house, **changes) -> None:
@@ -56,7 +57,7 @@ def test_an_order_goes_again_only_as_often_as_the_profile_says_and_then_a_person
     with_rail(unknown, resends_max=2)
     for _ in range(2):
         unknown.tell("payment", ID, not_there(unknown))
-        unknown.tell("payment", ID, payments.Sent())
+        unknown.tell("payment", ID, orders.Sent())
         unknown.fire("payment", ID, "answer")
         unknown.fire("payment", ID, "answer")
     unknown.tell("payment", ID, not_there(unknown))
@@ -78,7 +79,7 @@ def test_only_the_last_enquiry_counts(unknown) -> None:
 def test_an_answer_that_was_overtaken_changes_nothing(unknown, state) -> None:
     said = not_there(unknown)
     unknown.tell("payment", ID, said)
-    unknown.tell("payment", ID, payments.Sent())
+    unknown.tell("payment", ID, orders.Sent())
     if state == "settled":
         unknown.tell("payment", ID, payments.Settled(reference="R", settled_at=unknown.now))
     if state == "refused":
@@ -120,7 +121,7 @@ def test_the_profile_says_when_how_often_and_under_which_id_we_ask(paying, ids, 
     """AOS-G5: configuration, none of it a constant."""
     house = paying
     with_rail(house, enquiry_ids=ids, enquiry_delay=timedelta(seconds=7), enquiry_interval=timedelta(hours=15))
-    house.tell("payment", ID, payments.OutcomeUnknown(reason="timeout"))
+    house.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
     assert house.timers["payment", ID, "answer"].due == house.now + timedelta(seconds=7)
     while ("payment", ID, "answer") in house.timers:
         house.fire("payment", ID, "answer")

@@ -12,6 +12,7 @@ import pytest
 from gateway.domain import delivery
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events import lot as lots
+from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
@@ -81,8 +82,8 @@ def test_a_line_has_baku_time_noun_states_and_words() -> None:
 
 
 def test_a_state_that_stays_is_shown_once() -> None:
-    assert "→" not in line(row("payment", payments.Sent(), before="sent", after="sent"), "en")
-    assert "→" not in line(row("payment", payments.Sent(), before=None, after="sent"), "en")
+    assert "→" not in line(row("payment", orders.Sent(), before="sent", after="sent"), "en")
+    assert "→" not in line(row("payment", orders.Sent(), before=None, after="sent"), "en")
 
 
 @pytest.mark.parametrize(

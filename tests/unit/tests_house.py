@@ -86,6 +86,15 @@ class House:
             self.nouns, self.aliases, self.sent, self.timers, self.alarms = saved
             raise
 
+    def hear(self, target: Any, event: Any) -> None:
+        """A message's event to the noun it speaks to, by id or by a name of it. LookupError where nobody has it."""
+        noun, id = target.noun, target.id
+        if isinstance(id, ByAlias):
+            have = (key[2] for key in self.aliases if key[:2] == (id.scheme, id.value))
+            noun = noun or next(have, "")
+            id = self.aliases[id.scheme, id.value, noun]
+        self.tell(noun, id, event)
+
     def state(self, noun: str, id: str) -> str:
         return str(self.nouns[noun, id].state)
 

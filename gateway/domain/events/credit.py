@@ -58,20 +58,31 @@ class RecallDenied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaveBack:
-    """STAT to our pacs.004: the money has gone back (AOS-T4)."""
+    """STAT to a pacs.004 of ours (AOS-T4). `return_id` is its message id."""
+
+    return_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnRejected:
-    """RJCT to our pacs.004: it stays with us (AOS-T5, AOS-R3)."""
+    """RJCT to a pacs.004 of ours (AOS-T5, AOS-R3)."""
 
+    return_id: str
     code: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnUnanswered:
-    """Nothing was heard of our pacs.004: nobody knows, a person asks."""
+class ReturnBooked:
+    """It was the last one: the money has gone back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnFailed:
+    """It was the last one: the money stays with us."""
+
+    code: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

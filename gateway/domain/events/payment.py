@@ -133,18 +133,6 @@ class RouteMissing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """The rail has taken the message."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeUnknown:
-    """It may or may not have reached the rail."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
     """pain.002/ACSP: the debtor's bank agreed. Consent is not money (facts.md): keep the MSID, match the credit."""
 
@@ -182,39 +170,6 @@ class Rejected:
 
     code: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SilenceElapsed:
-    """No final answer within the rail's time: nobody knows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnquiryDue:
-    """Time to ask (again)."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnquiryRefused:
-    """camt.025/ERRC to an enquiry of ours (AOS-R5). `code` is the rail's; NOOR: it has no such order."""
-
-    enquiry_id: str
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotKnownToRail:
-    """Asked, the rail has never seen the order: the same message goes again under the same ids."""
-
-    enquiry_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnquiriesExhausted:
-    """We asked as often as the profile says; a person goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
