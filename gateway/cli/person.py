@@ -17,12 +17,8 @@ from contracts.person.statement import FILE_NAME, MEDIA_TYPE
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config, build_rulebook
-<<<<<<< HEAD
 from gateway.config.expected import expected_of
-from gateway.domain.credit import Credit
-=======
 from gateway.domain.credit_data import Credit
->>>>>>> 78c1d06 (An unanswered return, and a credit that nobody says is booked, are asked about by pacs.028 by the rail's profile: never failed, never doubled (AOS-I1, AOS-T1…T6, AOS-R5))
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment_data import Payment
 from gateway.doors.persons import decide
