@@ -21,6 +21,14 @@ class RevocationState(StrEnum):
     CLOSED = "closed"  # too old, or nothing: every certificate of this issuer is refused
 
 
+class RevocationSource(StrEnum):
+    """What an issuer is judged by."""
+
+    LIST = "list"  # a complete list
+    DELTA = "delta"  # a complete list and a delta on it
+    ANSWERS = "answers"  # OCSP, certificate by certificate
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
     """The rules. `max_age` counts from thisUpdate (None: only nextUpdate counts), `grace` from the end of freshness."""
@@ -37,18 +45,26 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerStanding:
-    """How an issuer stands at a moment. `fresh_until` is None where nothing is known."""
+    """How an issuer stands at a moment. `fresh_until` and `source` are None where nothing is known."""
 
     issuer: str
     state: RevocationState
     fresh_until: datetime | None
     grace_left_s: int  # until it is closed: fresh time not counted, 0 when closed
+    source: RevocationSource | None = None
 
     @classmethod
-    def of(cls, issuer: str, fresh_until: datetime | None, grace: timedelta, at: datetime) -> IssuerStanding:
+    def of(
+        cls,
+        issuer: str,
+        fresh_until: datetime | None,
+        grace: timedelta,
+        at: datetime,
+        source: RevocationSource | None = None,
+    ) -> IssuerStanding:
         """What follows from the end of freshness."""
-        if fresh_until is None or at > fresh_until + grace:
-            return cls(issuer=issuer, state=RevocationState.CLOSED, fresh_until=fresh_until, grace_left_s=0)
-        state = RevocationState.FRESH if at <= fresh_until else RevocationState.STALE
-        left = grace - max(at - fresh_until, timedelta(0))
-        return cls(issuer=issuer, state=state, fresh_until=fresh_until, grace_left_s=int(left.total_seconds()))
+        state, left_s = RevocationState.CLOSED, 0
+        if fresh_until is not None and at <= fresh_until + grace:
+            state = RevocationState.FRESH if at <= fresh_until else RevocationState.STALE
+            left_s = int((grace - max(at - fresh_until, timedelta(0))).total_seconds())
+        return cls(issuer=issuer, state=state, fresh_until=fresh_until, grace_left_s=left_s, source=source)

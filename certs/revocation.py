@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from certs.algorithms import public_key_of
-from certs.freshness import Freshness
+from certs.freshness import Freshness, RevocationSource
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 
@@ -77,6 +77,13 @@ class RevocationLists:
         """The end of freshness of what the issuer's lists say; None where there is none."""
         known = self._of(issuer)
         return None if known is None else known.fresh_until(self._freshness)
+
+    def source(self, issuer: x509.Certificate) -> RevocationSource | None:
+        """What the issuer's lists are; None where there is none."""
+        known = self._of(issuer)
+        if known is None:
+            return None
+        return RevocationSource.LIST if known.delta is None else RevocationSource.DELTA
 
     def _of(self, issuer: x509.Certificate) -> _Known | None:
         name = issuer.fingerprint(SHA256())

@@ -12,7 +12,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.ocsp import OCSPResponse
 
-from certs.freshness import Freshness, IssuerStanding
+from certs.freshness import Freshness, IssuerStanding, RevocationSource
 from certs.ocsp import OcspAnswers
 from certs.revocation import RevocationLists
 from contracts.errors.codes import ErrorCode
@@ -55,8 +55,9 @@ class RevocationKnowledge:
         at: datetime,
     ) -> IssuerStanding:
         """How an issuer stands: by its list, or where it has none by the worst answer about those seen."""
-        until = self._by_list.fresh_until(issuer)
+        until, source = self._by_list.fresh_until(issuer), self._by_list.source(issuer)
         if until is None:
             told = [self._by_answer.fresh_until(*pair) for pair in seen if pair[1] == issuer]
             until = min((moment for moment in told if moment is not None), default=None)
-        return IssuerStanding.of(issuer.subject.rfc4514_string(), until, self._freshness.grace, at)
+            source = source if until is None else RevocationSource.ANSWERS
+        return IssuerStanding.of(issuer.subject.rfc4514_string(), until, self._freshness.grace, at, source)

@@ -1,11 +1,12 @@
-"""A journal as people read it: one line per event, in Azerbaijani or English. Texts stand in `data/timeline.toml`."""
+"""A journal as people read it: one line per event, in three languages. Texts stand in `data/timeline.toml`."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -15,6 +16,10 @@ from gateway.store.rows import JournalRow
 
 _ID_WIDTH = 26
 _STATE_WIDTH = 38
+
+
+LANGUAGES = ("az", "en", "ru")
+Language = Literal["az", "en", "ru"]
 
 
 @cache
@@ -36,12 +41,12 @@ class _Facts(dict[str, str]):
         return "-"
 
 
-def sentence(row: JournalRow, language: str = "az") -> str:
-    """What happened, in words."""
+def sentence(row: JournalRow, language: str = "az", tell: Callable[[Any], str] | None = None) -> str:
+    """What happened, in words. `tell` writes a fact in another way than the plain one."""
     texts = _texts(language)
     event = row.event.partition(":")[0]
     text = texts.get(f"{row.noun}.{event}") or texts.get(f"*.{event}") or row.event
-    return text.format_map(_Facts(_facts(orjson.loads(row.data))))
+    return text.format_map(_Facts(_facts(orjson.loads(row.data), tell or _fact)))
 
 
 def line(row: JournalRow, language: str = "az") -> str:
@@ -52,8 +57,8 @@ def line(row: JournalRow, language: str = "az") -> str:
     return f"{when}  {row.noun_id:<{_ID_WIDTH}} {states:<{_STATE_WIDTH}} {sentence(row, language)}"
 
 
-def _facts(data: dict[str, Any]) -> dict[str, str]:
-    return {key: _fact(value) for key, value in data.items() if value is not None}
+def _facts(data: dict[str, Any], tell: Callable[[Any], str]) -> dict[str, str]:
+    return {key: tell(value) for key, value in data.items() if value is not None}
 
 
 def _fact(value: Any) -> str:

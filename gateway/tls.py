@@ -1,8 +1,9 @@
-"""TLS of the doors and towards the brokers, from the settings."""
+"""TLS of the doors, of the console and towards the brokers, from the settings."""
 
 from __future__ import annotations
 
 import ssl as tls
+from pathlib import Path
 
 from gateway.config import Config
 
@@ -10,14 +11,24 @@ from gateway.config import Config
 def server_ssl(config: Config) -> tls.SSLContext | None:
     """TLS of the doors, mutual where clients' authorities are named (AOS-S1); None without a certificate."""
     http = config.http
-    if http.tls_certificate is None or http.tls_key is None:
+    context = _server(http.tls_certificate, http.tls_key)
+    if context is not None and http.tls_client_ca is not None:
+        context.load_verify_locations(http.tls_client_ca)
+        context.verify_mode = tls.CERT_REQUIRED
+    return context
+
+
+def console_ssl(config: Config) -> tls.SSLContext | None:
+    """TLS of the operators' console; None without a certificate."""
+    return _server(config.console.tls_certificate, config.console.tls_key)
+
+
+def _server(certificate: Path | None, key: Path | None) -> tls.SSLContext | None:
+    if certificate is None or key is None:
         return None
     context = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
     context.minimum_version = tls.TLSVersion.TLSv1_2
-    context.load_cert_chain(http.tls_certificate, http.tls_key)
-    if http.tls_client_ca is not None:
-        context.load_verify_locations(http.tls_client_ca)
-        context.verify_mode = tls.CERT_REQUIRED
+    context.load_cert_chain(certificate, key)
     return context
 
 

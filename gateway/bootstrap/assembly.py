@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
 from adapters.ministries.topics import TopicWatch
 from adapters.timestamping.adapter import TimeStampClient
+from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
 from gateway.bootstrap.ways_in import Inside, application
 from gateway.bootstrap.ways_out import EMBEDDED, make_adapters, policies, start_broker, topics_of
@@ -28,6 +27,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.liquidity import LiquidityWatch
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
+from gateway.expiry import ExpiryWatch
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.keyring import start_key_tasks
 from gateway.ports import Adapter
@@ -46,6 +46,7 @@ class System:
     dispatcher: Dispatcher
     watchdog: Watchdog
     running: Running
+    console: Running | None
     kafka: str
     answers: AnswerBook
     stamping: Stamping | None
@@ -83,7 +84,7 @@ async def _build(house: Surroundings) -> System:
     house.stack.push_async_callback(store.close)
     rules = build_rulebook(config)
     engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
-    await _revocation(house)
+    expiry = await _revocation(house)
     kafka = start_broker(house)
     deficiencies = Deficiencies(engine, participant=config.aos.participant)
     dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
@@ -107,6 +108,7 @@ async def _build(house: Surroundings) -> System:
         dispatcher=dispatcher,
         watchdog=watchdog,
         running=running,
+        console=await open_console(house, inside, dispatcher, expiry),
         kafka=kafka.bootstrap_servers,
         answers=inside.answers,
         stamping=inside.stamping,
@@ -114,11 +116,12 @@ async def _build(house: Surroundings) -> System:
     )
 
 
-async def _revocation(house: Surroundings) -> None:
+async def _revocation(house: Surroundings) -> ExpiryWatch:
     """Fetch revocation data, once before any door opens, and tell of certificates that end."""
     house.metrics.watch_revocation(house.standings)
     watch = await start_key_tasks(house.config, house.keys, house.clock, house.stack)
     house.metrics.watch_expiry(watch.all, house.clock)
+    return watch
 
 
 def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapter]) -> Dispatcher:
@@ -128,7 +131,7 @@ def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapte
         engine,
         adapters,
         clock=house.clock,
-        worker=f"{socket.gethostname()}.{os.getpid()}",
+        worker=house.replica,
         concurrency=settings.concurrency_per_recipient,
         lease_s=settings.lease_s,
         poll_s=settings.poll_s,

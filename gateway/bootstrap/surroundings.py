@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -29,6 +31,7 @@ class Surroundings:
 
     def __init__(self, config: Config, clock: Callable[[], datetime], stack: AsyncExitStack) -> None:
         self.config, self.clock, self.stack = config, clock, stack
+        self.replica = f"{socket.gethostname()}.{os.getpid()}"  # unique among the processes over one store
         self.metrics = Metrics()
         self.rules = wire_rules(config)
         self.keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s, clock=clock)

@@ -90,7 +90,7 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
     rails += _azips_door(house, inside.answers)
     rails += AsanPayDoor(inside.answers, participant=config.asan_pay.participant).routes()
     root.add_routes(rails)
-    root.add_routes(health_routes(_readiness(house, inside), house.metrics, house.standings, inside.stamping))
+    root.add_routes(health_routes(readiness(house, inside), house.metrics, house.standings, inside.stamping))
     return root
 
 
@@ -141,7 +141,7 @@ def _intake(house: Surroundings, watchdog: Watchdog) -> Intake:
     )
 
 
-def _readiness(house: Surroundings, inside: Inside) -> Readiness:
+def readiness(house: Surroundings, inside: Inside) -> Readiness:
     """What must work before traffic is sent here."""
 
     async def database() -> bool:

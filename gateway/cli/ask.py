@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -19,7 +19,7 @@ from gateway.engine import codec
 from gateway.engine.engine import Engine
 from gateway.ports import Message, Target
 from gateway.store import Store
-from gateway.timeline import line
+from gateway.timeline import Language, line
 
 app = App(name="ask", help="Ask AÖS: operating day, statement, copy of an executed order; see what it told.")
 
@@ -53,7 +53,7 @@ def copy(payment: str, *, config: ConfigPath = None) -> None:
 
 
 @app.command
-def show(id: str | None = None, *, config: ConfigPath = None, language: Literal["az", "en"] = "az") -> None:
+def show(id: str | None = None, *, config: ConfigPath = None, language: Language = "az") -> None:
     """What was asked and told; with an ID everything about it. The messages themselves are kept as evidence."""
 
     async def work(store: Store) -> None:

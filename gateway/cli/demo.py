@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -28,7 +28,7 @@ from gateway.config import load_config
 from gateway.keys import KeyFolder
 from gateway.store import Reader, Store, open_store
 from gateway.store.rows import JournalRow
-from gateway.timeline import line
+from gateway.timeline import Language, line
 
 _LOOK_S = 0.1
 _RENEW_LISTS_S = 3600.0
@@ -40,7 +40,7 @@ def demo(
     out: Path = Path("demo-out"),
     keep: bool = False,
     verbose: bool = False,
-    language: Annotated[Literal["az", "en"], Parameter(help="Language of the timeline.")] = "az",
+    language: Annotated[Language, Parameter(help="Language of the timeline.")] = "az",
     timeout_s: float = 60.0,
     folder: Path | None = None,
 ) -> None:

@@ -18,6 +18,11 @@ COMMANDS = (
     ("liquidity", "gateway.cli.liquidity:liquidity", "Our account in AÖS: what it has, what is foreseen, and why."),
     ("credit", "gateway.cli.person:credit_app", "Return an incoming credit that is asked back, or keep it."),
     ("outbox", "gateway.cli.outbox:app", "List what waits to be sent; send what is parked again, or never."),
+    (
+        "console",
+        "gateway.cli.visits:app",
+        "The operators' console: make a sign-in link, see who is there, end a visit.",
+    ),
     ("messages", "gateway.cli.messages:app", "List the messages of the rails, print a sample, check one."),
     ("kafka", "gateway.cli.kafka:app", "The topics on the cluster: create them, compare them with the declared ones."),
     ("backup", "gateway.cli.backup:backup", "Copy the whole state into one file while the gateway runs."),

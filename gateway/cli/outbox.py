@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.cli.show import with_store
+from gateway.config import Config
 from gateway.engine.engine import Engine
 from gateway.store import Store
 from gateway.store.rows import OutboxRow
@@ -53,7 +54,7 @@ def retry(
         fail("give one of: ID, --recipient CODE, --all-parked")
 
     async def work(store: Store) -> None:
-        engine = _engine(store, config)
+        engine = engine_for(store, load(config))
         if id is not None:
             if not await engine.requeue(id, person=person):
                 fail(f"{id} is not parked", 1)
@@ -78,7 +79,7 @@ def discard(
     """Never send a parked row; what waited behind it goes on."""
 
     async def work(store: Store) -> None:
-        if not await _engine(store, config).discard(id, person=person, reason=reason):
+        if not await engine_for(store, load(config)).discard(id, person=person, reason=reason):
             fail(f"{id} is not parked", 1)
         say(f"{id} is discarded")
 
@@ -99,10 +100,10 @@ async def _page(store: Store, recipient: str | None, after: int) -> list[OutboxR
     )
 
 
-def _engine(store: Store, config: ConfigPath) -> Engine:
+def engine_for(store: Store, settings: Config) -> Engine:
+    """For a person's decision; what follows from it is sent by the serving process."""
     from gateway.bootstrap import policies, utc_now
     from gateway.config import build_rulebook
     from gateway.domain.nouns import TABLES
 
-    settings = load(config)
     return Engine(store, TABLES, build_rulebook(settings), clock=utc_now, policies=policies(settings))

@@ -36,7 +36,8 @@ async def _serve(config: Config) -> None:
         fail(f"cannot start: {error}", 1)
     gc.collect()
     gc.freeze()  # what stands by now stays: walking it again stopped everything for 50 ms at a time
-    say(json.dumps({"ready": True, "http": system.address, "kafka": system.kafka}))
+    console = None if system.console is None else system.console.address
+    say(json.dumps({"ready": True, "http": system.address, "kafka": system.kafka, "console": console}))
     await stop.wait()
     await system.close()
 

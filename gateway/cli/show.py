@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
+from gateway import timeline
 from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.domain.clock import BAKU
@@ -20,7 +21,7 @@ from gateway.store import Store, open_store
 from gateway.timeline import line
 
 T = TypeVar("T")
-Language = Annotated[Literal["az", "en"], Parameter(help="Language of the sentences.")]
+Language = Annotated[timeline.Language, Parameter(help="Language of the sentences.")]
 
 lot_app = App(name="lot", help="Look at lots.")
 payment_app = App(name="payment", help="Look at payments, approve or decline them.")

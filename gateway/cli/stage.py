@@ -18,7 +18,7 @@ from typing import Any
 from gateway.cli.pki import create_world
 from gateway.cli.world import packaged
 
-_PORTS = (8080, 8101, 8102, 8103, 8104, 8105, 8106, 8107, 8108)  # as in demo.toml and demo_world.toml
+_PORTS = (8080, 8090, 8101, 8102, 8103, 8104, 8105, 8106, 8107, 8108)  # as in demo.toml and demo_world.toml
 _READY_S = 30.0
 _STOP_S = 15.0
 PARTICIPANTS = {

@@ -15,6 +15,13 @@ def plaintext_doors(config: Config) -> bool:
     return http.tls_certificate is None and not http.plaintext_allowed and not _is_loopback(http.host)
 
 
+def plaintext_console(config: Config) -> bool:
+    """The same of the operators' console."""
+    console = config.console
+    given = console.tls_certificate is not None or console.plaintext_allowed or not console.enabled
+    return not given and not _is_loopback(console.host)
+
+
 def plaintext_addresses(config: Config) -> Iterator[tuple[str, str]]:
     """(setting, address) of every counterparty beyond this machine whom we would tell things without TLS.
 

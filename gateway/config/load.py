@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.encryption import plaintext_addresses, plaintext_doors
+from gateway.config.encryption import plaintext_addresses, plaintext_console, plaintext_doors
 from gateway.config.expected import impossible
 from gateway.config.model import Config
 from gateway.config.outbound import forbidden_addresses
@@ -77,6 +77,7 @@ def file_faults(config: Config) -> tuple[Fault, ...]:
         named["keys.vault"] = keys.vault / "vault.json"
     named |= {f"keys.crls.{n}": keys.directory / crl for n, crl in enumerate(keys.crls)}
     named |= {f"http.{name}": getattr(http, name) for name in ("tls_certificate", "tls_key", "tls_client_ca")}
+    named |= {f"console.{name}": getattr(config.console, name) for name in ("tls_certificate", "tls_key")}
     tls = ("tls_ca", "tls_certificate", "tls_key", "sasl_password_file")
     named |= {f"kafka.{name}": getattr(kafka, name) for name in tls}
     return tuple(
@@ -189,6 +190,9 @@ def _plaintext(config: Config) -> Iterator[Fault]:
     if plaintext_doors(config):
         remedy = "Give http.tls_certificate and http.tls_key, or set http.plaintext_allowed where TLS ends in a sidecar"
         yield Fault(path="http.host", fault=f"{config.http.host} would be listened on without TLS", remedy=remedy)
+    if plaintext_console(config):
+        remedy = "Give console.tls_certificate and console.tls_key, or set console.plaintext_allowed behind a sidecar"
+        yield Fault(path="console.host", fault=f"{config.console.host} would be listened on without TLS", remedy=remedy)
     for path, url in plaintext_addresses(config):
         remedy = "Give an https address, or set outbound.plaintext_allowed where a sidecar encrypts"
         yield Fault(path=path, fault=f"{url} is not encrypted", remedy=remedy)

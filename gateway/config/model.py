@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from certs.tolerance import Tolerance
 from contracts.iso20022 import Envelope
+from gateway.config.console import ConsoleSettings
 from gateway.config.signature import EXPECTS, ExpectsSettings, SignatureSettings
 from gateway.config.types import (
     Amount,
@@ -437,6 +438,7 @@ class Config(Section):
     gateway: GatewaySettings
     store: StoreSettings = StoreSettings()
     http: HttpSettings = HttpSettings()
+    console: ConsoleSettings = ConsoleSettings()
     keys: KeysSettings
     revocation: RevocationSettings = RevocationSettings()
     outbound: OutboundSettings = OutboundSettings()

@@ -17,6 +17,7 @@ from gateway.domain import (
     payment,
     protocol,
     recipient,
+    visit,
 )
 from gateway.domain.table import StateTable
 
@@ -35,5 +36,6 @@ TABLES: dict[str, StateTable[Any]] = {
         recipient,
         liquidity,
         inquiry,
+        visit,
     )
 }

@@ -35,7 +35,7 @@ def health_routes(
         return web.json_response({"status": "up"})
 
     async def readyz(_: web.Request) -> web.Response:
-        results = dict(zip(readiness, await asyncio.gather(*map(_passes, readiness.values())), strict=True))
+        results = await passing(readiness)
         ready = all(results.values())
         body: dict[str, Any] = {
             "status": "ready" if ready else "not ready",
@@ -57,6 +57,11 @@ def health_routes(
         return web.Response(body=metrics.text(), headers={"Content-Type": _METRICS_TYPE})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)]
+
+
+async def passing(readiness: Readiness) -> dict[str, bool]:
+    """Which checks pass now."""
+    return dict(zip(readiness, await asyncio.gather(*map(_passes, readiness.values())), strict=True))
 
 
 async def _passes(check: Check) -> bool:

@@ -89,6 +89,11 @@ class Dispatcher:
             _log.exception("cannot claim")
         return _STORE_PAUSE_S
 
+    @property
+    def breakers(self) -> Mapping[Lane, Breaker]:
+        """The lanes whose last attempts had no answer, as this process knows them."""
+        return dict(self._breakers)
+
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more, let attempts under way finish within `grace_s`, leave the rest to their leases."""
         self._stopping = True

@@ -13,10 +13,12 @@ from typing import Any
 
 import structlog
 
+from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.table import Alarm, StateTable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
+from gateway.store.rows import OutboxCount
 
 _log = structlog.get_logger(__name__)
 
@@ -25,32 +27,34 @@ _log = structlog.get_logger(__name__)
 class Census:
     """One count. `alarms` name what is neither done, nor scheduled, nor waiting for a person."""
 
+    at: datetime | None = None  # None before the first
     nouns: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (noun, state) to how many
-    deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (channel, state), unconcluded only
+    outbox: tuple[OutboxCount, ...] = ()  # unconcluded only
     waiting: int = 0  # for a person: nouns and parked deliveries
     alarms: tuple[Alarm, ...] = ()
 
     @property
     def backlog(self) -> int:
         """Deliveries that wait to be sent; neither timers nor what waits for a person."""
-        return sum(n for (channel, state), n in self.deliveries.items() if channel != Channel.TIMER and state == "due")
+        return sum(row.count for row in self.outbox if row.channel != Channel.TIMER and row.state == DeliveryState.DUE)
 
 
 def take_census(reader: Reader, tables: Mapping[str, StateTable[Any]], now: datetime, late: timedelta) -> Census:
     """Count everything; pure but for the reading."""
     nouns = {(row.noun, row.state): row.count for row in reader.count_nouns()}
-    outbox = reader.count_outbox()
+    outbox = tuple(reader.count_outbox())
     waiting = sum(count for (noun, state), count in nouns.items() if state in tables[noun].waiting_for_person)
     return Census(
+        at=now,
         nouns=nouns,
-        deliveries={(row.channel, row.state): row.count for row in outbox},
-        waiting=waiting + sum(row.count for row in outbox if row.state == "parked"),
+        outbox=outbox,
+        waiting=waiting + sum(row.count for row in outbox if row.state == DeliveryState.PARKED),
         alarms=(
             *_unscheduled(reader, tables, nouns),
             *(
-                Alarm("DELIVERY_LATE", {"channel": row.channel, "count": str(row.count)})
+                Alarm("DELIVERY_LATE", {"channel": row.channel, "recipient": row.recipient, "count": str(row.count)})
                 for row in outbox
-                if row.state == "due" and row.oldest_due_at is not None and row.oldest_due_at + late < now
+                if row.state == DeliveryState.DUE and row.oldest_due_at is not None and row.oldest_due_at + late < now
             ),
         ),
     )

@@ -55,6 +55,9 @@ class Reader(Protocol):
     ) -> list[NounRow]:
         """Nouns to which something is to be done by then, what is overdue included; in order of that time."""
 
+    def last_noun(self, noun: str, *, first: str, beyond: str) -> NounRow | None:
+        """The one with the greatest id from `first` on and before `beyond`."""
+
     def count_nouns(self) -> list[NounCount]: ...
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
         """Nouns in a state that have nothing in the outbox, parked rows and timers included."""
@@ -66,6 +69,12 @@ class Reader(Protocol):
     def journal_of(self, noun: str, noun_id: str) -> list[JournalRow]: ...
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
+
+    def journal_line(self, seq: int) -> JournalRow | None: ...
+    def refusals(
+        self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[JournalRow]:
+        """What was refused at the doors, the newest first; go on with the last `seq` seen as `before`."""
 
     def last_stamped(self) -> int:
         """The last line that a time-stamp covers; 0 before the first."""
@@ -111,7 +120,9 @@ class Reader(Protocol):
     # what is kept
     def document(self, id: str) -> DocumentRow | None: ...
     def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]: ...
-    def evidence_of_lot(self, lot_id: str) -> list[EvidenceRow]: ...
+    def evidence_of_lot(self, lot_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
+        """In order of `seq`; all of them where no limit is given."""
+
     def evidence_content(self, sha256: str) -> bytes | None: ...
 
 

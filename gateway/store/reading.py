@@ -23,6 +23,7 @@ from gateway.store.rows import (
 from gateway.store.session import Session
 
 _BEGINNING = -(2**62)  # microseconds: before any instant there is
+SEQ_BEYOND = 2**62  # greater than any `seq`, and than any number of rows
 
 
 class SqlReader:
@@ -59,6 +60,9 @@ class SqlReader:
         }
         return self._session.rows(NounRow, "nouns_expected", **values)
 
+    def last_noun(self, noun: str, *, first: str, beyond: str) -> NounRow | None:
+        return self._session.row(NounRow, "last_noun", noun=noun, first=first, beyond=beyond)
+
     def count_nouns(self) -> list[NounCount]:
         return self._session.rows(NounCount, "count_nouns")
 
@@ -76,6 +80,16 @@ class SqlReader:
 
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return self._session.rows(JournalRow, "journal_of_owner", owner=owner, after=after, limit=limit)
+
+    def journal_line(self, seq: int) -> JournalRow | None:
+        return self._session.row(JournalRow, "journal_line", seq=seq)
+
+    def refusals(
+        self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[JournalRow]:
+        query = _REFUSALS[sender is not None, code is not None]
+        chosen = {name: value for name, value in (("sender", sender), ("code", code)) if value is not None}
+        return self._session.rows(JournalRow, query, before=before or SEQ_BEYOND, limit=limit, **chosen)
 
     def last_stamped(self) -> int:
         return self._session.scalar("last_stamped") or 0
@@ -136,8 +150,9 @@ class SqlReader:
     def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]:
         return self._session.rows(EvidenceRow, "evidence_of", noun=noun, noun_id=noun_id)
 
-    def evidence_of_lot(self, lot_id: str) -> list[EvidenceRow]:
-        return self._session.rows(EvidenceRow, "evidence_of_lot", lot_id=lot_id)
+    def evidence_of_lot(self, lot_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
+        most = SEQ_BEYOND if limit is None else limit
+        return self._session.rows(EvidenceRow, "evidence_of_lot", lot_id=lot_id, after=after, limit=most)
 
     def evidence_content(self, sha256: str) -> bytes | None:
         content = self._session.scalar("evidence_content", sha256=sha256)
@@ -149,4 +164,10 @@ _LISTS = {
     (False, True): "list_nouns_by_state",
     (True, False): "list_nouns_by_owner",
     (True, True): "list_nouns_by_owner_and_state",
+}
+_REFUSALS = {
+    (False, False): "refusals",
+    (False, True): "refusals_with_code",
+    (True, False): "refusals_of_sender",
+    (True, True): "refusals_of_sender_with_code",
 }

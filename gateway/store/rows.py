@@ -209,9 +209,12 @@ class NounCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxCount:
-    """How many unconcluded rows a channel has in a state; since when the oldest of those is due whose turn it is."""
+    """How many unconcluded rows a lane has in a state; of them the first due in turn, made, parked."""
 
     channel: str
+    recipient: str
     state: str
     count: int
     oldest_due_at: datetime | None
+    oldest_created_at: datetime
+    oldest_parked_at: datetime | None

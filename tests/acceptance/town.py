@@ -67,6 +67,7 @@ class Town:
         (self.folder / "gateway.toml").write_text(text)
         environ = {
             "EHERRAC__HTTP__PORT": "0",
+            "EHERRAC__CONSOLE__PORT": "0",
             "EHERRAC__HTTP__BODY_MAX_BYTES": str(BODY_MAX_BYTES),
             "EHERRAC__KEYS__RELOAD_S": "1",
             "EHERRAC__STORE__URL": f"sqlite:///{self.folder / 'eherrac.db'}",

@@ -68,6 +68,17 @@ def test_nobody_reaches_the_gateway_or_is_reached_unless_named(rendered: dict[st
     assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [53, 53]
 
 
+def test_the_console_is_on_the_pods_loopback_and_in_no_service(rendered: dict[str, dict[str, Any]], helm: Path) -> None:
+    container = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert [port["name"] for port in container["ports"]] == ["doors"]
+    assert [port["name"] for port in rendered["Service"]["spec"]["ports"]] == ["doors"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (environment["EHERRAC__CONSOLE__ENABLED"], environment["EHERRAC__CONSOLE__PORT"]) == ("true", "8090")
+    assert "EHERRAC__CONSOLE__HOST" not in environment
+    off = _run(helm, "template", "gateway", str(CHART), "--set", "console.enabled=false")
+    assert 'value: "false"' in off.stdout
+
+
 def test_secrets_are_referred_to_and_never_made(rendered: dict[str, dict[str, Any]]) -> None:
     assert "Secret" not in rendered
     environment = rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0]["env"]

@@ -1,4 +1,4 @@
-"""The journal as people read it: every event there is has its sentence in both languages, with its facts in it."""
+"""The journal as people read it: every event there is has its sentence in every language, with its facts in it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from gateway.domain.table import Alarm
 from gateway.domain.values import Account
 from gateway.engine import codec
 from gateway.store.rows import JournalRow
-from gateway.timeline import catalogue, line, sentence
+from gateway.timeline import LANGUAGES, catalogue, line, sentence
 
-LANGUAGES = ("az", "en")
 EVENTS = {f"{name}.{event}": cls for name, table in TABLES.items() for event, cls in table.events.items()}
 OF_ANY_NOUN: dict[str, type[Any]] = {
     f"*.{cls.__name__}": cls

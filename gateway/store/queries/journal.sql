@@ -18,6 +18,18 @@ SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT
 -- name: journal_of_owner
 SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :limit;
 
+-- name: journal_line^
+SELECT * FROM journal WHERE seq = :seq;
+
+-- name: refusals
+-- What was refused at the doors, the newest first. (By code: in each dialect's own words for the JSON in `data`.)
+SELECT * FROM journal WHERE event = 'RequestRefused' AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: refusals_of_sender
+SELECT * FROM journal
+WHERE event = 'RequestRefused' AND noun_id = :sender AND seq < :before
+ORDER BY seq DESC LIMIT :limit;
+
 -- name: count_journal$
 SELECT count(*) FROM journal;
 
@@ -47,7 +59,7 @@ INSERT INTO evidence_links (
 SELECT * FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id ORDER BY seq;
 
 -- name: evidence_of_lot
-SELECT * FROM evidence_links WHERE lot_id = :lot_id ORDER BY seq;
+SELECT * FROM evidence_links WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: evidence_content^
 SELECT content FROM evidence WHERE sha256 = :sha256;

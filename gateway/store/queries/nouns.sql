@@ -48,6 +48,9 @@ SELECT * FROM nouns
 WHERE noun = :noun AND expected_at IS NOT NULL AND expected_at <= :until AND (expected_at, id) > (:after_at, :after)
 ORDER BY expected_at, id LIMIT :limit;
 
+-- name: last_noun^
+SELECT * FROM nouns WHERE noun = :noun AND id >= :first AND id < :beyond ORDER BY id DESC LIMIT 1;
+
 -- name: count_nouns
 SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
 

@@ -129,9 +129,11 @@ SELECT * FROM outbox WHERE noun = :noun AND noun_id = :noun_id AND concluded_at 
 
 -- name: count_outbox
 -- What is behind another of its order key is not late by itself.
-SELECT channel, state, count(*) AS count, min(CASE WHEN visible_at IS NOT NULL THEN due_at END) AS oldest_due_at
+SELECT channel, recipient, state, count(*) AS count,
+       min(CASE WHEN visible_at IS NOT NULL THEN due_at END) AS oldest_due_at,
+       min(created_at) AS oldest_created_at, min(parked_at) AS oldest_parked_at
 FROM outbox WHERE concluded_at IS NULL
-GROUP BY channel, state ORDER BY channel, state;
+GROUP BY channel, recipient, state ORDER BY channel, recipient, state;
 
 -- name: next_sequence$
 INSERT INTO feed_heads (recipient, last) VALUES (:recipient, 1)

@@ -21,3 +21,13 @@ UPDATE outbox
 SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
 FROM picked WHERE outbox.seq = picked.seq
 RETURNING outbox.*;
+
+-- name: refusals_with_code
+SELECT * FROM journal
+WHERE event = 'RequestRefused' AND (CAST(data AS jsonb) ->> 'code') = :code AND seq < :before
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: refusals_of_sender_with_code
+SELECT * FROM journal
+WHERE event = 'RequestRefused' AND noun_id = :sender AND (CAST(data AS jsonb) ->> 'code') = :code AND seq < :before
+ORDER BY seq DESC LIMIT :limit;

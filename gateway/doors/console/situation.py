@@ -1,0 +1,263 @@
+"""What is wrong, out of what is known: pure. The worst first; nothing found means that all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from certs.expiry import Expiry
+from certs.freshness import IssuerStanding, RevocationState
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.dispatches import Channel
+from gateway.domain.liquidity import Liquidity, LiquidityState
+from gateway.domain.payment_data import PaymentState
+from gateway.domain.recipient import CLOSED, Breaker
+from gateway.engine.stamping import StampStanding
+from gateway.engine.watchdog import Census
+from gateway.store.interface import Lane
+from gateway.store.rows import OutboxCount
+
+COUNTS_MISSED_MAX = 3  # so many intervals without a count are a fault of the watchdog
+STAMPS_MISSED_MAX = 3  # so many intervals without a stamp are an outage of the authority of time
+_LOUD_RUNG_DAYS, _QUIET_RUNG_DAYS = 7, 30
+
+
+class Severity(IntEnum):
+    """How loudly it is told; greater is worse."""
+
+    PERSON = 1  # nothing is broken: somebody's decision is wanted
+    WARNING = 2  # it works, and will not for ever
+    ALARM = 3  # something does not work
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Kind(StrEnum):
+    """What can be wrong; its texts stand in the catalogue under `trouble.KIND`."""
+
+    STORE_AWAY = "store_away"
+    BROKER_AWAY = "broker_away"
+    TOPICS_WRONG = "topics_wrong"
+    NOT_COUNTED = "not_counted"
+    NOT_SCHEDULED = "not_scheduled"
+    DELIVERY_LATE = "delivery_late"
+    INTAKE_CLOSED = "intake_closed"
+    ISSUER_CLOSED = "issuer_closed"
+    ISSUER_STALE = "issuer_stale"
+    STAMPS_CLOSED = "stamps_closed"
+    STAMPS_WAITING = "stamps_waiting"
+    RECIPIENT_SILENT = "recipient_silent"
+    CERTIFICATE_ENDED = "certificate_ended"
+    CERTIFICATE_ENDS = "certificate_ends"
+    LIQUIDITY_SHORT = "liquidity_short"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    PERSON_WANTED = "person_wanted"
+    DELIVERY_PARKED = "delivery_parked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that is wrong. `since` is None where nobody knows; `facts` fill the texts."""
+
+    kind: Kind
+    severity: Severity
+    subject: str = ""
+    since: datetime | None = None
+    grace_left_s: float | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """What goes to one recipient over one channel."""
+
+    channel: str
+    recipient: str
+    waiting: int
+    parked: int
+    oldest_at: datetime | None
+    breaker: Breaker
+    silent_since: datetime | None
+    next_at: datetime | None  # of the next attempt: of the breaker's probe, or of the first row due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that is known at one moment. None: not watched, or nothing is known."""
+
+    at: datetime
+    census: Census
+    count_every_s: float
+    backlog_max: int
+    checks: Mapping[str, bool]
+    standings: Sequence[IssuerStanding]
+    stamping: StampStanding | None
+    stamp_every_s: float
+    expiries: Sequence[Expiry]
+    breakers: Mapping[Lane, Breaker]
+    silent_since: Mapping[Lane, datetime]
+    liquidity: Sequence[tuple[str, Liquidity, datetime]]  # account, standing, when told last
+    person_since: datetime | None  # since when the first noun waits for a person
+    grace: timedelta  # of revocation data
+
+
+def troubles(found: Findings) -> list[Trouble]:
+    """What is wrong, the worst first; of equals those that run out soonest."""
+    told = [*_checks(found), *_watchdog(found), *_issuers(found), *_stamps(found), *_lanes(found)]
+    told += [*_certificates(found), *_liquidity(found), *_persons(found)]
+    endless = float("inf")
+    return sorted(told, key=lambda t: (-t.severity, endless if t.grace_left_s is None else t.grace_left_s, t.kind))
+
+
+def lanes(found: Findings) -> list[LaneView]:
+    """Every lane that has something waiting, or that does not answer."""
+    rows: dict[Lane, list[OutboxCount]] = {}
+    for row in found.census.outbox:
+        if row.channel != Channel.TIMER:
+            rows.setdefault((row.channel, row.recipient), []).append(row)
+    known = sorted({*rows, *found.breakers, *found.silent_since})
+    return [_lane(lane, rows.get(lane, []), found) for lane in known]
+
+
+def _lane(lane: Lane, rows: Sequence[OutboxCount], found: Findings) -> LaneView:
+    breaker = found.breakers.get(lane, CLOSED)
+    due = [at for row in rows if row.state == DeliveryState.DUE and (at := row.oldest_due_at) is not None]
+    return LaneView(
+        channel=lane[0],
+        recipient=lane[1],
+        waiting=sum(row.count for row in rows if row.state == DeliveryState.DUE),
+        parked=sum(row.count for row in rows if row.state == DeliveryState.PARKED),
+        oldest_at=min((row.oldest_created_at for row in rows), default=None),
+        breaker=breaker,
+        silent_since=found.silent_since.get(lane),
+        next_at=breaker.probe_at or min(due, default=None),
+    )
+
+
+def _checks(found: Findings) -> Iterator[Trouble]:
+    named = {"store": Kind.STORE_AWAY, "broker": Kind.BROKER_AWAY, "topics": Kind.TOPICS_WRONG}
+    for name, kind in named.items():
+        if not found.checks.get(name, True):
+            yield Trouble(kind=kind, severity=Severity.ALARM)
+
+
+def _watchdog(found: Findings) -> Iterator[Trouble]:
+    counted_at = found.census.at
+    late = timedelta(seconds=COUNTS_MISSED_MAX * found.count_every_s)
+    if counted_at is None or found.at - counted_at > late:
+        yield Trouble(kind=Kind.NOT_COUNTED, severity=Severity.ALARM, since=counted_at)
+    if found.census.backlog > found.backlog_max:
+        facts = {"backlog": str(found.census.backlog), "most": str(found.backlog_max)}
+        yield Trouble(kind=Kind.INTAKE_CLOSED, severity=Severity.ALARM, facts=facts)
+    lost = [alarm.facts for alarm in found.census.alarms if alarm.code == "NOT_SCHEDULED"]
+    if lost:
+        facts = {"count": str(len(lost)), "first": f"{lost[0]['noun']} {lost[0]['id']}"}
+        yield Trouble(kind=Kind.NOT_SCHEDULED, severity=Severity.ALARM, facts=facts)
+    for alarm in found.census.alarms:
+        lane = (alarm.facts.get("channel", ""), alarm.facts.get("recipient", ""))
+        if alarm.code == "DELIVERY_LATE" and lane not in found.silent_since:  # a silent one is told as such
+            yield Trouble(
+                kind=Kind.DELIVERY_LATE, severity=Severity.ALARM, subject=lane[1] or lane[0], facts=alarm.facts
+            )
+
+
+def _issuers(found: Findings) -> Iterator[Trouble]:
+    for standing in found.standings:
+        facts = {"source": standing.source.value if standing.source else "none"}
+        ended = standing.fresh_until
+        if standing.state is RevocationState.CLOSED:
+            since = None if ended is None else ended + found.grace
+            yield Trouble(
+                kind=Kind.ISSUER_CLOSED, severity=Severity.ALARM, subject=standing.issuer, since=since, facts=facts
+            )
+        elif standing.state is RevocationState.STALE:
+            yield Trouble(
+                kind=Kind.ISSUER_STALE,
+                severity=Severity.WARNING,
+                subject=standing.issuer,
+                since=ended,
+                grace_left_s=standing.grace_left_s,
+                facts=facts,
+            )
+
+
+def _stamps(found: Findings) -> Iterator[Trouble]:
+    standing = found.stamping
+    if standing is None or standing.waiting_since is None:
+        return
+    if standing.grace_left_s <= 0:
+        yield Trouble(kind=Kind.STAMPS_CLOSED, severity=Severity.ALARM, since=standing.waiting_since)
+    elif found.at - standing.waiting_since > timedelta(seconds=STAMPS_MISSED_MAX * found.stamp_every_s):
+        yield Trouble(
+            kind=Kind.STAMPS_WAITING,
+            severity=Severity.WARNING,
+            since=standing.waiting_since,
+            grace_left_s=standing.grace_left_s,
+        )
+
+
+def _lanes(found: Findings) -> Iterator[Trouble]:
+    for lane in lanes(found):
+        if lane.silent_since is not None:
+            facts = {"channel": lane.channel, "waiting": str(lane.waiting)}
+            yield Trouble(
+                kind=Kind.RECIPIENT_SILENT,
+                severity=Severity.WARNING,
+                subject=lane.recipient,
+                since=lane.silent_since,
+                facts=facts,
+            )
+
+
+def _certificates(found: Findings) -> Iterator[Trouble]:
+    for expiry in found.expiries:
+        rung = expiry.rung(found.at)
+        if rung is None or rung > _QUIET_RUNG_DAYS:
+            continue
+        facts = {"holder": expiry.holder.value, "serial": expiry.serial}
+        left_s = (expiry.not_after - found.at).total_seconds()
+        yield Trouble(
+            kind=Kind.CERTIFICATE_ENDED if rung == 0 else Kind.CERTIFICATE_ENDS,
+            severity=Severity.ALARM if rung <= _LOUD_RUNG_DAYS else Severity.WARNING,
+            subject=expiry.name,
+            since=expiry.not_after if rung == 0 else None,
+            grace_left_s=None if rung == 0 else left_s,
+            facts=facts,
+        )
+
+
+def _liquidity(found: Findings) -> Iterator[Trouble]:
+    for account, standing, at in found.liquidity:
+        if standing.state is LiquidityState.SHORT:
+            yield Trouble(kind=Kind.LIQUIDITY_SHORT, severity=Severity.WARNING, subject=account, since=at)
+
+
+def _persons(found: Findings) -> Iterator[Trouble]:
+    parked = [row for row in found.census.outbox if row.state == DeliveryState.PARKED]
+    count = sum(row.count for row in parked)
+    if count:
+        since = min((row.oldest_parked_at for row in parked if row.oldest_parked_at is not None), default=None)
+        yield Trouble(
+            kind=Kind.DELIVERY_PARKED,
+            severity=Severity.PERSON,
+            since=since,
+            facts={"count": str(count)},
+            link=None,
+        )
+    nouns = found.census.waiting - count
+    if nouns:
+        yield Trouble(
+            kind=Kind.PERSON_WANTED,
+            severity=Severity.PERSON,
+            since=found.person_since,
+            facts={"count": str(nouns)},
+            link=None,
+        )
+    unknown = found.census.nouns.get(("payment", PaymentState.UNKNOWN), 0)
+    if unknown:
+        yield Trouble(kind=Kind.PAYMENT_UNKNOWN, severity=Severity.WARNING, facts={"count": str(unknown)}, link=None)

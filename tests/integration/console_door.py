@@ -1,0 +1,155 @@
+"""The console alone, on a real socket over a real store: people with roles, and hands that send what no page would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import ClientSession, CookieJar
+from tests_house import RULES
+from yarl import URL
+
+from contracts.errors import ErrorCode, Refusal
+from gateway.domain.delivery import RetryPolicy
+from gateway.domain.nouns import TABLES
+from gateway.domain.table import Event
+from gateway.domain.visit import Role
+from gateway.doors.console import Desk, Finder, VisitPolicy, Visits, Watches, console_app
+from gateway.engine.engine import Engine
+from gateway.engine.watchdog import Census, take_census
+from gateway.ports import Message, Target
+from gateway.store import Store
+from gateway.wire.server import Running, serve_app
+
+COOKIE = "eherrac-console"
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+POLICY = VisitPolicy(link=timedelta(minutes=10), session=timedelta(hours=8), idle=timedelta(minutes=30))
+FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came back."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+    cookies: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Clock:
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Office:
+    """The console, and everything under it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.clock, self.stack = store, Clock(), AsyncExitStack()
+        policies = {"default": RetryPolicy(pauses_s=(1.0,))}
+        self.engine = Engine(store, TABLES, RULES, clock=self.clock, policies=policies)
+        self.visits = Visits(self.engine, POLICY, clock=self.clock)
+        self.census, self.checks = Census(), {"store": True}
+        self.running: Running
+
+    async def open(self, *, names: tuple[str, ...] = (), encrypted: bool = False) -> Office:
+        """Serve it on a free port."""
+        watches = Watches(
+            census=lambda: self.census,
+            count_every_s=10,
+            checks=self._checks,
+            standings=tuple,
+            expiries=tuple,
+            breakers=dict,
+            stamping=lambda: None,
+            stamp_every_s=60,
+            backlog_max=1000,
+        )
+        finder = Finder(self.store, watches, clock=self.clock, grace=timedelta(0))
+        desk = Desk(
+            engine=self.engine,
+            rules=RULES,
+            visits=self.visits,
+            finder=finder,
+            clock=self.clock,
+            replica="host.1",
+            names={"999101": f"Bank {EVIL}"},
+        )
+        app = console_app(desk, host="127.0.0.1", names=names, encrypted=encrypted)
+        self.running = await serve_app(app, "127.0.0.1", 0)
+        self.stack.push_async_callback(self.running.close)
+        return self
+
+    async def _checks(self) -> dict[str, bool]:
+        return self.checks
+
+    async def count(self) -> None:
+        """As the watchdog does."""
+        self.census = await self.store.read(
+            lambda reader: take_census(reader, TABLES, self.clock(), timedelta(hours=1))
+        )
+
+    async def tell(self, noun: str, id: str, event: Event) -> None:
+        """Something happens to a noun."""
+        message = Message(
+            source="EHERRAC",
+            id=f"{noun}.{id}.{type(event).__name__}",
+            target=Target(noun=noun, id=id),
+            event=event,
+            digest="",
+        )
+        await self.engine.receive(message)
+
+    async def refuse(self, sender: str = "999101", code: ErrorCode = ErrorCode.NOT_FOUND, **facts: str) -> None:
+        """Something is refused at a door."""
+        await self.engine.record_refusal(sender, "/v1/offers", Refusal(code=code, facts=facts), digest="ab" * 32)
+
+    async def visitor(self, role: Role | None, person: str = "Leyla") -> Hand:
+        """Somebody with a role, signed in; or nobody."""
+        session = ClientSession(self.running.address, cookie_jar=CookieJar(unsafe=True))
+        self.stack.push_async_callback(session.close)
+        hand = Hand(session)
+        if role is not None:
+            secret = await self.visits.invite(person, role)
+            signed_in = await hand.post("/sign-in", {"link": secret})
+            assert signed_in.status == 303, signed_in.text
+        return hand
+
+
+@dataclass(slots=True)
+class Hand:
+    """Sends requests. Redirects are shown, not followed."""
+
+    session: ClientSession
+
+    def secret(self, address: str) -> str:
+        """That of the session."""
+        return self.session.cookie_jar.filter_cookies(URL(address))[COOKIE].value
+
+    async def get(self, path: str, **headers: str) -> Page:
+        return await self._ask("GET", path, None, headers)
+
+    async def post(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Page:
+        return await self._ask("POST", path, form or {}, headers)
+
+    async def submit(self, page: Page, path: str, form: Mapping[str, str] | None = None) -> Page:
+        """Send a form that stands in a page, with the token that stands there for it."""
+        for part in page.text.split("<form")[1:]:
+            if f'action="{path}"' in part.partition(">")[0]:
+                found = FORM_TOKEN.search(part.partition("</form>")[0])
+                assert found is not None, "a form without a token"
+                return await self.post(path, {"form_token": found[1], **(form or {})})
+        raise AssertionError(f"no form for {path}")
+
+    async def _ask(self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]) -> Page:
+        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.request(method, path, data=form, headers=told, allow_redirects=False) as answer:
+            return Page(answer.status, await answer.text(), dict(answer.headers), dict(answer.cookies))

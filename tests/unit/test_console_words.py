@@ -1,0 +1,151 @@
+"""The console's words: the same in three languages, all there, and none of them in code or templates."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from certs.expiry import Holder
+from certs.freshness import RevocationSource, RevocationState
+from contracts.errors.catalogue import WhoActs
+from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.domain.nouns import TABLES
+from gateway.domain.visit import Role
+from gateway.doors import console
+from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
+from gateway.doors.console.situation import Kind, Severity
+from gateway.doors.console.words import LANGUAGES, catalogue
+
+ROOM = Path(console.__file__).parent
+TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+MODULES = sorted(ROOM.glob("*.py"))
+WHOLE_KEY = re.compile(r"""\bt\(\s*'([\w.]+)'\s*[,)]""")
+OPEN: dict[str, type[StrEnum]] = {
+    "role.": Role,
+    "revocation.": RevocationState,
+    "source.": RevocationSource,
+    "holder.": Holder,
+    "who.": WhoActs,
+    "channel.": Channel,
+}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_the_same_things_with_the_same_facts(language: str) -> None:
+    here, there = catalogue(language), catalogue("en")
+    assert here.keys() == there.keys()
+    assert {key: placeholders(text) for key, text in here.items()} == {
+        key: placeholders(text) for key, text in there.items()
+    }
+    assert all(text.strip() for text in here.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_language_was_left_in_english(language: str) -> None:
+    if language == "en":
+        return
+    same = {key for key, text in catalogue(language).items() if text == catalogue("en")[key] and len(text) > 12}
+    assert same == set()
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_text_a_template_asks_for_is_there(path: Path) -> None:
+    asked = set(WHOLE_KEY.findall(path.read_text(encoding="utf-8")))
+    assert asked <= catalogue("en").keys()
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_words_of_its_own(path: Path) -> None:
+    bare = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    bare = re.sub(r"<pre class=\"command\".*?</pre>", "", bare, flags=re.DOTALL)  # a command is no word
+    bare = re.sub(r"<[^>]*>", " ", bare)
+    assert re.findall(r"[^\W\d_]{2,}", bare.replace("HTTP", "")) == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_script_or_style_of_its_own_or_from_elsewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|https?://|\|\s*safe", text)
+    assert re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL) in ([], [""])
+
+
+def test_every_word_that_is_made_of_two_parts_is_there() -> None:
+    keys = {f"{beginning}{member.value}" for beginning, members in OPEN.items() for member in members}
+    keys |= {f"trouble.{kind}.{part}" for kind in Kind for part in ("title", "affects", "todo")}
+    keys |= {f"severity.{severity.word}" for severity in Severity}
+    keys |= {f"situation.verdict.{word}" for word in ("well", *(severity.word for severity in Severity))}
+    keys |= {f"noun.{name}" for name in TABLES} | {f"body.{name}" for name in DISPATCHES}
+    keys |= {f"state.{name}.{state}" for name, table in TABLES.items() for state in table.states}
+    assert keys - catalogue("en").keys() == set()
+
+
+def test_every_message_is_one_that_is_said_somewhere() -> None:
+    said = {node.value for path in MODULES for node in _strings(path)}
+    messages = {key.split(".")[1] for key in catalogue("en") if key.startswith("message.") and key.count(".") == 2}
+    assert messages - said == set()
+
+
+def _strings(path: Path) -> Iterator[ast.Constant]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@pytest.mark.parametrize(
+    ("minor", "language", "shown"),
+    [
+        (0, "az", "0,00\u00a0AZN"),
+        (5, "en", "0.05\u00a0AZN"),
+        (123_456_789, "az", "1.234.567,89\u00a0AZN"),
+        (123_456_789, "en", "1,234,567.89\u00a0AZN"),
+        (123_456_789, "ru", "1\u00a0234\u00a0567,89\u00a0AZN"),
+    ],
+)
+def test_money_is_written_as_the_language_does(minor: int, language: str, shown: str) -> None:
+    assert amount(minor, "AZN", language) == shown
+    assert fact({"minor": minor, "currency": "AZN"}, language) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "0 s"),
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (61, "1 min 1 s"),
+        (3_600, "1 h"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_a_span_is_told_in_its_two_greatest_units(seconds: float, shown: str) -> None:
+    assert span(seconds, "en").replace("\u00a0", " ") == shown
+
+
+def test_instants_are_shown_in_baku_and_told_in_utc() -> None:
+    at = datetime(2026, 11, 22, 22, 30, 5, tzinfo=UTC)
+    assert (moment(at), moment_utc(at)) == ("23.11.2026 02:30:05", "2026-11-22 22:30:05 UTC")
+    assert fact("2026-11-22T22:30:05.123Z", "en") == "23.11.2026 02:30:05"
+    assert fact("2026-11-22 is no instant", "en") == "2026-11-22 is no instant"
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        ("CN=Issuing CA,O=BSXM,C=AZ", "Issuing CA"),
+        ("O=BSXM,CN=A\\, B", "A, B"),
+        ("999101", "999101"),
+        ("O=CN", "O=CN"),
+    ],
+)
+def test_an_issuer_is_shown_by_its_common_name(subject: str, name: str) -> None:
+    assert short_name(subject) == name
