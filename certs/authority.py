@@ -35,6 +35,7 @@ _Validity = tuple[datetime, datetime]  # from, until
 
 _KINDS: Mapping[str, Callable[[], PrivateKey]] = {
     "rsa": lambda: rsa.generate_private_key(65537, RSA_BITS),
+    "rsa3072": lambda: rsa.generate_private_key(65537, 3072),
     "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
 }
 

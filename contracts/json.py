@@ -8,6 +8,7 @@ float ever carries money.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,7 @@ class JsonLimits:
 
 
 DEFAULT = JsonLimits()
+_NOT_KEPT = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 def parse_json(data: bytes, limits: JsonLimits = DEFAULT) -> Any:
@@ -82,7 +84,7 @@ def _inspect(value: Any, depth_left: int) -> None:
 
 
 def _inspect_text(text: str) -> None:
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _NOT_KEPT.search(text) is not None:
         raise ValueError("a text holds NUL or half a surrogate pair")
 
 

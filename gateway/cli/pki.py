@@ -53,7 +53,7 @@ def issue(
     code: str,
     name: str,
     *,
-    key: Literal["rsa", "p256"] = "rsa",
+    key: Literal["rsa", "rsa3072", "p256"] = "rsa",
     days: int = 365,
     following: Annotated[bool, Parameter(name="--next", negative=())] = False,
     in_days: int = 0,
@@ -68,7 +68,7 @@ def issue(
     name
         Name of the organisation.
     key
-        RSA-2048 or P-256.
+        RSA-2048, RSA-3072 or P-256.
     days
         Validity in days.
     following

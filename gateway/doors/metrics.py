@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -36,34 +37,38 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        self._requests = Counter(
+        requests = Counter(
             "eherrac_requests",
             "Requests by door and outcome: OK, or the error code",
             ("door", "code"),
             registry=self.registry,
         )
-        self._latency = Histogram(
+        latency = Histogram(
             "eherrac_request_seconds",
             "From the request's first byte read to the answer written, by door",
             ("door",),
             registry=self.registry,
             buckets=_LATENCY_BUCKETS_S,
         )
-        self._deliveries = Counter(
+        deliveries = Counter(
             "eherrac_deliveries",
             "Attempts to deliver by channel and outcome",
             ("channel", "outcome"),
             registry=self.registry,
         )
+        # Finding a series by its labels takes longer than counting on it, so it is found once.
+        self._requests: Callable[[str, str], Counter] = cache(requests.labels)
+        self._latency: Callable[[str], Histogram] = cache(latency.labels)
+        self._deliveries: Callable[[str, str], Counter] = cache(deliveries.labels)
 
     def request(self, door: str, code: str, duration_s: float) -> None:
         """One request answered; `code` is OK or an error code."""
-        self._requests.labels(door, code).inc()
-        self._latency.labels(door).observe(duration_s)
+        self._requests(door, code).inc()
+        self._latency(door).observe(duration_s)
 
     def delivery(self, channel: str, outcome: str) -> None:
         """One attempt to deliver; `outcome` is acknowledged, refused, not_sent or unknown."""
-        self._deliveries.labels(channel, outcome).inc()
+        self._deliveries(channel, outcome).inc()
 
     def watch_nouns(self, counts: NounCounts) -> None:
         """Show how many nouns are in each state, asked at every scrape. Once per process."""

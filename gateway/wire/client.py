@@ -10,7 +10,7 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from secrets import token_urlsafe
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Exhibit
-from gateway.wire.addresses import ForbiddenAddressError
+from gateway.wire.addresses import AddressRule, ForbiddenAddressError
 from gateway.wire.identity import Identity, signing
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.resolver import GuardedResolver
@@ -136,10 +136,7 @@ class SignedClient:
         content_type: str | None,
         headers: Mapping[str, str],
     ) -> HttpRequestParts:
-        authority = target.host_port_subcomponent
-        if authority is None:
-            raise NotSentError(f"not an absolute address: {target}")
-        self._check_host(target)
+        authority = _authority(target, self._rules.addresses)
         fields = {"Host": authority.lower(), "Accept-Encoding": "identity", **headers}
         if content_type is not None:
             fields["Content-Type"] = content_type
@@ -155,15 +152,6 @@ class SignedClient:
     def _signed(self, parts: HttpRequestParts, credential: Credential) -> HttpRequestParts:
         nonce = token_urlsafe(_NONCE_BYTES)
         return parts.with_headers(sign_request(parts, credential, now=self._clock(), nonce=nonce))
-
-    def _check_host(self, target: URL) -> None:
-        """Numeric addresses never come to the resolver, so they are judged here."""
-        rule = self._rules.addresses
-        if rule is not None and target.host is not None:
-            try:
-                rule.check_host(target.host)
-            except ForbiddenAddressError as error:
-                raise NotSentError(str(error)) from error
 
     async def _exchange(self, target: URL, sent: HttpRequestParts, attempt: _Attempt) -> HttpResponseParts:
         try:
@@ -229,6 +217,26 @@ class SignedClient:
                 trace_configs=[_connection_trace()],
             )
         return self._session
+
+
+@lru_cache(maxsize=256)
+def _authority(target: URL, rule: AddressRule | None) -> str:
+    """Host and port of an address we may send to. Names are judged again at every connection, by what they resolve to.
+
+    Numeric addresses never come to the resolver, so they are judged here, once: the rule is not going to change.
+
+    Raises:
+        NotSentError: not an absolute address, or one the rule forbids.
+    """
+    authority = target.host_port_subcomponent
+    if authority is None:
+        raise NotSentError(f"not an absolute address: {target}")
+    try:
+        if rule is not None and target.host is not None:
+            rule.check_host(target.host)
+    except ForbiddenAddressError as error:
+        raise NotSentError(str(error)) from error
+    return authority
 
 
 def _connection_trace() -> aiohttp.TraceConfig:

@@ -154,6 +154,7 @@ class _Exchange:
     policy: HttpSignaturePolicy
     admission: Admission
     body: bytes | None = None
+    received: HttpRequestParts | None = None  # once it is read
     sent: HttpResponseParts | None = None  # once it is signed
 
     async def answer(self, handler: Handler, body_max_bytes: int) -> web.StreamResponse:
@@ -187,7 +188,7 @@ class _Exchange:
         parts = HttpResponseParts(
             status=response.status, headers=tuple(response.headers.items()), body=bytes(response.body or b"")
         )
-        request = request_parts(self.request, self.body or b"")
+        request = self.received or request_parts(self.request, self.body or b"")
         if _can_be_bound_to(request):
             signature = sign_response(parts, request, self.identity.credential, now=self.clock())
             response.headers.update(signature)
@@ -199,7 +200,7 @@ class _Exchange:
         return exhibit("out", response_octets(self.sent), signer=self.identity.credential.participant)
 
     def _admit(self, body: bytes) -> None:
-        parts = request_parts(self.request, body)
+        parts = self.received = request_parts(self.request, body)
         verified = self._verify(parts) if self.signed else None
         if verified is not None:
             self.admission.admit(verified.signer.participant)
