@@ -1,4 +1,4 @@
-"""Signing on the event loop and in two threads beside it: `python -m bench.signing` (ADR 9).
+"""Signing on the event loop and in two threads beside it: `python -m bench.signing` (ADR 10).
 
 So many signed SOAP requests a second come to one loop; each is verified and answered by a signed envelope, on the loop
 or with the answer made in one of two threads. Printed, for each kind of key: CPU a message, how long a message takes,

@@ -26,5 +26,5 @@ class Identity:
 
 
 async def signing(credential: Credential, work: Callable[[], T]) -> T:
-    """Do what signs: with a device in a thread, so that the loop goes on; with a key in memory at once (ADR 9)."""
+    """Do what signs: with a device in a thread, so that the loop goes on; with a key in memory at once (ADR 10)."""
     return await asyncio.get_running_loop().run_in_executor(_threads, work) if credential.is_in_device else work()

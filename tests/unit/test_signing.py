@@ -1,4 +1,4 @@
-"""Where signatures are made: on the loop with a key in memory, in a thread with a device (ADR 9)."""
+"""Where signatures are made: on the loop with a key in memory, in a thread with a device (ADR 10)."""
 
 from __future__ import annotations
 
