@@ -109,6 +109,10 @@ class Expectations:
         """Raise RefusedError(SIGNATURE_AGE) for a signature that says it was made too long ago, or not yet."""
         self._check_moment(signed_at, at, self.max_age_s)
 
+    def too_old_after(self, signed_at: datetime) -> datetime:
+        """From when on `check_age` refuses a signature of that moment."""
+        return signed_at + timedelta(seconds=self.max_age_s + self.clock_skew_s)
+
     def check_document_age(self, stated_at: datetime, at: datetime) -> None:
         """The same for the moment that a document states, where an age was agreed for documents."""
         if self.document_max_age_s is not None:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from itertools import pairwise
 
 from cryptography import x509
@@ -95,12 +96,32 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """By what a repetition of the very same signed request is known; after `until` it is too old anyway.
+
+    `mark` (SHA-256) is made of signed content alone, never of the signature value: of ECDSA's there are always two.
+    """
+
+    mark: bytes
+    until: datetime
+
+    @classmethod
+    def of(cls, *signed: bytes, until: datetime) -> Once:
+        """The mark of some signed parts, each told from the next."""
+        return cls(mark=sha256(b"".join(b"%d:%b" % (len(part), part) for part in signed)).digest(), until=until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A signature that holds: by whom, when (as far as it says so itself), and the numbered steps it passed."""
+    """A signature that holds: by whom, when (as far as it says so itself), and the numbered steps it passed.
+
+    `once` is there where the signature is of now, as those of HTTP requests and envelopes are.
+    """
 
     signer: Signer
     signed_at: datetime | None
     steps: tuple[str, ...]
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)

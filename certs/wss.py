@@ -16,7 +16,7 @@ Verification (AOS-S2) reads
   (9) each digest, recomputed over the element at that position, is the signed one;
   (10) the Timestamp says now: neither expired, nor too old, nor from the future.
 The Body handed back is read anew from the octets whose digest was verified, cut off from everything that was not.
-Remembering messages already seen is left to the inbox of the engine.
+By the mark that comes with the verdict a repetition can be known; remembering is the caller's.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from certs.signed_xml import (
 )
 from certs.steps import age_cause, at_step, blame
 from certs.tolerance import Tolerance
-from certs.trust import TrustStore, Verified
+from certs.trust import Once, TrustStore, Verified
 from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
@@ -242,9 +242,11 @@ def verify_envelope(
         octets = _check_digests(info, places)
     with at_step(STEPS, "timestamp"):
         created, expires = _check_timestamp(parts, at, expectations)
+    # Of the signer, not of its certificate: another one for the same key may be put in place of an unsigned token.
+    once = Once.of(b"wss", signer.participant.encode(), info.octets, until=expectations.too_old_after(created))
     return SoapVerified(
         body=parse_canonical(octets[parts.body]),
-        verified=Verified(signer=signer, signed_at=created, steps=STEPS),
+        verified=Verified(signer=signer, signed_at=created, steps=STEPS, once=once),
         message_created=created,
         expires=expires,
         soap_version="1.1" if parts.soap == SOAP_11 else "1.2",

@@ -55,7 +55,7 @@ from certs.http_signature.policy import (
 )
 from certs.http_signature.signing import key_id
 from certs.steps import age_cause, at_step, blame, blaming
-from certs.trust import TrustStore, Verified
+from certs.trust import Once, TrustStore, Verified
 from contracts.errors import ErrorCode
 from contracts.errors.causes import Cause
 from contracts.errors.refusal import RefusedError, refuse
@@ -179,7 +179,14 @@ def _verify(
         )
     with at_step(STEPS, "components"):
         _check_authority(message, policy)
-    return Verified(signer=signer, signed_at=signed_at, steps=STEPS)
+    once = _once(signed, expectations.too_old_after(signed_at)) if request is None else None
+    return Verified(signer=signer, signed_at=signed_at, steps=STEPS, once=once)
+
+
+def _once(signed: SignatureInput, until: datetime) -> Once:
+    """A nonce is used once per key."""
+    keyid, nonce = (str(signed.parameters[name]) for name in ("keyid", "nonce"))
+    return Once.of(b"http", keyid.encode(), nonce.encode(), until=until)
 
 
 def _check_authority(message: MessageParts, policy: HttpSignaturePolicy) -> None:

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     DIGEST_MISMATCH = "DIGEST_MISMATCH"  # a signed part was changed (facts: reference, expected, received)
     ALGORITHM_NOT_ALLOWED = "ALGORITHM_NOT_ALLOWED"
     SIGNATURE_AGE = "SIGNATURE_AGE"  # too old, not yet valid, or without a time
+    SIGNATURE_REPEATED = "SIGNATURE_REPEATED"  # the very same signed request was answered before
     CERTIFICATE_MALFORMED = "CERTIFICATE_MALFORMED"
     CERTIFICATE_UNTRUSTED = "CERTIFICATE_UNTRUSTED"  # no path to the trust anchor
     CERTIFICATE_EXPIRED = "CERTIFICATE_EXPIRED"

@@ -25,6 +25,7 @@ from gateway.engine.answers import AnswerBook
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.liquidity import LiquidityWatch
+from gateway.engine.repetitions import Repetitions
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.expiry import ExpiryWatch
@@ -95,6 +96,7 @@ async def _build(house: Surroundings) -> System:
         receipts=await _receipts(house, engine, kafka),
         topics=_watch_topics(house, kafka),
         answers=_answers(house, engine),
+        repetitions=_repetitions(house, store),
         stamping=_stamping(house, store),
         deficiencies=deficiencies,
         watchdog=watchdog,
@@ -215,6 +217,13 @@ def _answers(house: Surroundings, engine: Engine) -> AnswerBook:
     book = AnswerBook(engine, clock=house.clock)
     house.stack.push_async_callback(book.close, asyncio.create_task(book.run(), name="answers"))
     return book
+
+
+def _repetitions(house: Surroundings, store: Store) -> Repetitions:
+    """Start forgetting which old requests were answered."""
+    memory = Repetitions(store, clock=house.clock)
+    house.keep_running(memory.run(), "repetitions")
+    return memory
 
 
 def _watch_topics(house: Surroundings, kafka: KafkaSettings) -> TopicWatch | None:

@@ -26,6 +26,7 @@ from gateway.doors.root import noting, unknown_paths
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
 from gateway.engine.engine import Engine
+from gateway.engine.repetitions import Repetitions
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
@@ -43,6 +44,7 @@ class Inside:
     answers: AnswerBook
     receipts: ReceiptsConsumer
     deficiencies: Deficiencies
+    repetitions: Repetitions
     watchdog: Watchdog
     topics: TopicWatch | None
     stamping: Stamping | None
@@ -64,6 +66,7 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
         "note_refusal": note,
     }
     common |= {"keep_answer": inside.answers.answered, "admission": _intake(house, inside.watchdog)}
+    common |= {"memory": inside.repetitions}
     limit, platform = config.http.body_max_bytes, config.platform.participant
     expected = house.rules.expected
     limits = SoapLimits(body_max_bytes=limit, expected=expected)
@@ -118,6 +121,7 @@ def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Mid
         on_refusal=refused,
         policy=house.rules.signatures,
         keep_answer=inside.answers.answered,
+        memory=inside.repetitions,
     )
 
     @web.middleware

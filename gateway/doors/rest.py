@@ -45,6 +45,7 @@ from gateway.ports import Answer, Message, Receiver, Target
 from gateway.wire.admission import Admission
 from gateway.wire.identity import Identity
 from gateway.wire.notices import notice_event
+from gateway.wire.repetition import FORGETFUL, Memory
 from gateway.wire.server import EVERYBODY, EXHIBIT, RAW_BODY, VERIFIED, KeepAnswer, signed_http
 
 PREFIX = "/v1"
@@ -95,6 +96,7 @@ def rest_app(
     metrics: Metrics,
     keep_answer: KeepAnswer | None = None,
     admission: Admission = EVERYBODY,
+    memory: Memory = FORGETFUL,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
 
@@ -113,6 +115,7 @@ def rest_app(
         policy=settings.signatures,
         keep_answer=keep_answer,
         admission=admission,
+        memory=memory,
     )
     app = web.Application(middlewares=[_counting(metrics), signed])
     app.add_routes(RestDoor(settings, receiver, queries).routes())

@@ -15,10 +15,11 @@ from contracts.soap.description import Service
 from contracts.soap.model import REQUESTS
 from gateway.doors.metrics import Metrics
 from gateway.doors.queries import Queries
-from gateway.doors.soap_operations import Operations
+from gateway.doors.soap_operations import MESSAGES, Operations
 from gateway.ports import Receiver
 from gateway.wire.admission import Admission
 from gateway.wire.identity import Identity
+from gateway.wire.repetition import FORGETFUL, Memory
 from gateway.wire.server import EVERYBODY, KeepAnswer
 from gateway.wire.soap_server import Offered, OnRefusal, SoapEndpoint, SoapLimits
 
@@ -49,6 +50,7 @@ def soap_app(
     metrics: Metrics,
     keep_answer: KeepAnswer | None = None,
     admission: Admission = EVERYBODY,
+    memory: Memory = FORGETFUL,
 ) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
     operations = Operations(
@@ -60,6 +62,7 @@ def soap_app(
         admit=operations.caller,
         perform=operations.perform,
         address=settings.address,
+        questions=frozenset(REQUESTS.values()) - MESSAGES,
     )
     endpoint = SoapEndpoint(
         offered,
@@ -70,6 +73,7 @@ def soap_app(
         on_answered=lambda outcome, duration_s: metrics.request("soap", outcome, duration_s),
         keep_answer=keep_answer,
         admission=admission,
+        memory=memory,
     )
     app = web.Application()
     app.add_routes(endpoint.routes(PATH))

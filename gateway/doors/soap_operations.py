@@ -35,6 +35,9 @@ _FORMS = {
     model.Format.PDF: DocumentForm.PDF,
     model.Format.ASICE: DocumentForm.ASICE,
 }
+MESSAGES: frozenset[type[Any]] = frozenset({model.PublishEvent, model.DecideOffer})
+"""Requests that the inbox keeps by their id; all others only ask."""
+
 _FoundT = TypeVar("_FoundT")
 
 

@@ -205,6 +205,12 @@ class Transaction(Reader, Protocol):
     def add_stamp(self, row: StampRow) -> bool:
         """Keep a time-stamp; False, and nothing done, where another replica stamped those lines first."""
 
+    def add_signature(self, mark: bytes, *, until: datetime) -> bool:
+        """Remember a signed request; False, and nothing done, where it is remembered already."""
+
+    def forget_signatures(self, *, before: datetime, limit: int) -> int:
+        """Forget those that are remembered until then, at most so many; how many there were."""
+
     def add_document(self, row: DocumentRow) -> None:
         """Keep a file; the same id with the same digest again is no error.
 

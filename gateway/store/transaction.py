@@ -124,6 +124,12 @@ class SqlTransaction(SqlReader):
     def add_stamp(self, row: StampRow) -> bool:
         return bool(self._session.change("insert_stamp", to_values(row)))
 
+    def add_signature(self, mark: bytes, *, until: datetime) -> bool:
+        return self._session.change("insert_signature", {"mark": mark, "until": to_micros(until)}) > 0
+
+    def forget_signatures(self, *, before: datetime, limit: int) -> int:
+        return self._session.change("forget_signatures", {"before": to_micros(before), "limit": limit})
+
     def add_document(self, row: DocumentRow) -> None:
         if self._session.change("insert_document", to_values(row)):
             return

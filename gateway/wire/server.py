@@ -28,6 +28,7 @@ from gateway.wire.identity import Identity, signing
 from gateway.wire.listener import Runner, name_ourselves
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
+from gateway.wire.repetition import FORGETFUL, Memory
 
 VERIFIED = web.RequestKey("verified", Verified)
 RAW_BODY = web.RequestKey("raw_body", bytes)
@@ -44,6 +45,7 @@ KeepAnswer = Callable[[Exhibit, Callable[[], Exhibit]], None]
 """Told of every signed answer to a verified request: the request's exhibit, and how to make the answer's."""
 
 EVERYBODY = Everybody()
+_MESSAGES = frozenset({"POST"})  # each has an id of its own: the inbox knows its repetition
 _log = logging.getLogger(__name__)
 _FRAMEWORK_REFUSALS = {
     404: ErrorCode.NOT_FOUND,
@@ -116,12 +118,14 @@ def signed_http(
     policy: HttpSignaturePolicy | None = None,
     keep_answer: KeepAnswer | None = None,
     admission: Admission = EVERYBODY,
+    memory: Memory = FORGETFUL,
 ) -> Middleware:
     """Build the middleware.
 
     Handlers find `request[VERIFIED]`, `request[RAW_BODY]` and `request[EXHIBIT]`. Requests to `unsigned_paths` are not
     verified and their answers are not signed; everything else about them is the same. `on_refusal` is told of every
     refusal, with the body if it was read. `admission` may refuse before the body is read, and once the sender is known.
+    What is asked by a method that brings no message (`_MESSAGES`) is answered once for each signature, says `memory`.
     """
 
     expected = policy or HttpSignaturePolicy()
@@ -130,7 +134,7 @@ def signed_http(
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         signed = request.path not in unsigned_paths
         exchange = _Exchange(
-            request, identity(), clock, on_refusal, signed=signed, policy=expected, admission=admission
+            request, identity(), clock, on_refusal, signed=signed, policy=expected, admission=admission, memory=memory
         )
         response = await exchange.answer(handler, body_max_bytes)
         if exchange.signed:
@@ -153,6 +157,7 @@ class _Exchange:
     signed: bool
     policy: HttpSignaturePolicy
     admission: Admission
+    memory: Memory
     body: bytes | None = None
     received: HttpRequestParts | None = None  # once it is read
     sent: HttpResponseParts | None = None  # once it is signed
@@ -163,6 +168,7 @@ class _Exchange:
             self.admission.begin(self.request.method)
             self.body = await read_body(self.request, body_max_bytes)
             self._admit(self.body)
+            await self._remember()
             return await handler(self.request)
         except RefusedError as error:
             return await self._refused(error.refusal)
@@ -213,6 +219,11 @@ class _Exchange:
         self.request[RAW_BODY], self.request[EXHIBIT] = body, kept
         if verified is not None:
             self.request[VERIFIED] = verified
+
+    async def _remember(self) -> None:
+        verified = self.request.get(VERIFIED)
+        if verified is not None and verified.once is not None and self.request.method not in _MESSAGES:
+            await self.memory.remember(verified.once)
 
     def _verify(self, parts: HttpRequestParts) -> Verified:
         return verify_request(parts, self.identity.trust, at=self.clock(), policy=self.policy)

@@ -7,7 +7,8 @@ A request passes, in this order
   (3) its WS-Security signature holds over Body and Timestamp, by a certificate we trust: only that Body is read on;
   (4) its signer is admitted;
   (5) the Body's one element is an operation and follows the schema (the fault's path is told);
-  (6) the operation is performed.
+  (6) one that only asks was not answered before under the same signature;
+  (7) the operation is performed.
 Every answer and every fault is signed; nothing of our inside stands in a fault.
 """
 
@@ -42,6 +43,7 @@ from contracts.xml import XmlLimits, parse_xml
 from gateway.ports import Exhibit
 from gateway.wire.admission import Admission, retry_after
 from gateway.wire.identity import Identity, signing
+from gateway.wire.repetition import FORGETFUL, Memory
 from gateway.wire.rules import TOLERANT
 from gateway.wire.server import EVERYBODY, KeepAnswer, read_body
 
@@ -78,6 +80,7 @@ class Offered(Generic[CallerT]):
     admit: Callable[[Verified, Exhibit], CallerT]
     perform: Callable[[Any, CallerT], Awaitable[Any]]
     address: str | None = None  # public address written into the WSDL; without, the one asked at
+    questions: frozenset[type[Any]] = frozenset()  # requests that no inbox keeps: answered once for each signature
 
 
 @dataclass(slots=True)
@@ -105,10 +108,11 @@ class SoapEndpoint(Generic[CallerT]):
         on_answered: OnAnswered | None = None,
         keep_answer: KeepAnswer | None = None,
         admission: Admission = EVERYBODY,
+        memory: Memory = FORGETFUL,
     ) -> None:
         self._offered, self._identity, self._clock, self._limits = offered, identity, clock, limits
         self._on_refusal, self._on_answered, self._keep_answer = on_refusal, on_answered, keep_answer
-        self._admission = admission
+        self._admission, self._memory = admission, memory
 
     def routes(self, path: str) -> list[web.RouteDef]:
         """To be added to an application without the middleware that signs HTTP."""
@@ -150,6 +154,7 @@ class SoapEndpoint(Generic[CallerT]):
         body = self._verify(call, call.body)
         caller = self._admit(call, call.body)
         message = self._message(body, call)
+        await self._remember(message, call)
         return written(await self._offered.perform(message, caller))
 
     def _verify(self, call: _Call, raw: bytes) -> etree._Element:
@@ -180,6 +185,11 @@ class SoapEndpoint(Generic[CallerT]):
         message = read(kind, element)
         call.message_id = message.message_id
         return message
+
+    async def _remember(self, message: Any, call: _Call) -> None:
+        assert call.verified is not None
+        if type(message) in self._offered.questions and call.verified.once is not None:
+            await self._memory.remember(call.verified.once)
 
     async def _note(self, request: web.Request, call: _Call, refusal: Refusal) -> None:
         if self._on_refusal is None:

@@ -275,6 +275,7 @@ async def test_lots_announced_before_there_was_a_forecast_are_found_by_their_auc
         for index in ("nouns_expected", *LATER_INDEXES):
             connection.execute(f"DROP INDEX {index}")
         connection.execute("ALTER TABLE nouns DROP COLUMN expected_at")
+        connection.execute("DROP TABLE signatures_seen")
         connection.execute("UPDATE alembic_version SET version_num = 'v0004'")
     store = await open_store(store_url)
     (row,) = await store.read(lambda r: r.nouns_expected("lot", until=NOW + timedelta(hours=1)))
