@@ -200,7 +200,8 @@ class StateTable(Generic[NounT]):
         outcome = row.action(noun, event, context)
         if isinstance(outcome, Refusal):
             return outcome
-        return Transition(before, replace(outcome.noun, state=row.target), outcome.effects)
+        noun = outcome.noun if outcome.noun.state is row.target else replace(outcome.noun, state=row.target)
+        return Transition(before, noun, outcome.effects)
 
     def unknown_refusal(self, id: str) -> Refusal:
         """What is answered where there is no such noun, and where there is one that the asker may not see (EHR-4)."""

@@ -70,11 +70,18 @@ class Held:
     stored: NounRow | None  # as it was read
     version: int
     head: bytes
+    as_read: Any | None = None  # `data` before anything happened to it
 
     @property
     def stored_version(self) -> int:
         """0 for a noun that begins in this step."""
         return 0 if self.stored is None else self.stored.version
+
+    def text(self) -> str:
+        """The data as they are stored."""
+        if self.stored is not None and self.data is self.as_read:
+            return self.stored.data
+        return codec.encode(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +136,8 @@ class Step:
             if row is None:
                 held = Held(table, id, None, None, 0, GENESIS)
             else:
-                held = Held(table, id, codec.decode(table.data, row.data), row, row.version, row.head_hash)
+                data = codec.decode_again(table.data, row.data)
+                held = Held(table, id, data, row, row.version, row.head_hash, as_read=data)
             self._held[noun, id] = held
         return held
 
@@ -330,7 +338,7 @@ class Step:
             version=held.version,
             lot_id=held.data.lot_id,
             owner=held.data.owner,
-            data=codec.encode(held.data),
+            data=held.text(),
             head_hash=held.head,
             updated_at=self._now,
             expected_at=held.table.expected_at(held.data),

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import sleep
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError
@@ -25,6 +26,7 @@ T = TypeVar("T")
 Handle = TypeVar("Handle", bound=SqlReader)
 
 GROUP_MAX = 256  # works in one commit: at about 0.1 ms each nobody waits longer than some 25 ms for the others
+PACE_S = 0.01  # between commits while several callers are at work: a commit costs as much as two or three works
 
 
 class SqliteSession(Session):
@@ -103,7 +105,12 @@ class Job:
 
 
 class Groups(ABC, Generic[Handle]):
-    """A connection that runs works in groups; subclasses say how a group becomes transactions."""
+    """A connection that runs works in groups; subclasses say how a group becomes transactions.
+
+    `pace_s`: how long to gather works for the next group, if the last one held several.
+    """
+
+    pace_s = 0.0
 
     def __init__(self, name: str, connection: sqlite3.Connection, handle: Handle) -> None:
         self.name, self._connection, self._handle = name, connection, handle
@@ -128,7 +135,11 @@ class Worker(Protocol):
 
 
 class WorkerThread:
-    """Works wait in a queue; a thread takes all that wait as one group."""
+    """Works wait in a queue; a thread takes all that wait as one group.
+
+    While groups are of several works the thread keeps their pace, so that more works share what a group costs. Somebody
+    who is alone, one work after the other, never waits for it.
+    """
 
     def __init__(self, groups: Groups[Any]) -> None:
         self._groups = groups
@@ -158,6 +169,8 @@ class WorkerThread:
             if group:
                 self._groups.run(group)
                 _settle(group)
+                if more and len(group) > 1:
+                    sleep(self._groups.pace_s)
         self._groups.close()
 
     def _take(self) -> tuple[list[Job], bool]:
@@ -192,6 +205,8 @@ def _settle_here(jobs: list[Job]) -> None:
 
 class _Writes(Groups[SqlTransaction]):
     """One commit for a group, a savepoint for each work in it."""
+
+    pace_s = PACE_S
 
     def run(self, group: list[Job]) -> None:
         try:

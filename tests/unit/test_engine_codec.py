@@ -46,3 +46,13 @@ def test_what_is_written_is_read_back_as_it_was(cls: type[Any]) -> None:
 def test_what_was_not_written_by_us_is_not_read(text: str) -> None:
     with pytest.raises(ValidationError):
         codec.decode(delivery.DeliveryParked, text)
+
+
+def test_what_is_read_again_is_the_very_same_value_until_its_text_changes() -> None:
+    parked = delivery.DeliveryParked(delivery="d", recipient="r", body="Notice", attempt=1, reason="busy")
+    text = codec.encode(parked)
+    first = codec.decode_again(delivery.DeliveryParked, text)
+    assert first == parked
+    assert codec.decode_again(delivery.DeliveryParked, codec.encode(parked)) is first
+    other = codec.decode_again(delivery.DeliveryParked, text.replace("busy", "closed"))
+    assert other.reason == "closed"
