@@ -20,8 +20,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import xmlsec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from lxml import etree
@@ -60,19 +58,31 @@ class Cost:
     sign_us: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Why a library was not measured: its row says so instead of missing."""
+
+    reason: str
+
+
 def main() -> None:
-    """Measure and print a table; Santuario only where Java and its archive are."""
+    """Measure and print a table; Santuario needs Java and its archive, and its rows say so where they are not."""
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; CPU a message on one core, and how many a second\n")
     print(
         "| key | what | library | verified, µs | a second | signed, µs | a second |\n|---|---|---|---:|---:|---:|---:|"
     )
     for kind, label in (("rsa", "RSA-2048"), ("p256", "P-256")):
         for (form, library), cost in _measure(kind).items():
-            rates = [f"{us:.0f} | {1_000_000 / us:.0f}" for us in (cost.verify_us, cost.sign_us)]
-            print(f"| {label} | {form} | {library} | {rates[0]} | {rates[1]} |")
+            print(f"| {label} | {form} | {library} | {_figures(cost)} |")
 
 
-def _measure(kind: str) -> dict[tuple[str, str], Cost]:
+def _figures(cost: Cost | Skipped) -> str:
+    if isinstance(cost, Skipped):
+        return f"skipped: {cost.reason} | | |"
+    return " | ".join(f"{us:.0f} | {1_000_000 / us:.0f}" for us in (cost.verify_us, cost.sign_us))
+
+
+def _measure(kind: str) -> dict[tuple[str, str], Cost | Skipped]:
     now = datetime.now(UTC)
     authority = Authority.create(now - timedelta(days=1))
     credential = authority.issue("999101", "Xəzər Nümunə Bankı", key=kind, now=now - timedelta(hours=1))
@@ -80,14 +90,13 @@ def _measure(kind: str) -> dict[tuple[str, str], Cost]:
         anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(now)]
     )
     soap, iso = wrap(SoapVersion.V11, write(_message())), _iso()
-    costs = {
+    costs: dict[tuple[str, str], Cost | Skipped] = {
         ("SOAP", "ours"): _ours(soap, credential, trust, now),
         ("ISO 20022", "ours"): _ours_iso(iso, credential, trust, now),
     }
     for form, signed in (("SOAP", _signed(soap, credential, now)), ("ISO 20022", _signed_iso(iso, credential))):
         costs[form, "xmlsec, bare"] = _xmlsec(signed, credential, kind)
-        if (theirs := _santuario(signed, credential)) is not None:
-            costs[form, "Apache Santuario 4.0.3"] = theirs
+        costs[form, "Apache Santuario 4.0.3"] = _santuario(signed, credential)
     request = HttpRequestParts.of(
         "POST", "https://gateway.example/v1/events", {"Content-Type": "application/json"}, _BODY
     )
@@ -195,12 +204,13 @@ def _xmlsec(octets: bytes, credential: Credential, kind: str) -> Cost:
     return Cost(verify_us=verify_us, sign_us=_cpu_us(sign))
 
 
-def _santuario(octets: bytes, credential: Credential) -> Cost | None:
-    java = shutil.which("java")
-    key = credential.private_key
+def _santuario(octets: bytes, credential: Credential) -> Cost | Skipped:
+    java, key = shutil.which("java"), credential.file_key
+    if java is None:
+        return Skipped(reason="no java")
     found = subprocess.run([_JARS, "folder", "santuario"], capture_output=True, text=True, check=False)
-    if java is None or found.returncode != 0 or not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        return None
+    if found.returncode != 0:
+        return Skipped(reason=" ".join(found.stderr.split()) or "scripts/jars.sh finds no archive of it")
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as folder:
         message, keys = Path(folder) / "message.xml", Path(folder) / "key.p12"
         message.write_bytes(octets)

@@ -1,4 +1,4 @@
-"""363 signature-wrapping permutations made by somebody else: all refused, the two honest originals accepted."""
+"""363 signature-wrapping permutations made by somebody else: all refused, the two honest originals accepted once."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,9 @@ from certs.wss import verify_envelope
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
 from contracts.xml import parse_xml
+from gateway.engine.repetitions import Repetitions
+from gateway.store import open_store
+from gateway.store.testing import blank_store_url
 
 FOLDER = Path(__file__).parents[3] / "shared/testdata/xsw-soap"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/testdata/xsw-soap is not there")
@@ -35,6 +38,27 @@ def test_the_honest_original_is_accepted(trust: TrustStore, version: str) -> Non
     result = verify_envelope(parse_xml(data), trust, at=MOMENT, expected=EXPECTED)
     assert result.verified.signer.subject == "CN=XSW test bank,O=Throwaway test"
     assert result.body.findtext(".//{*}MsgId") == "20250311114001500ABARSrequest1"
+
+
+async def test_the_originals_are_accepted_once_each(trust: TrustStore, tmp_path: Path) -> None:
+    """The second time they are known for the same, also by another replica and after a restart.
+
+    What they ask is no operation of ours, so it is the memory of signed requests that is shown here, over a real store.
+    """
+    originals = [(FOLDER / f"{version}_signed/original.xml").read_bytes() for version in ("soap11", "soap12")]
+    url = blank_store_url(tmp_path)
+    told = []
+    for data in (*originals, *originals):
+        store = await open_store(url)
+        try:
+            result = verify_envelope(parse_xml(data), trust, at=MOMENT, expected=EXPECTED)
+            assert result.verified.once is not None
+            await Repetitions(store, clock=lambda: MOMENT).remember(result.verified.once)
+            told.append("accepted")
+        except RefusedError as refused:
+            told.append(refused.refusal.code)
+        await store.close()
+    assert told == ["accepted", "accepted", ErrorCode.SIGNATURE_REPEATED, ErrorCode.SIGNATURE_REPEATED]
 
 
 def test_every_wrapped_envelope_is_refused_for_its_structure(trust: TrustStore) -> None:
