@@ -28,6 +28,14 @@ check: dev ## Style, types and import directions
 bench: dev ## End-to-end payments a second and CPU a payment, beside the floor
 	$(BIN)/python -m bench
 
+RUNS ?= 1000
+SEED ?= 20261122
+.PHONY: kill-test
+kill-test: dev ## Kill the gateway and those around it RUNS times by SEED, count what is left; figures in kill-out/
+	scripts/services.sh start
+	eval "$$(scripts/services.sh env)" && PYTHONPATH=.:tests:tests/acceptance \
+	  $(BIN)/python -m kill --runs $(RUNS) --seed $(SEED) $(KILL)
+
 .PHONY: docs
 docs: readme diagrams rules ## Write every generated part of the documents again
 

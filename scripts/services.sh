@@ -5,6 +5,8 @@
 #
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start all; does nothing if they run
 #   scripts/services.sh env       print the `export` lines the tests read: eval "$(scripts/services.sh env)"
+#   scripts/services.sh kill-postgres     end PostgreSQL at once and keep its data (Apache Kafka: scripts/kafka.sh kill)
+#   scripts/services.sh revive-postgres   start it again, on its data and port
 #   scripts/services.sh stop      stop all and delete their data
 #
 # SERVICES_DIR  where data, logs and process ids lie (default: a folder per user under TMPDIR); kept between calls
@@ -65,10 +67,25 @@ start_postgres() {
   [ "$(id -u)" != 0 ] || chown postgres "$dir/postgres"
   as_postgres "$bin/initdb" -D "$dir/postgres/data" -U gateway --auth=trust -E UTF8 --locale=C >"$dir/initdb.log" 2>&1 ||
     { cat "$dir/initdb.log" >&2; fail "initdb"; }
-  as_postgres "$bin/pg_ctl" -D "$dir/postgres/data" -l "$dir/postgres/log" -w -t 60 \
-    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200" start >/dev/null ||
-    { cat "$dir/postgres/log" >&2; fail "PostgreSQL did not start"; }
+  run_postgres "$port" || { cat "$dir/postgres/log" >&2; fail "PostgreSQL did not start"; }
   echo "export TEST_POSTGRES_DSN=postgresql://gateway@127.0.0.1:$port/postgres" >"$dir/postgres.env"
+}
+
+run_postgres() {
+  as_postgres "$(postgres_bin)/pg_ctl" -D "$dir/postgres/data" -l "$dir/postgres/log" -w -t 60 \
+    -o "-p $1 -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200" start >/dev/null
+}
+
+revive_postgres() {
+  local port
+  port=$(sed -E 's#.*:([0-9]+)/.*#\1#' "$dir/postgres.env")
+  for _ in $(seq 40); do # while a child of the dead server still holds its memory, a new one refuses to start
+    alive "$dir/postgres/data/postmaster.pid" && return 0
+    run_postgres "$port" && return 0
+    sleep 0.25
+  done
+  tail -n 20 "$dir/postgres/log" >&2
+  fail "PostgreSQL did not start again"
 }
 
 stop_all() {
@@ -97,9 +114,11 @@ case "${1:-}" in
     sed -n 's/^plain=/export TEST_KAFKA_BOOTSTRAP=/p' "$dir/kafka-4/env"
     echo "export SERVICES_CACHE=$SERVICES_CACHE"
     ;;
+  kill-postgres) kill -9 "$(head -n1 "$dir/postgres/data/postmaster.pid")" ;;
+  revive-postgres) revive_postgres ;;
   stop) stop_all ;;
   *)
-    sed -n '2,12p' "$0" | cut -c3-
+    sed -n '2,14p' "$0" | cut -c3-
     exit 2
     ;;
 esac

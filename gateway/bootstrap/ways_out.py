@@ -55,6 +55,7 @@ def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:
         sasl_mechanism=settings.sasl_mechanism,
         user_name=settings.sasl_username if settings.security_protocol == "SASL_SSL" else None,
         password=password,
+        session_timeout_s=settings.session_timeout_s,
     )
 
 

@@ -33,7 +33,7 @@ def list_(*, config: ConfigPath = None, parked: bool = False, recipient: str | N
             name = row.name or row.body_type
             say(
                 f"{row.state:<8} {row.channel:<10} {row.recipient:<10} {name:<18} {row.id:<50} "
-                f"attempts {row.attempt} due {row.due_at:%Y-%m-%d %H:%M:%S} {row.last_error or ''}"
+                f"attempts {row.booked} due {row.due_at:%Y-%m-%d %H:%M:%S} {row.last_error or ''}"
             )
         say(f"{len(rows)} rows")
 

@@ -286,6 +286,9 @@ class KafkaSettings(Section):
     client_id: str = Field("eherrac-gateway", min_length=1, description="Our name at the broker, and our group")
     receipts_topic: Topic = Field("eherrac.receipts", description="Topic on which the ministries acknowledge")
     delivery_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest wait for the broker's acknowledgement")
+    session_timeout_s: float = Field(
+        10.0, ge=1, le=300, description="Silence after which a dead replica's share of the receipts goes to another"
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field("PLAINTEXT", description="How we reach it")
     tls_ca: BesidePath | None = Field(None, description="PEM authorities that vouch for the brokers")
     tls_certificate: BesidePath | None = Field(None, description="PEM certificate we show")

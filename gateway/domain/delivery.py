@@ -2,6 +2,10 @@
 
 A delivery leaves the outbox only by acknowledgement, by its noun taking over, or by a person. The schedule never makes
 it fail: when attempts run out it is parked, and parked means a person is asked.
+
+An attempt counts once its end is known. One that the death of its process interrupted may have been made or not; it is
+made again under the same id after its lease, and uses up nothing of the schedule: a gateway that dies twenty times in a
+minute parks nobody's delivery.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ class Delivery:
     channel: str
     recipient: str
     body: str  # name of the dispatch
-    attempt: int  # attempts made so far
+    attempt: int  # attempts so far whose end is known
     due_at: datetime
     note: str | None = None
 
@@ -229,7 +233,7 @@ class Attempt:
     delivery: str
     recipient: str
     body: str
-    number: int  # from 1
+    number: int  # from 1, interrupted ones not counted
     result: Result
     reason: str = ""
     taken_over: bool = False

@@ -24,6 +24,7 @@ from gateway.store.rows import LaneRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 _STORE_PAUSE_S = 0.5
+_INTERRUPTED_MAX = 5  # claims of one row that nobody booked; as many mean that something dies again and again
 
 
 class Dispatcher:
@@ -135,6 +136,10 @@ class Dispatcher:
         return heads
 
     def _start(self, row: OutboxRow) -> None:
+        if row.attempt - row.booked - 1 == _INTERRUPTED_MAX:
+            _log.error(
+                "alarm", alarm="DELIVERY_INTERRUPTED", facts={"delivery": row.id, "times": str(_INTERRUPTED_MAX)}
+            )
         lane = (row.channel, row.recipient)
         self._busy[lane] += 1
         task = asyncio.create_task(self._handle(row), name=f"deliver {row.id}")

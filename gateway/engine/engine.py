@@ -279,7 +279,7 @@ class Engine:
             delivery=row.id,
             recipient=row.recipient,
             body=row.body_type,
-            number=row.attempt,
+            number=row.booked + 1,
             result=outcome_result(outcome),
             reason=outcome_reason(outcome),
             taken_over=taken_over,
@@ -328,7 +328,7 @@ class Engine:
         if not tx.park(row, now=now, state=DeliveryState.PARKED, error=reason):
             return False
         parked = deliveries.DeliveryParked(
-            delivery=row.id, recipient=row.recipient, body=row.body_type, attempt=row.attempt, reason=reason
+            delivery=row.id, recipient=row.recipient, body=row.body_type, attempt=row.booked + 1, reason=reason
         )
         step.note(held, parked)
         step.finish()
@@ -343,7 +343,7 @@ def _delivery(row: OutboxRow) -> Delivery:
         channel=row.channel,
         recipient=row.recipient,
         body=row.body_type,
-        attempt=row.attempt,
+        attempt=row.booked,
         due_at=row.due_at,
     )
 

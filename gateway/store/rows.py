@@ -106,7 +106,8 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow(OutboxItem):
-    """A stored item. `attempt` counts the claims: 0 before the first, 1 while it is first tried.
+    """A stored item. `attempt` counts the claims: 0 before the first, 1 while it is first tried. `booked` counts those
+    that ended and left the row open: the difference is the one under way, and those that a death interrupted.
 
     `visible_at` is when a worker may take it: `due_at` at rest, the end of the lease while one has it, None while it
     is parked, concluded, or behind another row of its `order_key`.
@@ -114,6 +115,7 @@ class OutboxRow(OutboxItem):
 
     seq: int
     attempt: int
+    booked: int
     visible_at: datetime | None
     lease_owner: str | None
     parked_at: datetime | None

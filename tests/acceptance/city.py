@@ -54,6 +54,7 @@ class City(Town):
     aos: AosSandbox
     asan_pay: AsanPaySandbox
     platform: PlatformSandbox
+    operating: dict[str, Any] = {}  # changes to AÖS's operating schedule
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -71,23 +72,30 @@ class City(Town):
         decisions: dict[str, Behaviour] | None = None,
         payers: dict[str, str] | None = None,
         publish_again_max_s: float = 10.0,
+        publish_timeout_s: float = 2.0,
         own_account: Mapping[str, Any] | None = None,
         **overrides: str,
     ) -> City:
         if not (self.folder / "keys").exists():
             shutil.copytree(world_keys(), self.folder / "keys")
         for part in self.world.banks:
-            self.banks[part.code] = await self._start(self._bank(part, decisions or {}, payers or {}))
+            self.banks[part.code] = await self._start(
+                self._bank(part, {} if decisions is None else decisions, {} if payers is None else payers)
+            )
         self.asan_pay = await self._start(
             AsanPaySandbox(
-                AsanPaySandboxSettings(identity=self.keys("ASANPAY"), pay_after_s=0.05, notify_again_s=0.1),
+                AsanPaySandboxSettings(
+                    identity=self.keys("ASANPAY"), pay_after_s=0.05, notify_again_s=0.1, notify_again_max_s=2.0
+                ),
                 clock=self.now,
             )
         )
         self.platform = await self._start(
             PlatformSandbox(
                 PlatformSandboxSettings(
-                    identity=self.keys("EHERRAC"), publish_again_max_s=publish_again_max_s, timeout_s=2.0
+                    identity=self.keys("EHERRAC"),
+                    publish_again_max_s=publish_again_max_s,
+                    timeout_s=publish_timeout_s,
                 ),
                 clock=self.now,
             )
@@ -148,7 +156,7 @@ class City(Town):
         settings = AosSandboxSettings(
             identity=self.keys("AOS"),
             participants=tuple(replace(row, **own_account) if row.bic == OWN_BIC else row for row in participants),
-            rules=OperatingRules(max_amount=self.world.aos.max_amount.minor),
+            rules=OperatingRules(max_amount=self.world.aos.max_amount.minor, **self.operating),
             port=self._aos_port,
             delivery=DeliverySettings(first_pause_s=0.1),
             faults=faults,

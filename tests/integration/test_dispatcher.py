@@ -23,6 +23,7 @@ from puppet import (
     one_after_another,
     until,
 )
+from structlog.testing import capture_logs
 
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.recipient import BreakerPolicy, RecipientState
@@ -165,6 +166,20 @@ async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand:
         assert pause_s <= (after - before).total_seconds() <= pause_s * 1.1 + 1e-5
     events = [entry.event for entry in await hand.engine.store.read(lambda r: r.journal_of("puppet", "P"))]
     assert events == ["Opened", "Wished", *["DeliveryDeferred"] * 8, "DeliveryParked", PARKED]
+
+
+async def test_a_delivery_interrupted_again_and_again_is_an_alarm(hand: Hand, clock: Clock) -> None:
+    adapter = TestAdapter("alpha", lambda _: Acknowledged())
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    for _ in range(5):
+        (row,) = await hand.claim("alpha", lease_s=1)
+        clock.pass_s(2)
+    with capture_logs() as said:
+        async with working(hand.engine, adapter):
+            await until(empty(hand))
+    alarms = [line["facts"] for line in said if line.get("alarm") == "DELIVERY_INTERRUPTED"]
+    assert alarms == [{"delivery": row.id, "times": "5"}]
 
 
 async def test_their_wish_for_a_longer_pause_is_honoured(hand: Hand, clock: Clock) -> None:

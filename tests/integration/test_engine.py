@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from puppet import (
     EXHIBIT,
+    POLICY,
     START,
     TABLE,
     Clock,
@@ -599,6 +600,26 @@ async def test_a_worker_that_lost_its_lease_books_nothing(hand: Hand, clock: Clo
     assert everything(store_url) == before
     assert await hand.engine.conclude(fast, Acknowledged(event=Heard(word="fast")))
     assert (await hand.puppet()).heard == ("fast",)
+
+
+async def test_twenty_deaths_in_the_middle_of_an_attempt_use_up_nothing_of_the_schedule(
+    hand: Hand, clock: Clock
+) -> None:
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(("alpha", "R"),)))
+    for _ in range(20):
+        assert len(await hand.claim("alpha", lease_s=1)) == 1  # and its worker dies
+        clock.pass_s(2)
+    for pause_s in POLICY.pauses_s:
+        (row,) = await hand.claim("alpha", lease_s=1)
+        assert await hand.engine.conclude(row, NotSent(reason="away"))
+        waits = await hand.row(row.id)
+        assert waits.state == "due"
+        assert pause_s <= (waits.due_at - clock.now).total_seconds() <= pause_s * (1 + POLICY.jitter)
+        clock.now = waits.due_at
+    (row,) = await hand.claim("alpha")
+    assert await hand.engine.conclude(row, NotSent(reason="away"))
+    assert (await hand.row(row.id)).state == "parked"
 
 
 async def test_an_outcome_the_noun_has_no_row_for_is_booked_without_it(hand: Hand) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from store_rows import ITEM, NOW, TIMER, item
+from store_rows import ITEM, NOW, TIMER, item, raw_connection
 
-from gateway.store import Store, StoreError
+from gateway.store import Store, StoreError, open_store
 from gateway.store.rows import FeedRow, OutboxRow
 
 SECOND = timedelta(seconds=1)
@@ -238,6 +239,37 @@ async def test_a_leased_row_says_whose_it_is_and_until_when(store: Store) -> Non
     assert row is not None
     assert (row.lease_owner, row.visible_at, row.due_at, row.attempt) == ("w1", NOW + 2.5 * SECOND, NOW, 1)
     assert replace(ITEM, id="a1").body == row.body
+
+
+async def test_a_claim_is_booked_when_it_ends_and_an_interrupted_one_never(store: Store) -> None:
+    await enqueue(store, "a1")
+    for died in range(1, 4):
+        [row] = await claim(store, lease_s=0)
+        assert (row.attempt, row.booked) == (died, 0)
+    assert await store.transact(lambda tx: tx.reschedule(row, due_at=NOW))
+    [row] = await claim(store, lease_s=0)
+    assert (row.attempt, row.booked) == (4, 1)
+    assert await store.transact(lambda tx: tx.park(row, now=NOW))
+    [row] = await store.read(lambda r: r.list_outbox(parked=True))
+    assert (row.attempt, row.booked) == (4, 2)
+
+
+async def test_attempts_made_before_they_were_booked_are_taken_over_from_their_claims(store_url: str) -> None:
+    """The step of the schema: what lies still has had all its claims booked, what is under way all but the last."""
+    store = await open_store(store_url)
+    await enqueue(store, "lying", "leased")
+    lying, _ = await claim(store, lease_s=0)
+    assert await store.transact(lambda tx: tx.reschedule(lying, due_at=NOW + 60 * SECOND))
+    await claim(store)
+    await enqueue(store, "new")
+    await store.close()
+    with closing(raw_connection(store_url)) as connection:
+        connection.execute("ALTER TABLE outbox DROP COLUMN booked")
+        connection.execute("UPDATE alembic_version SET version_num = 'v0007'")
+    store = await open_store(store_url)
+    found = {row.id: (row.attempt, row.booked) for row in await store.read(lambda r: r.list_outbox())}
+    await store.close()
+    assert found == {"new": (0, 0), "lying": (1, 1), "leased": (2, 1)}
 
 
 async def test_order_holds_while_many_add_and_many_take(store: Store) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item
+from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item, raw_connection
 
 from gateway.store import DuplicateError, Store, VersionConflictError, open_store
 from gateway.store.rows import AliasRow, DocumentRow, EvidenceLink, EvidenceRow, FeedRow, JournalRow, NounCount, NounRow
@@ -276,17 +275,9 @@ async def test_lots_announced_before_there_was_a_forecast_are_found_by_their_auc
             connection.execute(f"DROP INDEX {index}")
         connection.execute("ALTER TABLE nouns DROP COLUMN expected_at")
         connection.execute("DROP TABLE signatures_seen")
+        connection.execute("ALTER TABLE outbox DROP COLUMN booked")
         connection.execute("UPDATE alembic_version SET version_num = 'v0004'")
     store = await open_store(store_url)
     (row,) = await store.read(lambda r: r.nouns_expected("lot", until=NOW + timedelta(hours=1)))
     await store.close()
     assert (row.id, row.expected_at) == ("L1", NOW + timedelta(minutes=30))
-
-
-def raw_connection(store_url: str) -> Any:
-    """Around the store, committing each statement."""
-    if store_url.startswith("sqlite:///"):
-        return sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)
-    import psycopg
-
-    return psycopg.connect(store_url, autocommit=True)

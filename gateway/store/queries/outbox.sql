@@ -27,7 +27,7 @@ ON CONFLICT (noun, noun_id, name) WHERE concluded_at IS NULL DO UPDATE
 SET id = excluded.id, channel = excluded.channel, recipient = excluded.recipient, body_type = excluded.body_type,
     body = excluded.body, state = excluded.state, due_at = excluded.due_at, state_version = excluded.state_version,
     created_at = excluded.created_at, visible_at = excluded.visible_at, lease_owner = NULL, parked_at = NULL,
-    last_error = NULL;
+    last_error = NULL, booked = outbox.attempt;
 
 -- name: lanes
 -- The first row of every lane, one seek for each: to the next recipient of the channel, or else to the next channel.
@@ -75,12 +75,13 @@ RETURNING EXISTS (
 -- name: reschedule!
 UPDATE outbox
 SET due_at = :due_at, visible_at = :due_at, state = :state, last_error = coalesce(:error, last_error),
-    lease_owner = NULL
+    lease_owner = NULL, booked = booked + 1
 WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 
 -- name: park!
 UPDATE outbox
-SET parked_at = :now, visible_at = NULL, state = :state, last_error = coalesce(:error, last_error), lease_owner = NULL
+SET parked_at = :now, visible_at = NULL, state = :state, last_error = coalesce(:error, last_error),
+    lease_owner = NULL, booked = booked + 1
 WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 
 -- name: promote!

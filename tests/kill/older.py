@@ -1,0 +1,117 @@
+"""A populated store of the revision before: made by the migrations, filled with what the present one holds."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kill.points import Engine
+
+if TYPE_CHECKING:
+    from kill.besieged import Besieged
+
+_OWN = "alembic_version"
+
+
+async def make_older(city: Besieged) -> None:
+    """In place of the present store; nobody may have it open. What only the newest revision knows is left behind."""
+    if city.backing.engine is Engine.SQLITE:
+        await asyncio.to_thread(_older_sqlite, Path(city.system.url.removeprefix("sqlite:///")))
+    else:
+        await asyncio.to_thread(_older_postgres, city.backing.dsn, city.schema)
+
+
+def revision_before() -> str:
+    """Of the newest one."""
+    files = (resources.files("gateway.store.migrations") / "versions").iterdir()
+    return sorted(file.name.partition("_")[0] for file in files if file.name.startswith("v"))[-2]
+
+
+def _upgrade(connection: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "gateway.store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision_before())
+
+
+def _older_sqlite(path: Path) -> None:
+    import sqlalchemy
+
+    newer = path.with_name("newer.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    path.rename(newer)
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        _upgrade(connection)
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute(f"ATTACH '{newer}' AS newer")
+        for (table,) in connection.execute(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall():
+            if table != _OWN:
+                columns = _common(connection, table)
+                connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+        connection.commit()
+    newer.unlink()
+
+
+def _common(connection: sqlite3.Connection, table: str) -> str:
+    here, there = (
+        {row[1] for row in connection.execute(f"PRAGMA {schema}.table_info({table})")} for schema in ("main", "newer")
+    )
+    return ", ".join(f'"{name}"' for name in sorted(here & there))
+
+
+def _older_postgres(dsn: str, schema: str) -> None:
+    import psycopg
+    import sqlalchemy
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"ALTER SCHEMA {schema} RENAME TO {schema}_newer".encode())
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, options=f"-csearch_path={schema}")
+    )
+    with engine.begin() as connection:
+        _upgrade(connection)
+    engine.dispose()
+    with psycopg.connect(dsn) as connection:
+        for table, columns, serial in _tables(connection, schema):
+            connection.execute(
+                f"INSERT INTO {schema}.{table} ({columns}) OVERRIDING SYSTEM VALUE "
+                f"SELECT {columns} FROM {schema}_newer.{table}".encode()
+            )
+            if serial:
+                connection.execute(
+                    f"SELECT setval(pg_get_serial_sequence('{schema}.{table}', '{serial}'), max({serial})) "
+                    f"FROM {schema}.{table}".encode()
+                )
+        connection.execute(f"DROP SCHEMA {schema}_newer CASCADE".encode())
+
+
+def _tables(connection: Any, schema: str) -> list[tuple[str, str, str | None]]:
+    """Table, the columns both revisions have, and the column that numbers its rows."""
+    rows = connection.execute(
+        """
+        SELECT here.table_name, string_agg(quote_ident(here.column_name), ', '),
+               max(CASE WHEN pg_get_serial_sequence(%(here)s || '.' || here.table_name, here.column_name) IS NOT NULL
+                        THEN here.column_name END)
+        FROM information_schema.columns AS here
+        JOIN information_schema.columns AS there USING (table_name, column_name)
+        WHERE here.table_schema = %(here)s AND there.table_schema = %(there)s AND here.table_name <> %(own)s
+        GROUP BY here.table_name
+        """,
+        {"here": schema, "there": f"{schema}_newer", "own": _OWN},
+    ).fetchall()
+    return [(str(table), str(columns), serial) for table, columns, serial in rows]
