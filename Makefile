@@ -14,7 +14,7 @@ demo: runtime ## Four auctions from the hammer to the ministries; protocols land
 
 .PHONY: test
 test: check ## All checks and all tests; what needs a service that is not there is skipped by name
-	$(BIN)/pytest -n 2 tests/unit tests/conformance
+	$(BIN)/pytest -n 2 tests/unit tests/conformance tests/simulation
 	$(BIN)/pytest tests/integration tests/security tests/acceptance tests/interop
 
 .PHONY: check
@@ -23,6 +23,10 @@ check: dev ## Style, types and import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+.PHONY: simulate
+simulate: dev ## One world drawn from SEED=… with all that happens in it, or SEEDS=… worlds from FROM=…
+	PYTHONPATH=.:tests/unit:tests/simulation $(BIN)/python -m simulator SEED=$(SEED) SEEDS=$(SEEDS) FROM=$(FROM)
 
 .PHONY: bench
 bench: dev ## End-to-end payments a second and CPU a payment, beside the floor

@@ -13,11 +13,14 @@ from gateway.domain.payment_data import Payment
 from gateway.domain.protocol import Protocol
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.engine import codec
+from gateway.engine.engine import store_unavailable
 from gateway.engine.step import FeedBody
+from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
 from gateway.store.rows import FeedRow, NounRow
 
 View = TypeVar("View")
+Found = TypeVar("Found")
 _PROTOCOL_FILES: Mapping[DocumentForm, str] = {DocumentForm.XML: "protokol.xml", DocumentForm.PDF: "protokol.pdf"}
 
 
@@ -29,7 +32,7 @@ class StoreQueries:
 
     async def offers(self, actor: str | None, *, after: str = "", limit: int) -> tuple[OfferView, ...]:
         """A bank's own offers; all for the platform. In order of id, from the one that follows `after`."""
-        rows = await self._store.read(lambda reader: reader.list_nouns("offer", owner=actor, after=after, limit=limit))
+        rows = await self._read(lambda reader: reader.list_nouns("offer", owner=actor, after=after, limit=limit))
         return tuple(_offer(row) for row in rows)
 
     async def offer(self, id: str, actor: str | None) -> OfferView | None:
@@ -57,23 +60,30 @@ class StoreQueries:
             document = None if document_id is None else reader.document(document_id)
             return None if document is None else document.content
 
-        container = await self._store.read(work)
+        container = await self._read(work)
         if container is None or form is DocumentForm.ASICE:
             return container
         return extract(container, _PROTOCOL_FILES[form])
 
     async def feed(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
         """The recipient's notices after a sequence number, gap-free."""
-        rows = await self._store.read(lambda reader: reader.read_feed(recipient, after=after, limit=limit))
+        rows = await self._read(lambda reader: reader.read_feed(recipient, after=after, limit=limit))
         return tuple(map(_feed_item, rows))
 
     async def unacknowledged(self, recipient: str, *, after: int, limit: int) -> tuple[FeedItem, ...]:
         """Those of the feed that the recipient's callbacks have not acknowledged yet."""
-        rows = await self._store.read(lambda reader: reader.unacknowledged(recipient, after=after, limit=limit))
+        rows = await self._read(lambda reader: reader.unacknowledged(recipient, after=after, limit=limit))
         return tuple(map(_feed_item, rows))
 
+    async def _read(self, work: Callable[[Reader], Found]) -> Found:
+        """Raises RefusedError(STORE_UNAVAILABLE)."""
+        try:
+            return await self._store.read(work)
+        except StoreError as error:
+            raise store_unavailable() from error
+
     async def _one(self, noun: str, id: str, actor: str | None, view: Callable[[NounRow], View]) -> View | None:
-        row = await self._store.read(lambda reader: _visible(reader, noun, id, actor))
+        row = await self._read(lambda reader: _visible(reader, noun, id, actor))
         return None if row is None else view(row)
 
 

@@ -31,6 +31,7 @@ from gateway.store.rows import InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 _ANONYMOUS = "anonymous"
+STORE_AGAIN_S = 5  # a full disk or a database that moves is not mended sooner
 ByPerson = deliveries.Requeued | deliveries.Discarded
 
 
@@ -67,7 +68,7 @@ class Engine:
         try:
             answer, step = await self.store.transact(lambda tx: self._receive(tx, message, now))
         except StoreError as error:
-            raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
+            raise store_unavailable() from error
         except RefusedError as refused:
             return await self._answered_meanwhile(message, refused)
         if step is not None:
@@ -79,7 +80,7 @@ class Engine:
         try:
             known = await self.store.read(lambda reader: reader.find_inbox(message.source, message.id))
         except StoreError as error:
-            raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
+            raise store_unavailable() from error
         if known is None:
             raise refused
         return self._first_answer(known, message)
@@ -333,6 +334,11 @@ class Engine:
         step.note(held, parked)
         step.finish()
         return True
+
+
+def store_unavailable() -> RefusedError:
+    """What everybody is told while the store is away: nothing was kept, come again."""
+    return refuse(ErrorCode.STORE_UNAVAILABLE, retry_after_s=STORE_AGAIN_S)
 
 
 def _delivery(row: OutboxRow) -> Delivery:

@@ -1,0 +1,144 @@
+"""A simulator that finds nothing proves nothing: bugs that gateways have had, each found within so many seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from simulator.gateway import Parts
+from simulator.storage import SimulatedWorker
+from simulator.world import runs
+
+from adapters.aos.adapter import AosAdapter
+from gateway.domain.dispatches import PaymentOrder
+from gateway.domain.table import Timer
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.engine.step import Step
+from gateway.ports import Acknowledged, Outcome, Unknown
+
+
+class ForgetsTheInbox(Engine):
+    """Takes a repetition for news."""
+
+    def _receive(self, tx: Any, message: Any, now: Any) -> Any:
+        return super()._receive(_WithoutInbox(tx), message, now)
+
+
+class _WithoutInbox:
+    def __init__(self, tx: Any) -> None:
+        self._tx = tx
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+    def find_inbox(self, *_: str) -> None:
+        return None
+
+    def add_inbox(self, row: Any) -> None:
+        if self._tx.find_inbox(row.source, row.message_id) is None:
+            self._tx.add_inbox(row)
+
+
+class DoesNotSync(SimulatedWorker):
+    """Says that it is on disk when the system has it."""
+
+    def __init__(self, groups: Any, world: Any) -> None:
+        super().__init__(groups, world)
+        groups._connection.execute("PRAGMA synchronous=OFF")
+
+
+class NewIdAtResend(AosAdapter):
+    """Every attempt is a message of its own."""
+
+    async def send(self, dispatch: Any) -> Outcome:
+        if isinstance(dispatch.body, PaymentOrder):
+            number = f"{dispatch.attempt % 10}"
+            dispatch = replace(dispatch, body=replace(dispatch.body, message_id=dispatch.body.message_id[:-1] + number))
+        return await super().send(dispatch)
+
+
+class TakesSilenceForAcknowledgement(Dispatcher):
+    """No answer is good news."""
+
+    async def _attempt(self, row: Any) -> Outcome:
+        outcome = await super()._attempt(row)
+        return Acknowledged() if isinstance(outcome, Unknown) and outcome.event is None else outcome
+
+
+class TakesSilenceForRefusal(Engine):
+    """A payment fails because a timer ran out."""
+
+    def _fire(self, tx: Any, row: Any, now: Any) -> Any:
+        if row.body_type == "SilenceElapsed":
+            row = replace(row, body_type="Rejected", body='{"code":"TIMEOUT","reason":"no answer"}')
+        return super()._fire(tx, row, now)
+
+
+class _Stepping(Engine):
+    step: type[Step]
+
+    def _step(self, tx: Any, cause: Any, now: Any) -> Step:
+        return self.step(tx, self._tables, self._rules, now, cause)
+
+
+class _WithoutOrder(Step):
+    def _outbox(self, held: Any, index: int, send: Any) -> Any:
+        return replace(super()._outbox(held, index, send), order_key=None)
+
+
+class ForgetsTheOrder(_Stepping):
+    """Notices of one subject leave side by side."""
+
+    step = _WithoutOrder
+
+
+class _WithoutTimers(Step):
+    def _effect(self, held: Any, index: int, effect: Any) -> None:
+        if not isinstance(effect, Timer):
+            super()._effect(held, index, effect)
+
+
+class SetsNoTimers(_Stepping):
+    """Nobody goes on with a payment whose answer is lost."""
+
+    step = _WithoutTimers
+
+
+class _Skipping(Step):
+    def _enqueue(self) -> None:
+        for recipient, _, _ in self._sends[1:]:
+            self._tx.next_sequence(recipient)
+        super()._enqueue()
+
+
+class LosesFeedNumbers(_Stepping):
+    """A feed with gaps."""
+
+    step = _Skipping
+
+
+BUGS = [
+    (Parts(engine=ForgetsTheInbox), 10),
+    (Parts(worker=DoesNotSync), 40),
+    (Parts(aos=NewIdAtResend), 40),
+    (Parts(dispatcher=TakesSilenceForAcknowledgement), 20),
+    (Parts(engine=TakesSilenceForRefusal), 60),
+    (Parts(engine=ForgetsTheOrder), 60),
+    (Parts(engine=SetsNoTimers), 20),
+    (Parts(engine=LosesFeedNumbers), 10),
+]
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value} seeds"
+    parts = (value.engine, value.worker, value.aos, value.dispatcher)
+    return next(part.__name__ for part in parts if part.__module__ == __name__)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("parts", "seeds"), BUGS, ids=_name)
+def test_a_planted_bug_is_found(parts: Parts, seeds: int) -> None:
+    assert any(found.failure is not None for found in runs(range(seeds), parts))
