@@ -11,7 +11,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -36,13 +36,14 @@ def bench(
     *,
     lots: Annotated[int, Parameter(help="Lots of the measured run.")] = 200,
     in_flight: Annotated[int, Parameter(help="Lots between announcement and settlement at once.")] = 16,
+    key: Annotated[Literal["rsa", "rsa3072", "p256"], Parameter(help="The gateway's.")] = "rsa",
     store: Annotated[bool, Parameter(help="Measure the store by itself too.")] = True,
     messages: Annotated[bool, Parameter(help="Measure every ISO 20022 message too.")] = True,
 ) -> None:
     """Measure and print everything."""
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as temporary:
         try:
-            _run(Path(temporary), lots, in_flight)
+            _run(Path(temporary), lots, in_flight, key)
         except (VoidError, StageError) as fault:
             print(fault, file=sys.stderr)
             raise SystemExit(1) from fault
@@ -52,12 +53,14 @@ def bench(
         messages_bench.main()
 
 
-def _run(folder: Path, lots: int, in_flight: int) -> None:
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {_machine()}")
-    result = asyncio.run(end_to_end.measure(folder / "town", lots=lots, in_flight=in_flight, warm_up=_WARM_UP))
+def _run(folder: Path, lots: int, in_flight: int, key: str) -> None:
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {_machine()}, gateway's key {key}"
+    )
+    result = asyncio.run(end_to_end.measure(folder / "town", lots=lots, in_flight=in_flight, warm_up=_WARM_UP, key=key))
     _print_result(result, in_flight)
     counted = min(lots, _RECORDED_MAX)
-    asyncio.run(end_to_end.measure(folder / "recorded", lots=counted, in_flight=in_flight, recorded=True))
+    asyncio.run(end_to_end.measure(folder / "recorded", lots=counted, in_flight=in_flight, recorded=True, key=key))
     recording = Recording.load(folder / "recorded" / "recording.pickle")
     identity = KeyFolder(directory=folder / "recorded" / "keys" / "GATEWAY").identity()
     rows = asyncio.run(floor.rows(recording, identity, counted))

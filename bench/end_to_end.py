@@ -44,14 +44,16 @@ class Result:
         return self.gateway.cpu_s / self.lots * 1000
 
 
-async def measure(folder: Path, *, lots: int, in_flight: int, warm_up: int = 0, recorded: bool = False) -> Result:
+async def measure(
+    folder: Path, *, lots: int, in_flight: int, warm_up: int = 0, recorded: bool = False, key: str = "rsa"
+) -> Result:
     """Play so many lots, `in_flight` of them at a time, and look at what it took. `warm_up` lots go before.
 
     Raises:
         VoidError: accepted, settled and called back are not equal, or something did not come to its end.
         StageError: a program did not start, or ended.
     """
-    async with running_town(folder, recorded=recorded) as town, playing(town) as platform:
+    async with running_town(folder, recorded=recorded, key=key) as town, playing(town) as platform:
         books = Books(town.database)
         await _play(platform, range(warm_up), in_flight)
         await _quiet(books, warm_up)

@@ -43,15 +43,16 @@ class Town:
 
 
 @asynccontextmanager
-async def running_town(folder: Path, *, recorded: bool = False) -> AsyncIterator[Town]:
-    """Start everybody; stop them at the end. `recorded` starts the gateway through `bench.recorded_serve`.
+async def running_town(folder: Path, *, recorded: bool = False, key: str = "rsa") -> AsyncIterator[Town]:
+    """Start everybody; stop them at the end. `recorded` starts the gateway through `bench.recorded_serve`;
+    `key` is the kind of its key.
 
     Raises:
         StageError: a program did not start.
     """
     # The programs run in a folder of their own; there is no other way for them to find the bench.
     os.environ["PYTHONPATH"] = str(_ROOT)
-    stage = build_stage(folder)
+    stage = build_stage(folder, gateway_key=key)
     stage.world.write_text(_rich(stage.world.read_text("utf-8")), "utf-8")
     troupe = Troupe(stage)
     try:

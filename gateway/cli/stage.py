@@ -49,7 +49,7 @@ class Stage:
     keys: Path
 
 
-def build_stage(folder: Path) -> Stage:
+def build_stage(folder: Path, *, gateway_key: str = "rsa") -> Stage:
     """Make keys for everybody and a configuration whose ports are free. What was in it goes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -59,7 +59,8 @@ def build_stage(folder: Path) -> Stage:
     config = config.replace("sqlite:///eherrac.db", f"sqlite:///{folder / 'eherrac.db'}")
     stage.config.write_text(config, "utf-8")
     stage.world.write_text(_moved(packaged("demo_world.toml"), ports), "utf-8")
-    create_world(stage.keys, PARTICIPANTS)
+    gateway_name, _ = PARTICIPANTS["GATEWAY"]
+    create_world(stage.keys, PARTICIPANTS | {"GATEWAY": (gateway_name, gateway_key)})
     return stage
 
 
