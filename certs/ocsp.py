@@ -56,6 +56,16 @@ def read_answer(der: bytes, nonce: bytes | None = None) -> ocsp.OCSPResponse:
     return answer
 
 
+def given_at(answer: ocsp.OCSPResponse) -> datetime:
+    """The last moment that an answer speaks of: before it nobody had it."""
+    return max(single.this_update_utc for single in answer.responses)
+
+
+def is_believed(answer: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether an answer counts for a certificate at all, by steps (2) to (4); when it does is another question."""
+    return OcspAnswers((answer,), Freshness()).fresh_until(certificate, issuer) is not None
+
+
 class OcspAnswers:
     """All answers of one snapshot."""
 

@@ -33,6 +33,7 @@ from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store
 from certs.algorithms import check_readable, is_affordable_key, public_key_of
 from certs.freshness import Freshness, IssuerStanding
 from certs.keystore import participant_codes
+from certs.ocsp import OcspAnswers, given_at
 from certs.revocation import is_believable, load_lists
 from certs.standing import RevocationKnowledge
 from contracts.errors.codes import ErrorCode
@@ -228,6 +229,25 @@ class TrustStore:
         issued = [pair for pair in self._seen if pair[1] in self.authorities]
         return tuple(self._revocation.standing(authority, issued, at) for authority in self.authorities)
 
+    def meet(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> None:
+        """See a certificate's path without judging it: OCSP may be asked about it from now on.
+
+        Raises RefusedError: CERTIFICATE_EXPIRED, _UNTRUSTED.
+        """
+        self._see_path(self._path(certificate, extra, at))
+
+    def vouched(self, certificate: x509.Certificate, answers: Sequence[OCSPResponse], at: datetime) -> None:
+        """Whether these answers alone, given by then, say of a certificate that it is not revoked at `at`.
+
+        Raises RefusedError: REVOCATION_UNKNOWN, CERTIFICATE_REVOKED.
+        """
+        told = OcspAnswers([answer for answer in answers if given_at(answer) <= at], self._policy.freshness)
+        issuers = [authority for authority in self.authorities if authority.subject == certificate.issuer]
+        known = [issuer for issuer in issuers if told.fresh_until(certificate, issuer) is not None]
+        if not known:
+            raise refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=certificate.issuer.rfc4514_string())
+        told.check(certificate, known[0], at)
+
     def judge(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> Signer:
         """The signer, if trusted at `at` (aware). `extra` are untrusted path certificates the message brought.
 
@@ -285,10 +305,15 @@ class TrustStore:
         until = path[0].not_valid_after_utc
         if self._policy.revocation is Revocation.NONE:
             return until
+        self._see_path(path)
         for certificate, issuer in pairwise(path):
-            self._see(certificate, issuer)
             until = min(until, self._revocation.check(certificate, issuer, at))
         return until
+
+    def _see_path(self, path: Sequence[x509.Certificate]) -> None:
+        """All of it, so that one round of questions is enough."""
+        for certificate, issuer in pairwise(path):
+            self._see(certificate, issuer)
 
     def _see(self, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
         """Only those with a path to an anchor come here, so strangers cannot fill it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,7 +22,7 @@ from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder, WatchedKeys
 from gateway.vault import Vault
 from gateway.vault_watch import VaultWatch
-from gateway.wire.revocation import KnowingKeys, RevocationFetcher, RevocationSources, stop
+from gateway.wire.revocation import KeepAnswer, KnowingKeys, RevocationFetcher, RevocationSources, stop
 from gateway.wire.rules import WireRules
 
 
@@ -43,10 +44,14 @@ def key_folder(config: Config) -> KeyFolder:
 
 
 async def start_key_tasks(
-    config: Config, keys: KnowingKeys, clock: Callable[[], datetime], stack: AsyncExitStack
+    config: Config,
+    keys: KnowingKeys,
+    clock: Callable[[], datetime],
+    stack: AsyncExitStack,
+    keep_answer: KeepAnswer | None = None,
 ) -> ExpiryWatch:
     """Fetch revocation data once, then in the background, and tell of certificates that end; both end with `stack`."""
-    fetcher, watch = _fetcher(config, keys, clock), ExpiryWatch(keys, clock=clock)
+    fetcher, watch = _fetcher(config, keys, clock, keep_answer), ExpiryWatch(keys, clock=clock)
     if fetcher is not None:
         await fetcher.refresh()
         stack.push_async_callback(stop, asyncio.create_task(fetcher.run(), name="revocation"))
@@ -57,7 +62,9 @@ async def start_key_tasks(
     return watch
 
 
-def _fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -> RevocationFetcher | None:
+def _fetcher(
+    config: Config, keys: KnowingKeys, clock: Callable[[], datetime], keep_answer: KeepAnswer | None = None
+) -> RevocationFetcher | None:
     """Who fetches lists and OCSP answers; None where the configuration names no source."""
     settings = config.revocation
     if not settings.lists and settings.ocsp_url is None:
@@ -70,16 +77,28 @@ def _fetcher(config: Config, keys: KnowingKeys, clock: Callable[[], datetime]) -
         list_max_bytes=settings.list_max_bytes,
         addresses=address_rule(config),
     )
-    return RevocationFetcher(sources, keys, clock=clock)
+    return RevocationFetcher(sources, keys, clock=clock, keep_answer=keep_answer)
 
 
-async def known_lists(config: Config, clock: Callable[[], datetime]) -> bytes:
-    """Every revocation list that lies in the folder or can be fetched now, PEM: what evidence brings along."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationNow:
+    """Lists in PEM; OCSP answers in DER."""
+
+    lists: bytes
+    answers: tuple[bytes, ...] = ()
+
+
+async def known_revocation(config: Config, clock: Callable[[], datetime]) -> RevocationNow:
+    """Every list that lies in the folder or can be fetched now, and how we stand now: what evidence brings along."""
     keys = WatchedKeys(key_folder(config), reload_s=config.keys.reload_s, clock=clock)
     fetcher = _fetcher(config, keys, clock)
     if fetcher is not None:
         await fetcher.refresh()
-    return b"".join(entry.public_bytes(Encoding.PEM) for entry in keys().trust.lists)
+    answers = () if fetcher is None else fetcher.answers
+    return RevocationNow(
+        lists=b"".join(entry.public_bytes(Encoding.PEM) for entry in keys().trust.lists),
+        answers=tuple(answer.public_bytes(Encoding.DER) for answer in answers),
+    )
 
 
 def wire_rules(config: Config) -> WireRules:

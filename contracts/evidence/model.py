@@ -21,6 +21,7 @@ JOURNAL_NAME: Final = "journal.jsonl"
 CERTIFICATES_NAME: Final = "certificates.pem"
 REVOCATION_NAME: Final = "revocation.pem"
 STAMPS_NAME: Final = "stamps.json"
+ANSWERS_NAME: Final = "ocsp.json"
 JSON_TYPE: Final = "application/json"
 PEM_TYPE: Final = "application/x-pem-file"
 LINES_TYPE: Final = "application/jsonl"
@@ -61,7 +62,10 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 class Item(WireModel):
-    """One file about the lot. `at` is when it was booked; `answers` the number of the request it answers."""
+    """One file about the lot. `at` is when it was booked; `answers` the number of the request it answers.
+
+    `judged_by` names the OCSP answers that were known of the signer when it passed; where lists judged there are none.
+    """
 
     number: Annotated[int, Field(ge=1)]
     at: Moment
@@ -77,6 +81,7 @@ class Item(WireModel):
     signer: str | None = None  # whose signature was verified when it passed
     certificate_sha256: Hex | None = None
     answers: int | None = None
+    judged_by: Annotated[tuple[Hex, ...], Field(strict=False)] = ()  # OCSP answers of that moment, by digest
 
 
 class NounHead(WireModel):

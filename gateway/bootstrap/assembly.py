@@ -26,6 +26,7 @@ from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.engine.liquidity import LiquidityWatch
 from gateway.engine.repetitions import Repetitions
+from gateway.engine.revocation import AnswerKeeper
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.expiry import ExpiryWatch
@@ -85,7 +86,7 @@ async def _build(house: Surroundings) -> System:
     house.stack.push_async_callback(store.close)
     rules = build_rulebook(config)
     engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
-    expiry = await _revocation(house)
+    expiry = await _revocation(house, store)
     kafka = start_broker(house)
     deficiencies = Deficiencies(engine, participant=config.aos.participant)
     dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
@@ -118,10 +119,11 @@ async def _build(house: Surroundings) -> System:
     )
 
 
-async def _revocation(house: Surroundings) -> ExpiryWatch:
+async def _revocation(house: Surroundings, store: Store) -> ExpiryWatch:
     """Fetch revocation data, once before any door opens, and tell of certificates that end."""
     house.metrics.watch_revocation(house.standings)
-    watch = await start_key_tasks(house.config, house.keys, house.clock, house.stack)
+    keep = AnswerKeeper(store, clock=house.clock).keep
+    watch = await start_key_tasks(house.config, house.keys, house.clock, house.stack, keep)
     house.metrics.watch_expiry(watch.all, house.clock)
     return watch
 

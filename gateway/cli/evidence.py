@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -18,7 +19,7 @@ from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config
 from gateway.evidence import Finding, Gathered, Report, gather, sealed_file, verify_evidence
 from gateway.evidence.gathering import TrustMaterial
-from gateway.keyring import key_folder, known_lists
+from gateway.keyring import RevocationNow, key_folder, known_revocation
 from gateway.keys import KeyFolder
 from gateway.store import open_store
 
@@ -47,8 +48,8 @@ def export(lot: str, *, out: Path | None = None, config: ConfigPath = None, lang
     if gathered is None:
         fail(f"no lot {lot}", 1)
     folder = key_folder(settings)
-    lists = asyncio.run(known_lists(settings, lambda: datetime.now(UTC)))
-    content = exported(gathered, folder, lists, now=datetime.now(UTC))
+    revocation = asyncio.run(known_revocation(settings, lambda: datetime.now(UTC)))
+    content = exported(gathered, folder, revocation, now=datetime.now(UTC))
     path = out or Path(f"{lot}.evidence.asice")
     path.write_bytes(content)
     report = verify_evidence(content, (folder.directory / folder.anchors).read_bytes())
@@ -92,15 +93,15 @@ async def _gather(settings: Config, lot: str) -> Gathered | None:
         await store.close()
 
 
-def exported(gathered: Gathered, folder: KeyFolder, lists: bytes, *, now: datetime) -> bytes:
+def exported(gathered: Gathered, folder: KeyFolder, revocation: RevocationNow, *, now: datetime) -> bytes:
     """The file, sealed with our key. Signers' certificates are gathered by verifying a first draft of it."""
     credential = folder.identity().credential
     issuers = (folder.directory / folder.intermediates).read_bytes()
-    material = TrustMaterial(certificates=issuers, revocation=lists)
+    material = TrustMaterial(certificates=issuers, revocation=revocation.lists, answers=revocation.answers)
     draft = sealed_file(gathered, credential, material, now=now)
     known = verify_evidence(draft, (folder.directory / folder.anchors).read_bytes()).certificates
     leaves = pem_bundle([known[digest] for digest in sorted(known)])
-    material = TrustMaterial(certificates=issuers + leaves, revocation=lists)
+    material = replace(material, certificates=issuers + leaves)
     return sealed_file(gathered, credential, material, now=now)
 
 

@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certs import asice
 from certs.keystore import Credential
 from contracts.evidence.model import (
+    ANSWERS_NAME,
     CERTIFICATES_NAME,
     INDEX_NAME,
     JOURNAL_NAME,
@@ -34,12 +35,13 @@ from contracts.evidence.model import (
     write_index,
     write_lines,
 )
+from contracts.evidence.ocsp import write_answers
 from contracts.evidence.stamps import write_stamps
 from gateway.domain.protocol import Protocol
 from gateway.engine import codec
 from gateway.evidence.stamps import stamps_of
 from gateway.store.interface import Reader
-from gateway.store.rows import DocumentRow, EvidenceRow, JournalRow, NounRow, StampRow
+from gateway.store.rows import DocumentRow, EvidenceRow, JournalRow, NounRow, OcspAnswerRow, StampRow
 from gateway.wire.octets import MEDIA_TYPE as HTTP_TYPE
 
 LIMITS = asice.AsiceLimits(
@@ -58,6 +60,8 @@ _SUFFIXES = {
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _LINES_PAGE = 1000
 
+_ANSWER_MAX_AGE = timedelta(hours=28)  # three hours fresh, a day of grace at most, and an hour to spare
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
@@ -70,14 +74,30 @@ class Gathered:
     documents: tuple[tuple[NounRow, DocumentRow], ...]
     stamps: tuple[StampRow, ...]
     contents: Mapping[str, bytes] = field(repr=False)
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """OCSP answers about the certificates of each participant, in order of keeping."""
+
+    answers: Mapping[str, tuple[OcspAnswerRow, ...]]
+
+    def at(self, participant: str | None, moment: datetime) -> tuple[OcspAnswerRow, ...]:
+        """What was known of a participant then: the newest answer about each certificate."""
+        known = {
+            row.certificate_sha256: row for row in self.answers.get(participant or "", ()) if row.kept_at <= moment
+        }
+        return tuple(known[certificate] for certificate in sorted(known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustMaterial:
-    """What is needed to judge the signatures beside the root: PEM bundles."""
+    """What is needed to judge the signatures beside the root: PEM bundles, and OCSP answers of today in DER."""
 
     certificates: bytes
     revocation: bytes
+    answers: tuple[bytes, ...] = ()
 
 
 def gather(reader: Reader, lot_id: str) -> Gathered | None:
@@ -99,7 +119,20 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
         messages=messages,
         documents=tuple(_documents(reader, nouns)),
         stamps=tuple(reader.stamps_between(min(seqs), max(seqs))),
+        standing=_standing(reader, messages),
         contents={digest: content for digest, content in contents.items() if content is not None},
+    )
+
+
+def _standing(reader: Reader, messages: Iterable[EvidenceRow]) -> Standing:
+    """Everything known of everybody who signed, from before the first message on."""
+    signed = [row for row in messages if row.signer is not None]
+    if not signed:
+        return Standing({})
+    since, until = min(row.at for row in signed) - _ANSWER_MAX_AGE, max(row.at for row in signed)
+    signers = {row.signer for row in signed if row.signer is not None}
+    return Standing(
+        {signer: tuple(reader.ocsp_answers_of(signer, since=since, until=until)) for signer in sorted(signers)}
     )
 
 
@@ -125,11 +158,14 @@ def sealed_file(
     Raises:
         ValueError: more files than a container of evidence holds.
     """
-    items = _items(gathered)
+    items = _items(gathered, credential.participant)
+    named = {digest for item, _ in items for digest in item.judged_by}
+    kept = [row.content for rows in gathered.standing.answers.values() for row in rows if row.sha256 in named]
     supplements: dict[str, tuple[str, bytes]] = {
         JOURNAL_NAME: (LINES_TYPE, write_lines([_line(line) for line in gathered.lines])),
         CERTIFICATES_NAME: (PEM_TYPE, trust.certificates),
         REVOCATION_NAME: (PEM_TYPE, trust.revocation),
+        ANSWERS_NAME: (JSON_TYPE, write_answers([*kept, *trust.answers])),
         STAMPS_NAME: (JSON_TYPE, write_stamps(stamps_of(gathered.lines, gathered.stamps))),
     }
     index = Index(
@@ -148,16 +184,19 @@ def sealed_file(
     return asice.seal(files, credential, now=now, limits=LIMITS)
 
 
-def _items(gathered: Gathered) -> list[tuple[Item, bytes]]:
+def _items(gathered: Gathered, house: str) -> list[tuple[Item, bytes]]:
     """Messages and documents in order of time, numbered, each answer with the number of its request."""
     rows: list[EvidenceRow | tuple[NounRow, DocumentRow]] = [*gathered.messages, *gathered.documents]
     items: list[tuple[Item, bytes]] = []
     asked: dict[tuple[str, ...], int] = {}
     for number, row in enumerate(sorted(rows, key=_when), start=1):
         if isinstance(row, EvidenceRow):
-            items.append(_message(number, row, gathered.contents[row.sha256], asked))
+            item, content = _message(number, row, gathered.contents[row.sha256], asked)
         else:
-            items.append(_document(number, *row))
+            item, content = _document(number, *row)
+        signer = house if item.kind is Kind.DOCUMENT else item.signer
+        judged_by = tuple(answer.sha256 for answer in gathered.standing.at(signer, item.at)) if signer else ()
+        items.append((item.model_copy(update={"judged_by": judged_by}), content))
     return items
 
 

@@ -9,7 +9,8 @@ The plan:
   (6) every journal line has its cause: a message in the file, a document, a timer or a delivery of an earlier line;
   (7) every message belongs to a journal line;
   (8) the protocol that the journal says was sealed is the one in the file;
-  (9) each time-stamp holds, and covers the journal lines it is said to cover.
+  (9) each time-stamp holds, and covers the journal lines it is said to cover;
+  (10) where an item names the OCSP answers that its signer was judged by, they are in the file, and they say so.
 Where (1) or (2) fails nothing else is looked at; everything else is judged to the end, with a finding per item.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -25,14 +27,17 @@ from typing import TypeVar
 import orjson
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.ocsp import OCSPResponse
 
 from certs.asice import Sealed, SealedFile, open_sealed, read_entries
 from certs.http_signature.signing import key_id
+from certs.ocsp import read_answer
 from certs.revocation import load_lists
 from certs.trust import Signer, TrustPolicy, TrustStore
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.evidence.model import (
+    ANSWERS_NAME,
     CERTIFICATES_NAME,
     INDEX_NAME,
     JOURNAL_NAME,
@@ -45,6 +50,7 @@ from contracts.evidence.model import (
     read_index,
     read_lines,
 )
+from contracts.evidence.ocsp import read_answers
 from contracts.evidence.stamps import read_stamps
 from gateway.engine.journal import first_break
 from gateway.evidence.exhibits import Exhibited, is_signed, signer_of
@@ -53,7 +59,9 @@ from gateway.evidence.stamps import check_stamp
 from gateway.store.rows import JournalEntry
 
 T = TypeVar("T")
+Pinned = dict[str, tuple[x509.Certificate, ...]]
 
+_GRACE_MAX_S = 86_400  # `revocation.grace_s` is no longer
 _READABLE_MAX_CHARS = 24  # of a noun's id; a delivery of a longer one may be named by a digest
 
 
@@ -99,7 +107,8 @@ class _Opened:
     """A file whose container holds (1) and whose index is true (2)."""
 
     def __init__(self, content: bytes, root_pem: bytes) -> None:
-        self.trust, self.pinned = _trust(content, root_pem)
+        self.trust, self.pinned, self.answers = _trust(content, root_pem)
+        self.trust_then = self.trust.with_policy(TrustPolicy(revocation_grace_s=_GRACE_MAX_S))
         self.sealed = open_sealed(content, self.trust, limits=LIMITS)
         self.index = read_index(self._file(INDEX_NAME).content)
         _check_index(self.index, self.sealed)
@@ -120,6 +129,7 @@ class _Opened:
         findings += self._belongings()
         findings += self._protocols()
         findings += self._stamps()
+        findings.append(Finding(what="answers", about=f"{len(self.answers)}"))
         return Report(
             findings=tuple(findings), index=self.index, sealed_at=seal.signed_at, certificates=self.certificates
         )
@@ -138,18 +148,20 @@ class _Opened:
         try:
             signer = self._signer(item)
             self._check_signer(item, signer)
+            self._check_standing(item, signer)
         except RefusedError as error:
             return Finding(what=item.kind.value, about=about, refusal=error.refusal)
         self.certificates[signer.certificate_sha256] = signer.certificate
         return Finding(what=item.kind.value, about=about)
 
     def _signer(self, item: Item) -> Signer:
+        trust = self.trust_then if item.judged_by else self.trust
         content = self._file(item.file).content
         if item.kind is Kind.DOCUMENT:
-            return open_sealed(content, self.trust).verified.signer
+            return open_sealed(content, trust).verified.signer
         request = None if item.answers is None else self._file(self.index.items[item.answers - 1].file).content
         exhibited = Exhibited(media_type=item.media_type, content=content, at=item.at, request=request)
-        return signer_of(exhibited, self.trust, self.pinned)
+        return signer_of(exhibited, trust, self.pinned)
 
     def _check_signer(self, item: Item, signer: Signer) -> None:
         """The index names him; documents and what went out are the exporting house's own."""
@@ -159,6 +171,15 @@ class _Opened:
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=str(expected), received=signer.participant)
         if item.certificate_sha256 not in (None, signer.certificate_sha256):
             raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected="the certificate in the index", received="another")
+
+    def _check_standing(self, item: Item, signer: Signer) -> None:
+        """Step (10). What was known then is not replaced by what is known today."""
+        if not item.judged_by:
+            return
+        missing = next((digest for digest in item.judged_by if digest not in self.answers), None)
+        if missing is not None:
+            raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=f"{ANSWERS_NAME} {missing}")
+        self.trust_then.vouched(signer.certificate, [self.answers[digest] for digest in item.judged_by], item.at)
 
     def _chains(self) -> Iterator[Finding]:
         heads = {(head.noun, head.id): head for head in self.index.nouns}
@@ -211,15 +232,37 @@ class _Opened:
         yield Finding(what="stamped", about=f"{len(covered)} / {len(lines)}")
 
 
-def _trust(content: bytes, root_pem: bytes) -> tuple[TrustStore, dict[str, tuple[x509.Certificate, ...]]]:
-    """The root, with the issuing authorities and lists that the file brings: both must be signed under the root."""
+def _trust(content: bytes, root_pem: bytes) -> tuple[TrustStore, Pinned, dict[str, OCSPResponse]]:
+    """The root, with the issuing authorities, lists and answers that the file brings: all must be signed under it."""
     entries = read_entries(content, LIMITS)
     certificates = _read(CERTIFICATES_NAME, entries, x509.load_pem_x509_certificates)
     lists = _read(REVOCATION_NAME, entries, lambda pem: load_lists([pem]))
+    answers = _answers(entries)
     issuers = [certificate for certificate in certificates if _is_issuer(certificate)]
     anchors = x509.load_pem_x509_certificates(root_pem)
-    trust = TrustStore(anchors=anchors, intermediates=issuers, lists=lists, policy=TrustPolicy())
-    return trust, {key_id(leaf.public_bytes(Encoding.DER)): (leaf,) for leaf in certificates}
+    trust = TrustStore(
+        anchors=anchors,
+        intermediates=issuers,
+        lists=lists,
+        answers=tuple(answers.values()),
+        policy=TrustPolicy(),
+    )
+    return trust, {key_id(leaf.public_bytes(Encoding.DER)): (leaf,) for leaf in certificates}, answers
+
+
+def _answers(entries: Mapping[str, bytes]) -> dict[str, OCSPResponse]:
+    """By digest. One that cannot be read is as if it were not there."""
+    if ANSWERS_NAME not in entries:
+        return {}
+    try:
+        contents = read_answers(entries[ANSWERS_NAME])
+    except RefusedError:
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what=ANSWERS_NAME) from None
+    read: dict[str, OCSPResponse] = {}
+    for digest, content in contents.items():
+        with suppress(ValueError):
+            read[digest] = read_answer(content)
+    return read
 
 
 def _read(name: str, entries: Mapping[str, bytes], read: Callable[[bytes], T]) -> T:

@@ -25,6 +25,7 @@ from gateway.store.rows import (
     LaneRow,
     NounCount,
     NounRow,
+    OcspAnswerRow,
     OutboxCount,
     OutboxItem,
     OutboxRow,
@@ -124,6 +125,8 @@ class Reader(Protocol):
         """In order of `seq`; all of them where no limit is given."""
 
     def evidence_content(self, sha256: str) -> bytes | None: ...
+    def ocsp_answers_of(self, participant: str, *, since: datetime, until: datetime) -> list[OcspAnswerRow]:
+        """Answers about a participant's certificates that were kept in that time, in order of it."""
 
 
 class Transaction(Reader, Protocol):
@@ -220,6 +223,9 @@ class Transaction(Reader, Protocol):
 
     def add_evidence(self, *pieces: tuple[EvidenceLink, bytes]) -> None:
         """Keep exact bytes once, and the fact that this noun has them."""
+
+    def add_ocsp_answer(self, row: OcspAnswerRow) -> None:
+        """Keep an answer once."""
 
 
 class Store(Protocol):

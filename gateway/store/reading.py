@@ -16,6 +16,7 @@ from gateway.store.rows import (
     LaneRow,
     NounCount,
     NounRow,
+    OcspAnswerRow,
     OutboxCount,
     OutboxRow,
     StampRow,
@@ -157,6 +158,15 @@ class SqlReader:
     def evidence_content(self, sha256: str) -> bytes | None:
         content = self._session.scalar("evidence_content", sha256=sha256)
         return None if content is None else bytes(content)
+
+    def ocsp_answers_of(self, participant: str, *, since: datetime, until: datetime) -> list[OcspAnswerRow]:
+        return self._session.rows(
+            OcspAnswerRow,
+            "ocsp_answers_of",
+            participant=participant,
+            since=to_micros(since),
+            until=to_micros(until),
+        )
 
 
 _LISTS = {

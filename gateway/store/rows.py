@@ -201,6 +201,17 @@ class StampRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OcspAnswerRow:
+    """An OCSP answer (DER) and since when we judged by it. `participant` is empty for an authority's certificate."""
+
+    sha256: str
+    participant: str
+    certificate_sha256: str
+    kept_at: datetime
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NounCount:
     """How many nouns of a kind are in a state."""
 

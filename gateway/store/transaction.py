@@ -19,6 +19,7 @@ from gateway.store.rows import (
     InboxRow,
     JournalEntry,
     NounRow,
+    OcspAnswerRow,
     OutboxItem,
     OutboxRow,
     StampRow,
@@ -148,6 +149,9 @@ class SqlTransaction(SqlReader):
     def _insert_all(self, query: str, rows: Sequence[Any]) -> int:
         """Insert rows in their order; how many there were room for."""
         return self._session.change_each(query, [to_values(row) for row in rows]) if rows else 0
+
+    def add_ocsp_answer(self, row: OcspAnswerRow) -> None:
+        self._session.change("insert_ocsp_answer", to_values(row))
 
     def _leased(self, query: str, row: OutboxRow, **values: Any) -> bool:
         """Change a row on the strength of its lease; a later claim, a cancellation or a conclusion has ended it."""

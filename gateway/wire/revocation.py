@@ -19,9 +19,10 @@ import structlog
 from cryptography import x509
 from cryptography.x509.ocsp import OCSPResponse
 
-from certs.ocsp import build_request, read_answer
+from certs.ocsp import build_request, is_believed, read_answer
 from certs.revocation import load_lists
 from certs.trust import Issued
+from contracts.errors.refusal import RefusedError
 from gateway.wire.addresses import AddressRule
 from gateway.wire.identity import Identity
 from gateway.wire.resolver import GuardedResolver
@@ -43,6 +44,10 @@ class RevocationSources:
     timeout_s: float = 10.0
     list_max_bytes: int = 16_777_216
     addresses: AddressRule | None = None  # where connections may go; None: anywhere
+
+
+KeepAnswer = Callable[[x509.Certificate, bytes], Awaitable[None]]
+"""Told of every OCSP answer that we judge by from now on, as it came, and of whose certificate it speaks."""
 
 
 class KnowingKeys(Protocol):
@@ -67,9 +72,21 @@ class _Fetched:
 class RevocationFetcher:
     """One per process. `run` until cancelled; `refresh` is one round."""
 
-    def __init__(self, sources: RevocationSources, keys: KnowingKeys, *, clock: Callable[[], datetime]) -> None:
-        self._sources, self._keys, self._clock = sources, keys, clock
+    def __init__(
+        self,
+        sources: RevocationSources,
+        keys: KnowingKeys,
+        *,
+        clock: Callable[[], datetime],
+        keep_answer: KeepAnswer | None = None,
+    ) -> None:
+        self._sources, self._keys, self._clock, self._keep_answer = sources, keys, clock, keep_answer
         self._kept = _Fetched()
+
+    @property
+    def answers(self) -> tuple[OCSPResponse, ...]:
+        """The newest about everybody."""
+        return tuple(self._kept.answers.values())
 
     async def run(self) -> None:
         """Keep everything fresh."""
@@ -81,7 +98,7 @@ class RevocationFetcher:
         """Fetch what is due; never raises for what a source does."""
         now = self._clock()
         lists = [url for url in self._sources.lists if self._is_due(url, now)]
-        seen = self._keys().trust.seen if self._sources.ocsp_url else ()
+        seen = self._seen(now) if self._sources.ocsp_url else ()
         pairs = [pair for pair in seen if self._is_due(pair, now)]
         if not lists and not pairs:
             return
@@ -92,6 +109,16 @@ class RevocationFetcher:
         if any(changed):
             known = [entry for entries in self._kept.lists.values() for entry in entries]
             self._keys.know(known, list(self._kept.answers.values()))
+
+    def _seen(self, now: datetime) -> tuple[Issued, ...]:
+        """Everybody we have met, ourselves among them: others judge us too, and evidence proves how we stood."""
+        identity = self._keys()
+        own = identity.credential
+        try:
+            identity.trust.meet(own.certificate, own.chain, now)
+        except RefusedError as error:
+            _log.warning("our own certificate has no path", reason=str(error.refusal.code))
+        return identity.trust.seen
 
     def _is_due(self, what: str | Issued, now: datetime) -> bool:
         due = self._kept.due.get(what)
@@ -132,6 +159,8 @@ class RevocationFetcher:
         kept = self._kept.answers.get(pair)
         if kept is not None and answer.this_update_utc < kept.this_update_utc:
             raise ValueError("older than what we have")
+        if self._keep_answer is not None and is_believed(answer, *pair):
+            await self._keep_answer(pair[0], content)
         self._kept.answers[pair] = answer
         return True
 

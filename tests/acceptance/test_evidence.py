@@ -43,7 +43,7 @@ from gateway.config.model import RevocationSettings
 from gateway.doors.mapping import domain_event, event_target
 from gateway.evidence import Report, gather, verify_evidence
 from gateway.evidence.gathering import LIMITS
-from gateway.keyring import key_folder, known_lists
+from gateway.keyring import RevocationNow, key_folder, known_revocation
 from gateway.ports import Message
 from gateway.store import Reader
 from gateway.wire.octets import read_message
@@ -92,7 +92,7 @@ def _with_digests(index: Index, contents: dict[str, bytes]) -> Index:
 
 async def _export(town: Town, lot: str = LOT) -> bytes:
     gathered = await town.system.store.read(lambda reader: gather(reader, lot))
-    return exported(gathered, key_folder(town.config), await known_lists(town.config, town.now), now=town.now())
+    return exported(gathered, key_folder(town.config), await known_revocation(town.config, town.now), now=town.now())
 
 
 async def _kept(town: Town, id: str, direction: str) -> list[str]:
@@ -421,10 +421,10 @@ async def test_lists_that_are_fetched_lie_in_the_file(town: Town) -> None:
     try:
         revocation = RevocationSettings(lists=(f"{source.address}/crl",))
         config = town.config.model_copy(update={"revocation": revocation})
-        lists = await known_lists(config, town.now)
+        lists = await known_revocation(config, town.now)
     finally:
         await source.close()
     folder = key_folder(config)
     assert broken(verify_evidence(exported(gathered, folder, lists, now=town.now()), _root(town))) == []
-    stale = (folder.directory / "crl.pem").read_bytes()
+    stale = RevocationNow(lists=(folder.directory / "crl.pem").read_bytes())
     assert not verify_evidence(exported(gathered, folder, stale, now=town.now()), _root(town)).holds

@@ -20,7 +20,7 @@ from gateway.cli.pki import create_world, load_authority
 from gateway.cli.stage import PARTICIPANTS
 from gateway.errors import TheirFaultError
 from gateway.evidence import Report, gather, verify_evidence
-from gateway.keyring import key_folder, known_lists
+from gateway.keyring import key_folder, known_revocation
 
 
 class Stamped:
@@ -36,7 +36,7 @@ class Stamped:
     async def report(self) -> Report:
         gathered = await self.town.system.store.read(lambda reader: gather(reader, "L1"))
         root = (self.town.folder / "keys" / "GATEWAY" / "anchors.pem").read_bytes()
-        lists = await known_lists(self.town.config, self.town.now)
+        lists = await known_revocation(self.town.config, self.town.now)
         return verify_evidence(exported(gathered, key_folder(self.town.config), lists, now=self.town.now()), root)
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from cryptography import x509
 
 from certs.authority import Authority
 from certs.freshness import RevocationState
-from certs.keystore import Credential
+from certs.keystore import Credential, participant_codes
+from certs.ocsp import read_answer
 from certs.trust import TrustPolicy
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
@@ -172,14 +174,32 @@ async def test_an_older_list_does_not_replace_a_newer_one(world: World) -> None:
 async def test_ocsp_is_asked_about_those_seen_and_heard_when_it_says_revoked(world: World) -> None:
     fetcher = world.fetcher(ocsp=True, refresh_s=60.0)
     await fetcher.refresh()
-    assert world.requests == 0
+    assert world.requests == 2  # our own certificate and that of its issuer
     assert world.verdict() == "999101"
     await fetcher.refresh()
-    assert world.requests == 2  # the bank's certificate and that of its issuer
+    assert world.requests == 3  # the bank's too; its issuer is ours
     world.authority.revoke(world.authority.register[0].serial, world.now)
     world.now += timedelta(seconds=61)
     await fetcher.refresh()
     assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+
+
+async def test_an_answer_that_we_judge_by_is_kept_as_it_came_and_no_other(world: World) -> None:
+    """What evidence brings along: the responder knows nothing of the issuing authority itself, so that is no answer."""
+    kept: list[tuple[str, bytes]] = []
+
+    async def keep(certificate: x509.Certificate, content: bytes) -> None:
+        kept.append((participant_codes(certificate)[0], content))
+
+    sources = RevocationSources(ocsp_url=f"{world.address}/ocsp", refresh_s=60.0)
+    fetcher = RevocationFetcher(sources, world.keys, clock=lambda: world.now, keep_answer=keep)
+    assert world.verdict() == "999101"
+    await fetcher.refresh()
+    assert sorted(code for code, _ in kept) == ["999101", "GATEWAY"]
+    trust = world.keys().trust
+    trust.vouched(world.bank.certificate, [read_answer(content) for _, content in kept], world.now)
+    with pytest.raises(RefusedError, match=ErrorCode.REVOCATION_UNKNOWN):
+        trust.vouched(world.bank.certificate, [read_answer(content) for _, content in kept], world.now - HOUR)
 
 
 async def test_it_runs_by_itself_and_ends_when_told(world: World) -> None:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import pytest
-from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item, raw_connection
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item
 
-from gateway.store import DuplicateError, Store, VersionConflictError, open_store
-from gateway.store.rows import AliasRow, DocumentRow, EvidenceLink, EvidenceRow, FeedRow, JournalRow, NounCount, NounRow
+from gateway.store import DuplicateError, Store, VersionConflictError
+from gateway.store.migrations.versions import v0005_expected
+from gateway.store.rows import (
+    AliasRow,
+    DocumentRow,
+    EvidenceLink,
+    EvidenceRow,
+    FeedRow,
+    JournalRow,
+    NounCount,
+    NounRow,
+    OcspAnswerRow,
+)
 
 
 class DomainError(Exception):
@@ -259,25 +272,29 @@ async def test_nouns_are_found_by_when_the_world_is_to_do_something_to_them(stor
     assert [row.id for row in await store.read(lambda r: r.nouns_expected("lot", until=until))] == ["L1", "L3"]
 
 
-LATER_INDEXES = [  # what later steps make must not be there when they are taken again
-    f"journal_refusals{suffix}" for suffix in ("", "_of_sender", "_with_code", "_of_sender_with_code")
-]
+async def test_an_ocsp_answer_is_kept_once_and_found_by_whom_it_speaks_of_and_when(store: Store) -> None:
+    row = OcspAnswerRow(sha256="a", participant="999101", certificate_sha256="c", kept_at=NOW, content=b"1")
+    later = replace(row, sha256="b", kept_at=NOW + timedelta(hours=1), content=b"2")
+    for kept in (later, row, row, replace(row, sha256="x", participant="999202")):
+        await store.transact(lambda tx, kept=kept: tx.add_ocsp_answer(kept))
+    hour = timedelta(hours=1)
+    assert await store.read(lambda r: r.ocsp_answers_of("999101", since=NOW, until=NOW + hour)) == [row, later]
+    assert await store.read(lambda r: r.ocsp_answers_of("999101", since=NOW - hour, until=NOW)) == [row]
+    assert await store.read(lambda r: r.ocsp_answers_of("nobody", since=NOW, until=NOW)) == []
 
 
-async def test_lots_announced_before_there_was_a_forecast_are_found_by_their_auction(store_url: str) -> None:
+async def test_lots_announced_before_there_was_a_forecast_are_found_by_their_auction(
+    store: Store, store_url: str
+) -> None:
     """The step of the schema reads the time out of what was stored."""
     old = replace(NOUN, noun="lot", id="L1", state="announced", data='{"auction_at":"2026-11-22T13:30:00+04:00"}')
-    store = await open_store(store_url)
     await save(store, old, replace(old, id="L2", state="concluded"))
-    await store.close()
-    with closing(raw_connection(store_url)) as connection:
-        for index in ("nouns_expected", *LATER_INDEXES):
-            connection.execute(f"DROP INDEX {index}")
-        connection.execute("ALTER TABLE nouns DROP COLUMN expected_at")
-        connection.execute("DROP TABLE signatures_seen")
-        connection.execute("ALTER TABLE outbox DROP COLUMN booked")
-        connection.execute("UPDATE alembic_version SET version_num = 'v0004'")
-    store = await open_store(store_url)
+    engine = sa.create_engine(store_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX nouns_expected")
+        connection.exec_driver_sql("ALTER TABLE nouns DROP COLUMN expected_at")
+        with Operations.context(MigrationContext.configure(connection)):
+            v0005_expected.upgrade()
+    engine.dispose()
     (row,) = await store.read(lambda r: r.nouns_expected("lot", until=NOW + timedelta(hours=1)))
-    await store.close()
     assert (row.id, row.expected_at) == ("L1", NOW + timedelta(minutes=30))
