@@ -136,4 +136,6 @@ def public_key_of(certificate: x509.Certificate) -> PublicKey:
         raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not is_allowed_key(key):
         raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
+    if not is_affordable_key(key):  # a stranger's signature is looked at before his path
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
     return key

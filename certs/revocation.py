@@ -155,6 +155,11 @@ def is_believable(entries: List, issuer: x509.Certificate) -> bool:
     return usage.crl_sign and entries.is_signature_valid(public_key_of(issuer))
 
 
+def is_delta(entries: List) -> bool:
+    """Whether it only says what has changed since a complete one."""
+    return _base_number(entries) is not None
+
+
 def _number(entries: List) -> int:
     try:
         return entries.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number

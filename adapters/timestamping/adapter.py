@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from certs.timestamp import ANSWER_MAX_BYTES, QUERY_TYPE, policy_of, request, token_of, verify
 from gateway.errors import NotSentError, TheirFaultError
+from gateway.wire.addresses import AddressRule
 from gateway.wire.identity import Identity
+from gateway.wire.resolver import GuardedResolver
 
 _NONCE_BITS = 63
 _OK = 200
@@ -22,10 +25,18 @@ class TimeStampClient:
     Args:
         url: where queries are posted. No redirect is followed.
         timeout_s: from the query to the end of its answer.
+        addresses: where connections may go; None: anywhere.
     """
 
-    def __init__(self, url: str, identity: Callable[[], Identity], *, timeout_s: float) -> None:
-        self._url, self._identity, self._timeout_s = url, identity, timeout_s
+    def __init__(
+        self,
+        url: str,
+        identity: Callable[[], Identity],
+        *,
+        timeout_s: float,
+        addresses: AddressRule | None = None,
+    ) -> None:
+        self._url, self._identity, self._timeout_s, self._addresses = url, identity, timeout_s, addresses
         self._session: aiohttp.ClientSession | None = None
 
     async def stamp(self, digest: bytes) -> tuple[bytes, datetime]:
@@ -49,9 +60,17 @@ class TimeStampClient:
 
     async def _ask(self, query: bytes) -> bytes:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
+            rule = self._addresses
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=None if rule is None else GuardedResolver(rule)),
+                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+                auto_decompress=False,
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
         try:
+            if self._addresses is not None:
+                self._addresses.check_host(urlsplit(self._url).hostname or "")
             async with self._session.post(
                 self._url, data=query, headers={"Content-Type": QUERY_TYPE}, allow_redirects=False
             ) as response:

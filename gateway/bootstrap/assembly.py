@@ -206,7 +206,7 @@ def _stamping(house: Surroundings, store: Store) -> Stamping | None:
     settings = house.config.time_stamps
     if settings.url is None:
         return None
-    client = TimeStampClient(settings.url, house.keys, timeout_s=settings.timeout_s)
+    client = TimeStampClient(settings.url, house.keys, timeout_s=settings.timeout_s, addresses=house.rules.addresses)
     house.stack.push_async_callback(client.close)
     stamping = Stamping(store, client, clock=house.clock, interval_s=settings.interval_s, grace_s=settings.grace_s)
     house.metrics.watch_stamping(lambda: stamping.standing.grace_left_s)

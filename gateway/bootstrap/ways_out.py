@@ -142,7 +142,9 @@ def _notary(house: Surroundings) -> NotaryAdapter:
     """The office that seals, with time-stamps where an authority of time is named."""
     settings, stamp = house.config.time_stamps, None
     if settings.url is not None:
-        client = TimeStampClient(settings.url, house.keys, timeout_s=settings.timeout_s)
+        client = TimeStampClient(
+            settings.url, house.keys, timeout_s=settings.timeout_s, addresses=house.rules.addresses
+        )
         house.stack.push_async_callback(client.close)
         stamp = client.stamp
     names = {bank.code: bank.name for bank in house.config.banks}

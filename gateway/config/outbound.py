@@ -32,3 +32,5 @@ def _addresses(config: Config) -> Iterator[tuple[str, str]]:
         yield f"revocation.lists.{number}", url
     if config.revocation.ocsp_url is not None:
         yield "revocation.ocsp_url", config.revocation.ocsp_url
+    if config.time_stamps.url is not None:
+        yield "time_stamps.url", config.time_stamps.url

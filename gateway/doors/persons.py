@@ -6,6 +6,7 @@ Who a person is says the certificate the container is sealed with; whether that 
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 
 from certs.asice import MEDIA_TYPE, open_sealed
 from certs.expectations import STRICT, Expected
@@ -36,7 +37,8 @@ async def decide(
     expected.of(signer.participant).check_age(signed_at, now)
     if set(sealed.files) != {FILE_NAME}:
         raise refuse(ErrorCode.NOT_FOUND, path=FILE_NAME)
-    statement = read(sealed.files[FILE_NAME].content)
+    content = sealed.files[FILE_NAME].content
+    statement, said = read(content), _mark(signer.participant, signed_at, content)
     kept = Exhibit(
         direction="in",
         media_type=MEDIA_TYPE,
@@ -46,13 +48,18 @@ async def decide(
     )
     message = Message(
         source=signer.participant,
-        id=f"decision.{sealed.sha256[:32]}",
+        id=f"decision.{said[:32]}",
         target=Target(noun=statement.about, id=statement.subject_id),
         event=_event(statement, signer.participant),
-        digest=sealed.sha256,
+        digest=said,
         exhibits=(kept,),
     )
     return await receiver.receive(message)
+
+
+def _mark(person: str, signed_at: datetime, content: bytes) -> str:
+    """What the person said, in hex: not the container's digest, since anybody may pack the same files anew."""
+    return sha256(b"\n".join((person.encode(), signed_at.isoformat().encode(), content))).hexdigest()
 
 
 def _event(statement: MoneyStatement, person: str) -> Event:

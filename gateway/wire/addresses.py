@@ -7,6 +7,7 @@ where counterparties are (AOS-G4), so they are allowed; `networks` narrows that 
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -15,8 +16,14 @@ Network = IPv4Network | IPv6Network
 
 # Metadata services outside the link-local range: their answers are credentials.
 _METADATA = frozenset({ip_address("100.100.100.200"), ip_address("192.0.0.192"), ip_address("fd00:ec2::254")})
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what no domain ends in: 2130706433, 127.1 and 0x7f.1 are addresses
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
-_EMBEDDING = (ip_network("64:ff9b::/96"), ip_network("2002::/16"))  # NAT64 and 6to4: an IPv4 address in disguise
+_DISGUISES = (
+    ip_network("64:ff9b::/96"),  # NAT64, 6to4 and Teredo: an IPv4 address inside
+    ip_network("2002::/16"),
+    ip_network("2001::/32"),
+    ip_network("0.0.0.0/8"),  # "this network": some systems take it for themselves
+)
 
 
 class ForbiddenAddressError(OSError):
@@ -48,7 +55,7 @@ class AddressRule:
             or address.is_unspecified
             or address.is_reserved
             or address in _METADATA
-            or any(address in network for network in _EMBEDDING)
+            or any(address in network for network in _DISGUISES)
             or (isinstance(address, IPv6Address) and address.is_site_local)
         )
         return not forbidden and (not self.networks or any(address in network for network in self.networks))
@@ -61,11 +68,15 @@ class AddressRule:
     def check_host(self, host: str) -> None:
         """What can be told of a host without asking anybody. Raises ForbiddenAddressError."""
         name = host.rstrip(".").lower()
+        if not name.isascii():
+            raise ForbiddenAddressError(f"{host!r}: names are written in ASCII")  # others have digits and dots too
         if not self.loopback_allowed and (name == _LOCAL_NAMES[0] or name.endswith(_LOCAL_NAMES[1:])):
             raise ForbiddenAddressError(f"{host} is a name of this machine or its surroundings")
         try:
             ip_address(name.partition("%")[0])
         except ValueError:
+            if _NUMBER.fullmatch(name.rpartition(".")[2]):
+                raise ForbiddenAddressError(f"{host} is an address in another form than a.b.c.d") from None
             return
         self.check_address(name)
 

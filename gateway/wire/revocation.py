@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.x509.ocsp import OCSPResponse
 
 from certs.ocsp import build_request, is_believed, read_answer
-from certs.revocation import load_lists
+from certs.revocation import is_delta, load_lists
 from certs.trust import Issued
 from contracts.errors.refusal import RefusedError
 from gateway.wire.addresses import AddressRule
@@ -142,11 +142,12 @@ class RevocationFetcher:
         lists = tuple(entry for entry in load_lists([content]) if trust.believes_list(entry))
         if not lists:
             raise ValueError("no list in it that we believe")
-        kept = self._kept.lists.get(url)
-        if kept is not None and _newest(lists) < _newest(kept):
+        kept = self._kept.lists.get(url, ())
+        newest = _newest_of_each((*kept, *lists))
+        if newest == kept and any(entry not in kept for entry in lists):
             raise ValueError("older than what we have")
-        self._kept.lists[url] = lists
-        return kept != lists
+        self._kept.lists[url] = newest
+        return kept != newest
 
     async def _answer(self, session: aiohttp.ClientSession, pair: Issued) -> bool:
         assert self._sources.ocsp_url is not None
@@ -156,10 +157,12 @@ class RevocationFetcher:
             session, "POST", self._sources.ocsp_url, _OCSP_ANSWER_MAX_BYTES, data=request, headers=headers
         )
         answer = read_answer(content)
+        if not is_believed(answer, *pair):
+            raise ValueError("no answer that we believe")  # else whoever stands on the line could outdate the true one
         kept = self._kept.answers.get(pair)
         if kept is not None and answer.this_update_utc < kept.this_update_utc:
             raise ValueError("older than what we have")
-        if self._keep_answer is not None and is_believed(answer, *pair):
+        if self._keep_answer is not None:
             await self._keep_answer(pair[0], content)
         self._kept.answers[pair] = answer
         return True
@@ -210,5 +213,11 @@ async def _fetch(
         return bytes(body)
 
 
-def _newest(lists: Sequence[x509.CertificateRevocationList]) -> datetime:
-    return max(entry.last_update_utc for entry in lists)
+def _newest_of_each(lists: Sequence[x509.CertificateRevocationList]) -> tuple[x509.CertificateRevocationList, ...]:
+    """Of each issuer the newest complete list and the newest delta: a source cannot take one back beside another's."""
+    newest: dict[tuple[x509.Name, bool], x509.CertificateRevocationList] = {}
+    for entry in lists:
+        kind = (entry.issuer, is_delta(entry))
+        if kind not in newest or newest[kind].last_update_utc < entry.last_update_utc:
+            newest[kind] = entry
+    return tuple(newest.values())

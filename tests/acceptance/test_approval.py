@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +60,31 @@ async def test_two_persons_release_it_and_their_words_are_kept(waiting: Town) ->
     assert await _decide(waiting, "APPROVER2") == "awaiting_transfer"
     evidence = await waiting.system.store.read(lambda reader: reader.evidence_of("payment", ID))
     assert [row.signer for row in evidence if row.media_type == MEDIA_TYPE] == ["APPROVER1", "APPROVER2"]
+
+
+def _packed_anew(container: bytes) -> bytes:
+    """The same files, the same signature, other octets."""
+    anew = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(container)) as old, zipfile.ZipFile(anew, "w") as new:
+        for info in old.infolist():
+            new.writestr(zipfile.ZipInfo(info.filename), old.read(info), zipfile.ZIP_STORED)
+    return anew.getvalue()
+
+
+async def test_a_container_packed_anew_says_nothing_new(waiting: Town) -> None:
+    """VLT-4.4: anybody can pack it; what counts is what the person signed, and that once."""
+    now = waiting.now()
+    statement = MoneyStatement(
+        decision=Decision.APPROVE, subject_id=ID, amount="150000.00", creditor_iban="AZ73EHRN01010000000000000001"
+    )
+    key = waiting.identity("APPROVER1").credential
+    container = seal({FILE_NAME: ("application/json", write(statement))}, key, now=now)
+    assert container != _packed_anew(container)
+    answers = [
+        await decide(waiting.system.engine, octets, waiting.identity("GATEWAY").trust, now=now)
+        for octets in (container, _packed_anew(container))
+    ]
+    assert [answer.repeated for answer in answers] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
+def split_lists(bundle: bytes) -> tuple[bytes, bytes]:
+    """The issuing authority's list and the root's."""
+    first, second = (part + b"-----END X509 CRL-----\n" for part in bundle.split(b"-----END X509 CRL-----\n")[:2])
+    return first, second
+
+
 class World:
     """An authority on a socket, a gateway's keys, and a clock that only the test moves."""
 
@@ -95,6 +101,10 @@ class World:
                 return web.Response(body=b"\0" * 100_000)
             case "encoded":
                 return web.Response(body=self.authority.crl(self.now), headers={"Content-Encoding": "gzip"})
+            case "mixed":  # a new list of the root, beside an old one of the issuing authority
+                issuing, _ = split_lists(self.kept)
+                _, root = split_lists(self.authority.crl(self.now))
+                return web.Response(body=issuing + root)
             case "slow":
                 await asyncio.sleep(0.5)
         return web.Response(body=self.authority.crl(self.now))
@@ -105,6 +115,9 @@ class World:
     async def ocsp(self, request: web.Request) -> web.Response:
         self.requests += 1
         assert request.content_type == "application/ocsp-request"
+        if self.behaviour == "poisoned":  # by whoever stands on the line: of tomorrow, and not the authority's
+            forger, tomorrow = Authority.create(START), self.now + timedelta(days=1)
+            return web.Response(body=forger.ocsp_answer(await request.read(), tomorrow))
         return web.Response(body=self.authority.ocsp_answer(await request.read(), self.now))
 
 
@@ -168,6 +181,33 @@ async def test_an_older_list_does_not_replace_a_newer_one(world: World) -> None:
     world.behaviour, world.now = "old", world.now + HOUR
     await fetcher.refresh()
     assert world.requests == 2
+    assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+
+
+async def test_an_old_list_beside_a_new_one_of_another_issuer_takes_no_revocation_back(world: World) -> None:
+    """AOS-S1: the sources are asked without TLS; who stands on the line may put honest lists together as he likes."""
+    world.kept = world.authority.crl(START)
+    fetcher = world.fetcher(refresh_s=10.0)
+    world.now = START + HOUR
+    world.authority.revoke(world.authority.register[0].serial, world.now)
+    await fetcher.refresh()
+    assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+    world.behaviour, world.now = "mixed", world.now + HOUR
+    await fetcher.refresh()
+    assert world.requests == 2
+    assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+
+
+async def test_a_forged_answer_of_tomorrow_does_not_outdate_the_true_ones(world: World) -> None:
+    """AOS-S1."""
+    assert world.verdict() == "999101"
+    fetcher = world.fetcher(ocsp=True, refresh_s=60.0)
+    world.behaviour = "poisoned"
+    await fetcher.refresh()
+    assert world.verdict() == "999101"
+    world.authority.revoke(world.authority.register[0].serial, world.now)
+    world.behaviour, world.now = "honest", world.now + timedelta(seconds=61)
+    await fetcher.refresh()
     assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
 
 

@@ -41,6 +41,11 @@ STRICT = AddressRule()
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
         "fec0::1",
+        "0.1.2.3",
+        "2001:0:7f00:1::1",
+        "64:ff9b:1::7f00:1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
     ],
 )
 def test_dangerous_addresses_are_refused(address: str) -> None:
@@ -54,6 +59,37 @@ def test_dangerous_addresses_are_refused(address: str) -> None:
 def test_addresses_of_closed_and_open_networks_are_allowed(address: str) -> None:
     """AOS-G4: counterparties are in the closed network."""
     STRICT.check_address(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433",
+        "127.1",
+        "127.0.1",
+        "0177.0.0.1",
+        "0x7f.0.0.1",
+        "0x7f000001",
+        "1.2.3.4.5",
+        "127.0.0.1.",
+        "10.0.0.0x",
+    ],
+)
+def test_addresses_in_other_spellings_are_refused(host: str) -> None:
+    """What a resolver takes for an address though it is not written as one."""
+    with pytest.raises(ForbiddenAddressError):
+        STRICT.check_host(host)
+
+
+@pytest.mark.parametrize("host", ["①②⑦.⓪.⓪.①", "127。0。0。1", "１２７.0.0.1", "lоcalhost", "bаnk.example"])
+def test_names_that_only_look_like_ascii_are_refused(host: str) -> None:
+    with pytest.raises(ForbiddenAddressError):
+        STRICT.check_host(host)
+
+
+@pytest.mark.parametrize("host", ["bank.example", "a1.bank2.az", "xn--bank-8ra.example", "3com.example", "10.1.2.3"])
+def test_ordinary_names_are_left_to_the_resolver(host: str) -> None:
+    STRICT.check_host(host)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "metadata.google.internal", "x.local"])
@@ -78,7 +114,17 @@ def test_named_networks_are_the_only_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/x", "http://169.254.169.254/latest", "http://[::1]:9/", "http://localhost:9/"]
+    "url",
+    [
+        "http://127.0.0.1:9/x",
+        "http://169.254.169.254/latest",
+        "http://[::1]:9/",
+        "http://localhost:9/",
+        "http://2130706433:9/",
+        "http://0x7f.1:9/",
+        "http://[::ffff:7f00:1]:9/",
+        "http://bank.example@127.0.0.1:9/",
+    ],
 )
 async def test_a_client_sends_nothing_to_a_forbidden_address(url: str) -> None:
     with pytest.raises(NotSentError):

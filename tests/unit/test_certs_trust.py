@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -248,6 +249,12 @@ def build(
     return builder.sign(load_pem_private_key(files["issuing.key.pem"], None), SHA256())
 
 
+def _with_exponent(exponent: int) -> SimpleNamespace:
+    """A key as a stranger may make it up: trying its signature costs us what the exponent's length costs."""
+    modulus = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+    return SimpleNamespace(public_key=rsa.RSAPublicNumbers(exponent, modulus).public_key)
+
+
 FAULTS = [
     ("no participant code", {"codes": ()}, ErrorCode.CERTIFICATE_USAGE, "organizationIdentifier"),
     ("two participant codes", {"codes": ("999101", "AOS")}, ErrorCode.CERTIFICATE_USAGE, "organizationIdentifier"),
@@ -262,6 +269,7 @@ FAULTS = [
     ("a CA", {"ca": True}, ErrorCode.CERTIFICATE_USAGE, "basicConstraints"),
     ("servers only", {"extended": [ExtendedKeyUsageOID.SERVER_AUTH]}, ErrorCode.CERTIFICATE_USAGE, "extendedKeyUsage"),
     ("short RSA", {"key": rsa.generate_private_key(65537, 1024)}, ErrorCode.CERTIFICATE_USAGE, "key"),
+    ("costly exponent", {"key": _with_exponent(2**33 + 1)}, ErrorCode.CERTIFICATE_USAGE, "key"),
     ("P-384", {"key": ec.generate_private_key(ec.SECP384R1())}, ErrorCode.CERTIFICATE_USAGE, "key"),
     ("Ed25519", {"key": ed25519.Ed25519PrivateKey.generate()}, ErrorCode.CERTIFICATE_USAGE, "key"),
     ("unknown critical extension", {"unknown_critical": True}, ErrorCode.CERTIFICATE_UNTRUSTED, None),

@@ -379,3 +379,20 @@ def test_nobody_is_allowed_what_the_house_forbids() -> None:
         "banks.0.expects.key_types",
         "banks.1.expects.algorithms",
     ]
+
+
+@pytest.mark.parametrize("url", ["http://:secret@10.1.2.3/x", "http://@10.1.2.3/x", "http://me:secret@10.1.2.3/x"])
+def test_an_address_carries_no_user(url: str) -> None:
+    assert _paths(DEMO, {"EHERRAC__AOS__URL": url}) == ["aos.url"]
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]"])
+def test_every_address_of_the_configuration_is_judged_when_it_is_read(host: str) -> None:
+    """AOS-G4: however it is spelt, and where nothing secret is sent as well."""
+    urls = {
+        "EHERRAC__AOS__URL": f"https://{host}/",
+        "EHERRAC__TIME_STAMPS__URL": f"http://{host}/tsa",
+        "EHERRAC__REVOCATION__OCSP_URL": f"http://{host}/ocsp",
+        "EHERRAC__REVOCATION__LISTS": f'["http://{host}/crl"]',
+    }
+    assert _paths(DEMO, urls) == ["aos.url", "revocation.lists.0", "revocation.ocsp_url", "time_stamps.url"]
