@@ -102,7 +102,7 @@ start() {
   setsid "${java[@]}" kafka.Kafka "$folder/server.properties" >>"$folder/log" 2>&1 &
   echo $! >"$folder/pid"
   port=$(sed -n 's/^plain=.*://p' "$folder/env")
-  for _ in $(seq 240); do
+  for _ in $(seq 960); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return 0; fi
     runs "$folder" || break
     sleep 0.25
@@ -113,7 +113,10 @@ start() {
 
 case "${1:-}" in
   start) start "${2:?}" "${3:?}" ;;
-  kill) if runs "${2:?}"; then kill -9 "$(cat "$2/pid")"; fi ;;
+  kill)
+    if runs "${2:?}"; then kill -9 "$(cat "$2/pid")"; fi
+    while runs "$2"; do sleep 0.05; done # it dies a moment later
+    ;;
   *)
     sed -n '2,9p' "$0" | cut -c3-
     exit 2

@@ -114,7 +114,10 @@ case "${1:-}" in
     sed -n 's/^plain=/export TEST_KAFKA_BOOTSTRAP=/p' "$dir/kafka-4/env"
     echo "export SERVICES_CACHE=$SERVICES_CACHE"
     ;;
-  kill-postgres) kill -9 "$(head -n1 "$dir/postgres/data/postmaster.pid")" ;;
+  kill-postgres)
+    kill -9 "$(head -n1 "$dir/postgres/data/postmaster.pid")"
+    while alive "$dir/postgres/data/postmaster.pid"; do sleep 0.05; done # it dies a moment later
+    ;;
   revive-postgres) revive_postgres ;;
   stop) stop_all ;;
   *)

@@ -322,7 +322,12 @@ class DispatcherSettings(Section):
     """How what we send is sent until it is acknowledged."""
 
     concurrency_per_recipient: int = Field(8, ge=1, le=256, description="Messages under way to one recipient at once")
-    lease_s: float = Field(60.0, ge=1, le=3600, description="Time one process keeps a row before another may take it")
+    lease_s: float = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        description="Time one process keeps a row before another may take it; longer than any attempt takes",
+    )
     breaker_failures: int = Field(
         5, ge=1, le=1000, description="Attempts without an answer in a row after which a recipient is left alone"
     )

@@ -263,6 +263,6 @@ async def _script(name: str, *arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(
         str(ROOT / "scripts" / name), *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    _, said = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    _, said = await asyncio.wait_for(process.communicate(), 3 * PATIENCE_S)
     if process.returncode:
         raise StartError(f"{name} {' '.join(arguments)}: {said.decode()[-2000:]}")
