@@ -40,6 +40,11 @@ kill-test: dev ## Kill the gateway and those around it RUNS times by SEED, count
 	eval "$$(scripts/services.sh env)" && PYTHONPATH=.:tests:tests/acceptance \
 	  $(BIN)/python -m kill --runs $(RUNS) --seed $(SEED) $(KILL)
 
+.PHONY: broker-outage
+broker-outage: dev ## Kill Apache Kafka for MINUTES (30) under load, and see everything arrive
+	scripts/jars.sh fetch kafka-4
+	$(BIN)/python -m bench.broker_outage --minutes $(or $(MINUTES),30)
+
 .PHONY: docs
 docs: readme diagrams rules ## Write every generated part of the documents again
 

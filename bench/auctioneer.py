@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from adapters.platform.scenario import LotScript, Publish, event_of
 from bench.town import Town
 from contracts.events.cloudevents import MEDIA_TYPE
 from contracts.events.notices import parse_notice
-from gateway.wire.client import SignedClient
+from gateway.wire.client import SignedAnswer, SignedClient
 from gateway.wire.server import RAW_BODY, serve_app, signed_http
 
 _PRICE = "12000.00"
@@ -51,7 +52,10 @@ def unsold_lot(number: int) -> LotScript:
 
 
 class Platform:
-    """Publishes and is told. `waits_s` holds, per event, the time from sending it to the verified 202."""
+    """Publishes and is told. `waits_s` holds, per event, the time from sending it to the verified 202.
+
+    An event that is refused with 503 is sent again, under its id, after `Retry-After`; `shed_at` says when that was.
+    """
 
     def __init__(self, town: Town) -> None:
         own = town.identity("EHERRAC")
@@ -59,14 +63,18 @@ class Platform:
         self._client = SignedClient(lambda: own, timeout_s=_TIMEOUT_S, clock=now)
         self._settled: dict[str, asyncio.Future[None]] = {}
         self.waits_s: list[float] = []
+        self.shed_at: list[float] = []  # seconds since the epoch
         self.notices = 0
+        self.regressions = 0  # notices older than one that was told before about the same subject
+        self._versions: dict[str, int] = {}
 
-    async def sell(self, script: LotScript) -> None:
+    async def sell(self, script: LotScript, *, patience_s: float = _TIMEOUT_S) -> None:
         """Announce a lot, close its auction unsold, and return when its payment is known to be settled."""
         settled = self._settled[script.lot_id] = asyncio.get_running_loop().create_future()
         for index in range(len(script.steps)):
             await self._publish(event_of(script, index, source="EHERRAC", now=now()))
-        await asyncio.wait_for(settled, _TIMEOUT_S)
+        await asyncio.wait_for(settled, patience_s)
+        del self._settled[script.lot_id]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -76,20 +84,31 @@ class Platform:
         """A verified callback."""
         notice = parse_notice(request[RAW_BODY]).data
         self.notices += 1
+        self.regressions += notice.version < self._versions.get(notice.subject_id, 0)
+        self._versions[notice.subject_id] = notice.version
         settled = self._settled.get(notice.lot_id)
-        if settled is not None and not settled.done() and notice.state == "settled":
-            settled.set_result(None)
+        if settled is not None and not settled.done():
+            if notice.state == "settled":
+                settled.set_result(None)
+            elif notice.state == "failed":
+                settled.set_exception(RuntimeError(f"{notice.subject_id} failed: {notice.reason}"))
         return web.Response(status=204)
 
     async def _publish(self, event: Any) -> None:
         body = orjson.dumps(event.model_dump(mode="json", exclude_none=True))
         began = time.perf_counter()
-        answer = await self._client.request(
+        while (answer := await self._post(body)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.shed_at.append(time.time())
+            await asyncio.sleep(float(answer.headers["retry-after"]))
+            began = time.perf_counter()
+        self.waits_s.append(time.perf_counter() - began)
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise RuntimeError(f"{event.id}: {answer.status} {answer.body.decode()}")
+
+    async def _post(self, body: bytes) -> SignedAnswer:
+        return await self._client.request(
             "POST", self._events_url, body=body, content_type=MEDIA_TYPE, expected_participant="GATEWAY"
         )
-        self.waits_s.append(time.perf_counter() - began)
-        if answer.status != 202:
-            raise RuntimeError(f"{event.id}: {answer.status} {answer.body.decode()}")
 
 
 @asynccontextmanager

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 _MICROS = 1e-6
+_SQLITE = "sqlite:///"
 _COUNTS = {
     "accepted": "SELECT count(*) FROM nouns WHERE noun = 'offer' AND state = 'accepted'",
     "settled": "SELECT count(*) FROM nouns WHERE noun = 'payment' AND state = 'settled'",
@@ -25,6 +26,13 @@ _DECIDED_TO_SETTLED = """
     SELECT settled.at - decided.at FROM journal settled JOIN journal decided
       ON decided.lot_id = settled.lot_id AND decided.noun = 'offer' AND decided.event = 'Accepted'
     WHERE settled.noun = 'payment' AND settled.event = 'Settled' AND settled.before <> 'settled'
+"""
+_DECIDED_TO_SENT = """
+    SELECT o.concluded_at - decided.at FROM outbox o
+      JOIN nouns n ON n.noun = 'payment' AND n.id = o.noun_id
+      JOIN journal decided ON decided.lot_id = n.lot_id AND decided.noun = 'offer' AND decided.event = 'Accepted'
+    WHERE o.noun = 'payment' AND o.channel = 'aos' AND o.body_type = 'PaymentOrder' AND o.concluded_at IS NOT NULL
+    ORDER BY o.created_at
 """
 _FINAL_TO_CALLBACK = """
     SELECT o.concluded_at - o.created_at FROM outbox o JOIN journal j
@@ -73,10 +81,10 @@ class Spread:
 
 
 class Books:
-    """A reader of the gateway's SQLite file, beside it."""
+    """A reader of the gateway's database, beside it; `url` is its `[store] url`."""
 
-    def __init__(self, database: Path) -> None:
-        self._database = database
+    def __init__(self, url: str) -> None:
+        self._url = url
 
     def counts(self) -> Counts:
         """Now."""
@@ -85,6 +93,10 @@ class Books:
     def decided_to_settled_s(self) -> list[float]:
         """Per payment, from the bank's acceptance to the rail's final status, both as journalled."""
         return [micros * _MICROS for micros in self._numbers(_DECIDED_TO_SETTLED)]
+
+    def decided_to_sent_s(self) -> list[float]:
+        """Per payment, from the bank's acceptance to the rail's acknowledgement of the order."""
+        return [micros * _MICROS for micros in self._numbers(_DECIDED_TO_SENT)]
 
     def final_to_callback_s(self) -> list[float]:
         """Per payment, from the rail's final status to the bank's acknowledgement of its callback."""
@@ -95,5 +107,12 @@ class Books:
         return self._numbers(_LAST_SETTLED)[0] * _MICROS
 
     def _numbers(self, query: str) -> list[int]:
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=5.0)) as connection:
+        with closing(self._connected()) as connection:
             return [int(row[0]) for row in connection.execute(query)]
+
+    def _connected(self) -> Any:
+        if self._url.startswith(_SQLITE):
+            return sqlite3.connect(f"file:{self._url.removeprefix(_SQLITE)}?mode=ro", uri=True, timeout=5.0)
+        import psycopg
+
+        return psycopg.connect(self._url)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.auctioneer import Platform, playing, unsold_lot
 from bench.books import Books, Counts, Spread
@@ -45,7 +46,14 @@ class Result:
 
 
 async def measure(
-    folder: Path, *, lots: int, in_flight: int, warm_up: int = 0, recorded: bool = False, key: str = "rsa"
+    folder: Path,
+    *,
+    lots: int,
+    in_flight: int,
+    warm_up: int = 0,
+    recorded: bool = False,
+    key: str = "rsa",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Result:
     """Play so many lots, `in_flight` of them at a time, and look at what it took. `warm_up` lots go before.
 
@@ -53,14 +61,17 @@ async def measure(
         VoidError: accepted, settled and called back are not equal, or something did not come to its end.
         StageError: a program did not start, or ended.
     """
-    async with running_town(folder, recorded=recorded, key=key) as town, playing(town) as platform:
-        books = Books(town.database)
+    async with (
+        running_town(folder, recorded=recorded, key=key, settings=settings) as town,
+        playing(town) as platform,
+    ):
+        books = Books(town.config.store.url)
         await _play(platform, range(warm_up), in_flight)
-        await _quiet(books, warm_up)
+        await quiet(books, warm_up)
         platform.waits_s.clear()
         before, began, began_at = used(town.gateway_pid), time.perf_counter(), time.time()
         await _play(platform, range(warm_up, warm_up + lots), in_flight)
-        counts = await _quiet(books, warm_up + lots)
+        counts = await quiet(books, warm_up + lots)
         quiet_s = time.perf_counter() - began
         return Result(
             lots=lots,
@@ -86,8 +97,9 @@ async def _play(platform: Platform, numbers: Sequence[int], in_flight: int) -> N
             group.create_task(sell())
 
 
-async def _quiet(books: Books, lots: int) -> Counts:
-    deadline = time.monotonic() + _QUIET_S
+async def quiet(books: Books, lots: int, *, patience_s: float = _QUIET_S) -> Counts:
+    """Wait until everything that follows these lots has come to its end. Raises VoidError when it does not."""
+    deadline = time.monotonic() + patience_s
     while not (counts := books.counts()).is_balanced(lots):
         if time.monotonic() > deadline:
             raise VoidError(f"void: of {lots} lots {counts}")

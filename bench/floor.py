@@ -21,9 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bench.databases import postgres_url
 from bench.recording import Call, Recording, Statement
 from bench.replay import Bare, Ours, Play
+from gateway.store import open_store
 from gateway.store.sqlite import connect
 from gateway.store.testing import blank_store_url
 from gateway.wire.broker import EmbeddedBroker
@@ -65,8 +68,8 @@ class Row:
         return self.count * self.bare_us / 1000
 
 
-async def rows(recording: Recording, identity: Identity, lots: int) -> list[Row]:
-    """Play everything again and measure it, in company."""
+async def rows(recording: Recording, identity: Identity, lots: int, *, dsn: str | None = None) -> list[Row]:
+    """Play everything again and measure it, in company. `dsn` is the PostgreSQL that the statements are of, if any."""
     with neighbours():
         bare, ours = _played(recording.calls, Bare(identity).of), _played(recording.calls, Ours(identity).of)
         printed_us = _printed_us([call for call in recording.calls if call.kind == _PRINT], Bare(identity))
@@ -83,7 +86,8 @@ async def rows(recording: Recording, identity: Identity, lots: int) -> list[Row]
             if counts[kind]
         ]
         records = [call for call in recording.calls if call.kind == "produce"]
-        return [*measured, _commits(recording, lots), await _records(records, lots)]
+        commits = _commits(recording, lots) if dsn is None else await _postgres_commits(recording, lots, dsn)
+        return [*measured, commits, await _records(records, lots)]
 
 
 @contextmanager
@@ -125,7 +129,7 @@ def _printed_us(calls: list[Call], bare: Bare) -> float:
 
 def _commits(recording: Recording, lots: int) -> Row:
     """The same statements in the same groups on an empty database; a look that found nothing to do is left out."""
-    groups = [kept for group in recording.commits if (kept := [one for one in group if _matters(one)])]
+    groups = _groups(recording)
     with _folder() as folder, closing(connect(str(folder / _blank(folder)), 5.0)) as connection:
         took = _process_cpu(lambda: _run(connection, groups))
     return Row(
@@ -137,9 +141,40 @@ def _commits(recording: Recording, lots: int) -> Row:
     )
 
 
+async def _postgres_commits(recording: Recording, lots: int, dsn: str) -> Row:
+    """The same on PostgreSQL: a connection of psycopg's in this process; the server's own CPU is another machine's."""
+    import psycopg
+
+    groups = _groups(recording)
+    with postgres_url(dsn) as url:
+        await (await open_store(url)).close()  # lays the tables
+        with psycopg.connect(url) as connection:
+            took = _process_cpu(lambda: _run_postgres(connection, groups))
+    return Row(
+        kind="commit",
+        label="transaction committed (PostgreSQL)",
+        count=len(groups) / lots,
+        bare_us=took / len(groups) * 1e6,
+        ours_us=None,
+    )
+
+
+def _run_postgres(connection: Any, groups: list[list[Statement]]) -> None:
+    for group in groups:
+        for statement in group:
+            cursor = connection.execute(statement.sql, statement.values)
+            if cursor.description:
+                cursor.fetchall()
+        connection.commit()
+
+
+def _groups(recording: Recording) -> list[list[Statement]]:
+    return [kept for group in recording.commits if (kept := [one for one in group if _matters(one)])]
+
+
 def _matters(statement: Statement) -> bool:
     """A claim that took nothing is the dispatcher's own look around, not work of a payment."""
-    return statement.changed > 0 or "SET lease_owner = :worker" not in statement.sql
+    return statement.changed > 0 or "SET lease_owner = " not in statement.sql
 
 
 def _run(connection: sqlite3.Connection, groups: list[list[Statement]]) -> None:

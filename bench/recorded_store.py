@@ -1,16 +1,60 @@
-"""Which statements the store ran, and which of them were committed together."""
+"""Which statements the store ran, and which of them were committed together. Reading alone is not recorded."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from bench.recording import Recorder, Statement
-from gateway.store import sqlite
+from gateway.store import postgres, sqlite
 from gateway.store.session import named_queries
 
 
 def install(recorder: Recorder) -> None:
+    """Record whichever database is used."""
+    _install_sqlite(recorder)
+    _install_postgres(recorder)
+
+
+def _install_postgres(recorder: Recorder) -> None:
+    """Every work is a transaction of its own, in one of several threads."""
+    local, recording = threading.local(), recorder.recording
+    session, texts = postgres.PostgresSession, named_queries("postgresql")
+    select, change, change_each = session.select, session.change, session.change_each
+    once = postgres.PostgresStore._once
+
+    def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
+        columns, rows = select(session, query, values)
+        local.statements.append(Statement(texts[query], dict(values), len(rows)))
+        return columns, rows
+
+    def changed(session: Any, query: str, values: dict[str, Any]) -> int:
+        count = change(session, query, values)
+        local.statements.append(Statement(texts[query], dict(values), count))
+        return count
+
+    def changed_each(session: Any, query: str, rows: Sequence[dict[str, Any]]) -> int:
+        count = change_each(session, query, rows)
+        if len(rows) > 1:  # one alone is a `change`
+            local.statements.extend(Statement(texts[query], dict(values), 1) for values in rows)
+        return count
+
+    def ran(store: Any, work: Any, handle: Any, isolation: Any, *, read_only: bool) -> Any:
+        local.statements = []
+        result = once(store, work, handle, isolation, read_only=read_only)
+        if not read_only:
+            recording.commits.append(local.statements)
+            recording.works += 1
+        return result
+
+    session.select = selected  # type: ignore[method-assign, assignment]
+    session.change = changed  # type: ignore[method-assign, assignment]
+    session.change_each = changed_each  # type: ignore[method-assign, assignment]
+    postgres.PostgresStore._once = ran  # type: ignore[method-assign, assignment]
+
+
+def _install_sqlite(recorder: Recorder) -> None:
     """Record what the writing thread does; the reading one commits nothing."""
     open_statements: list[Statement] = []
     recording = recorder.recording

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.store import _postgres_url as postgres_url
+from bench.databases import postgres_url
 from gateway.engine.audit import Audit, audit
 from gateway.engine.journal import GENESIS, link
 from gateway.store import open_store

@@ -12,15 +12,14 @@ import os
 import sqlite3
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from bench.databases import postgres_url
 from gateway.store import Store, Transaction, open_store
 from gateway.store.mapping import to_micros
 from gateway.store.rows import InboxRow, JournalEntry, NounRow, OutboxItem
@@ -241,18 +240,6 @@ def claim_beside(waiting: int) -> None:
         _report(f"sqlite, ten claimed and concluded beside {waiting:,} waiting", rounds, began, cpu_began)
 
 
-@contextmanager
-def _postgres_url(dsn: str) -> Iterator[str]:
-    """A schema of the measurement's own."""
-    import psycopg
-
-    schema = f"bench_{uuid.uuid4().hex}"
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-        yield f"{dsn}?options={quote(f'-csearch_path={schema}')}"
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
-
-
 def main() -> None:
     """Print every measurement."""
     print("store: steps of 1 inbox, 1 noun, 2 journal, 2 outbox rows, durable before each answer")
@@ -268,7 +255,7 @@ def main() -> None:
         claim_beside(waiting)
     if dsn := os.environ.get("TEST_POSTGRES_DSN"):
         for callers, count in ((1, STEPS // 8), (64, STEPS // 2)):
-            with _postgres_url(dsn) as url:
+            with postgres_url(dsn) as url:
                 asyncio.run(steps_a_second(url, callers, count))
     else:
         print("  postgresql: not measured, TEST_POSTGRES_DSN is not set")

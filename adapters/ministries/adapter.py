@@ -49,14 +49,15 @@ class MinistriesAdapter:
             return Refused(code="PARTICIPANT_UNKNOWN", reason=f"no topic is declared for {dispatch.recipient}")
         try:
             event = protocol_event(dispatch, source=self._settings.source)
-            written = await self._publisher.publish(_record(topic, event))
+            record = _record(topic, event)
+            written = await self._publisher.publish(record)
         except RefusedError as error:
             return Refused(code=error.refusal.code, reason=_reason(error))
         except NotSentError as error:
             return NotSent(reason=error.reason)
         except OutcomeUnknownError as error:
             return Unknown(reason=error.reason)
-        return Acknowledged(exhibits=(_exhibit(event, written),))
+        return Acknowledged(exhibits=(_exhibit(record, written),))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -67,13 +68,13 @@ def _record(topic: str, event: ProtocolIssued) -> Record:
     return Record(topic=topic, key=event.lot_id.encode(), value=event.container, headers=write_protocol(event))
 
 
-def _exhibit(event: ProtocolIssued, written: Written) -> Exhibit:
+def _exhibit(record: Record, written: Written) -> Exhibit:
     """Where the record lies; the container itself is kept as a document."""
     facts = {
         "topic": written.topic,
         "partition": written.partition,
         "offset": written.offset,
-        "headers": {name: value.decode() for name, value in write_protocol(event)},
+        "headers": {name: value.decode() for name, value in record.headers},
     }
     return Exhibit(direction="out", media_type=_EXHIBIT_TYPE, content=orjson.dumps(facts))
 

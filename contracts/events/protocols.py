@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,11 +45,10 @@ class ProtocolIssued:
     number: str
     result: str  # sold, claimant_acquired or not_held
     container: bytes
+    sha256: str = field(init=False)  # hex digest of the container, taken once: it is the dearest part of a record
 
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the container."""
-        return hashlib.sha256(self.container).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.container).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,7 @@ def _bank_settings(everybody: World, code: str, own: WatchedKeys) -> Any:
         decisions={lot: Behaviour(decision) for lot, decision in part.decisions.items()},
         payers=part.payers,
         decide_after_s=part.decide_after_s,
+        decide_for_s=part.decide_for_s,
     )
 
 

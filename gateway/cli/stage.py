@@ -10,16 +10,18 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gateway.cli.pki import create_world
 from gateway.cli.world import packaged
 
 _PORTS = (8080, 8090, 8101, 8102, 8103, 8104, 8105, 8106, 8107, 8108)  # as in demo.toml and demo_world.toml
-_READY_S = 30.0
+_READY_S = 120.0  # a machine full of other work takes half a minute
 _STOP_S = 15.0
 PARTICIPANTS = {
     "GATEWAY": ("eHərrac şlüzü (nümunə)", "rsa"),
@@ -98,13 +100,21 @@ class Troupe:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         (stage.folder / "logs").mkdir(exist_ok=True)
 
-    async def start(self, name: str, *arguments: str, module: str = "gateway.cli") -> dict[str, Any]:
+    async def start(
+        self,
+        name: str,
+        *arguments: str,
+        module: str = "gateway.cli",
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Any]:
         """Start `eherrac-gateway ARGUMENTS` (or another module that prints a ready line) and return what that says.
+
+        `environ` is added to our own environment.
 
         Raises:
             StageError: it ended, or said nothing in time; with the end of its log.
         """
-        with self._log(name).open("wb") as log:
+        with self.log(name).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -114,7 +124,7 @@ class Troupe:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd=self._stage.folder,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
             )
         self._processes[name] = process
         assert process.stdout is not None
@@ -124,6 +134,10 @@ class Troupe:
         except (TimeoutError, ValueError) as error:
             raise StageError(f"{name} did not start:\n{self._tail(name)}") from error
         return ready
+
+    def log(self, name: str) -> Path:
+        """What a program writes to its standard error."""
+        return self._stage.folder / "logs" / f"{name}.log"
 
     def pid(self, name: str) -> int:
         """The process id of a program that was started."""
@@ -148,8 +162,5 @@ class Troupe:
                 process.kill()
                 await process.wait()
 
-    def _log(self, name: str) -> Path:
-        return self._stage.folder / "logs" / f"{name}.log"
-
     def _tail(self, name: str) -> str:
-        return "\n".join(self._log(name).read_text("utf-8", "replace").splitlines()[-15:])
+        return "\n".join(self.log(name).read_text("utf-8", "replace").splitlines()[-15:])

@@ -129,6 +129,7 @@ class BankPart(_Part):
     port: int
     iso_port: int
     decide_after_s: float = 0.3
+    decide_for_s: float = 300.0  # how long a decision is sent again while the gateway takes none
     decisions: dict[str, Literal["accept", "refuse", "ignore"]] = Field(default_factory=dict)
     payers: dict[str, str] = Field(default_factory=dict)
     accounts: tuple[AccountPart, ...]

@@ -1,0 +1,307 @@
+"""`python -m bench.relay`: protocols from the outbox to Kafka, beside a bare aiokafka producer with the same records.
+
+Ours is the dispatcher with the ministries' adapter over SQLite: each record is claimed, its container read, sent with
+acks=all, and its acknowledgement journalled with its evidence before it leaves the outbox. Bare is one producer with
+acks=all that is handed the same topics, keys, values and headers: each after the acknowledgement of the one before
+(what a relay that keeps order without lanes could do at best), and as many at once as our lanes have places. All run in
+this process against the same broker, one after the other, several times; the best of each counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from cyclopts import App, Parameter
+
+from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
+from adapters.ministries.kafka import KafkaSettings, create_topics
+from adapters.ministries.mapping import protocol_event
+from adapters.ministries.publisher import PublisherSettings, Record
+from bench.apache import running_kafka
+from bench.auctioneer import now
+from bench.end_to_end import VoidError
+from contracts.events.protocols import write_protocol
+from contracts.events.topics import declared_topics, protocol_topics
+from gateway.bootstrap import policies
+from gateway.cli.stage import build_stage
+from gateway.config import Config, build_rulebook, load_config
+from gateway.domain.dispatches import Channel, Notice, NoticeKind, ProtocolDelivery, SealOrder
+from gateway.domain.events import lot as lots
+from gateway.domain.events import offer as offers
+from gateway.domain.events import protocol as protocols
+from gateway.domain.money import Money
+from gateway.domain.nouns import TABLES
+from gateway.domain.table import Event
+from gateway.domain.values import Regime
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.ports import Acknowledged, Adapter, Dispatch, Document, Message, Outcome, Target
+from gateway.store import Store, open_store
+from gateway.store.testing import blank_store_url
+from gateway.wire.broker import EmbeddedBroker
+
+_BANK, _PLATFORM = "999101", "EHERRAC"
+_CONTAINER_BYTES = 60_000  # a sealed protocol with its PDF
+_PATIENCE_S = 300.0
+_LOOK_S = 0.05
+
+app = App(name="bench.relay", help=__doc__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """Records a second, and CPU of this process for one record, milliseconds."""
+
+    ours_s: float
+    alone_s: float  # bare, one after another
+    at_once_s: float  # bare, as many at once as we have places
+    ours_cpu_ms: float
+    bare_cpu_ms: float
+
+
+@dataclass(slots=True)
+class _Everybody:
+    """Everybody but the ministries: banks decline, the notary seals something of the right size."""
+
+    engine: Engine | None = None
+    tasks: list[asyncio.Task[object]] = field(default_factory=list)
+    told: int = 0
+
+    async def tell(self, noun: str, id: str, event: Event, *, source: str) -> None:
+        """A verified statement."""
+        assert self.engine is not None
+        self.told += 1
+        digest = hashlib.sha256(str(self.told).encode()).hexdigest()
+        target = Target(noun=noun, id=id)
+        await self.engine.receive(Message(source=source, id=f"m{self.told}", target=target, event=event, digest=digest))
+
+    def react(self, dispatch: Dispatch) -> tuple[Event | None, Document | None]:
+        """What an acknowledgement tells at once."""
+        match body := dispatch.body:
+            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == _BANK:
+                declined = offers.Declined(reason="Maraqlı deyil")
+                self.tasks.append(asyncio.create_task(self.tell("offer", offer, declined, source=_BANK)))
+            case SealOrder():
+                name = body.content.protocol_id
+                content = hashlib.shake_256(name.encode()).digest(_CONTAINER_BYTES)
+                document = Document(id=f"{name}.d", media_type="application/zip", content=content)
+                sealed = protocols.Sealed(
+                    document_id=document.id, sha256=hashlib.sha256(content).hexdigest(), sealed_at=now()
+                )
+                return sealed, document
+        return None, None
+
+
+@dataclass(slots=True)
+class _Instantly:
+    """Acknowledges everything of one channel."""
+
+    channel: str
+    everybody: _Everybody
+
+    async def send(self, dispatch: Dispatch) -> Outcome:
+        event, document = self.everybody.react(dispatch)
+        return Acknowledged(event=event, document=document)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """The ministries' adapter; keeps what it was given, for the bare producer."""
+
+    adapter: MinistriesAdapter
+    channel: str = Channel.MINISTRIES.value
+    given: list[Dispatch] = field(default_factory=list)
+
+    async def send(self, dispatch: Dispatch) -> Outcome:
+        self.given.append(dispatch)
+        return await self.adapter.send(dispatch)
+
+    async def close(self) -> None:
+        await self.adapter.close()
+
+
+async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> Relayed:
+    """Relay three records a lot, ours then bare.
+
+    Raises:
+        VoidError: not every record lies on its topic.
+    """
+    config = load_config(build_stage(folder / "stage").config, {})
+    store = await open_store(blank_store_url(folder))
+    engine = Engine(store, TABLES, build_rulebook(config), clock=now, policies=policies(config))
+    await _issue(engine, config, count)
+    records = count * len(config.ministries)
+    adapter = _Watched(MinistriesAdapter(MinistriesSettings(publisher=PublisherSettings(kafka=kafka))))
+    lain = await _lying(kafka)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    await _dispatched(engine, config, {adapter.channel: adapter}, due=0)
+    ours_s, ours_cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    await adapter.close()
+    await store.close()
+    if (came := await _lying(kafka) - lain) != records:
+        raise VoidError(f"void: {came} records lie on the topics, {records} were to")
+    places = config.dispatcher.concurrency_per_recipient * len(config.ministries)
+    given = [_record(dispatch) for dispatch in adapter.given]
+    alone_s, _ = await _bare(kafka, given, 1)
+    at_once_s, bare_cpu_s = await _bare(kafka, given, places)
+    return Relayed(
+        ours_s=records / ours_s,
+        alone_s=records / alone_s,
+        at_once_s=records / at_once_s,
+        ours_cpu_ms=ours_cpu_s / records * 1000,
+        bare_cpu_ms=bare_cpu_s / records * 1000,
+    )
+
+
+async def _issue(engine: Engine, config: Config, count: int) -> None:
+    """Unsold lots that the bank declines, until their protocols wait for the ministries."""
+    everybody = _Everybody(engine=engine)
+    for number in range(count):
+        lot = f"BENCH-{number:06d}"
+        announced = lots.Announced(
+            regime=Regime.ENFORCEMENT,
+            title="Qeyri-yaşayış sahəsi (nümunə)",
+            address="Gəncə şəhəri, Nümunə prospekti 3",
+            claimant=_BANK,
+            starting_price=Money.parse("12000.00"),
+            auction_at=now() + timedelta(seconds=1),
+            case_number=f"5-{number}/2026",
+        )
+        await everybody.tell("lot", lot, announced, source=_PLATFORM)
+        unsold = lots.AuctionUnsold(held_at=now(), reason="Heç kim iştirak etmədi")
+        await everybody.tell("lot", lot, unsold, source=_PLATFORM)
+    channels = (Channel.BANKS, Channel.PLATFORM, Channel.NOTARY)
+    adapters: dict[str, Adapter] = {channel.value: _Instantly(channel.value, everybody) for channel in channels}
+    await _dispatched(engine, config, adapters, due=count * len(config.ministries))
+    await asyncio.gather(*everybody.tasks)
+
+
+async def _dispatched(engine: Engine, config: Config, adapters: dict[str, Adapter], *, due: int) -> None:
+    """Dispatch until so many of the ministries' records wait, and nothing else."""
+    settings = config.dispatcher
+    dispatcher = Dispatcher(
+        engine,
+        adapters,
+        clock=now,
+        worker="bench",
+        concurrency=settings.concurrency_per_recipient,
+        poll_s=settings.poll_s,
+    )
+    engine.wake = dispatcher.wake
+    running = asyncio.create_task(dispatcher.run())
+    async with asyncio.timeout(_PATIENCE_S):
+        while await _waiting(engine.store) != {Channel.MINISTRIES.value: due}:  # noqa: ASYNC110 - asked of the store
+            await asyncio.sleep(_LOOK_S)
+    await dispatcher.stop()
+    await running
+
+
+async def _waiting(store: Store) -> dict[str, int]:
+    counts = await store.read(lambda reader: reader.count_outbox())
+    return {Channel.MINISTRIES.value: 0} | {row.channel: row.count for row in counts if row.channel != Channel.TIMER}
+
+
+def _record(dispatch: Dispatch) -> Record:
+    event = protocol_event(dispatch, source="GATEWAY")
+    body: ProtocolDelivery = dispatch.body
+    topic = protocol_topics()[dispatch.recipient].name
+    return Record(topic=topic, key=body.lot_id.encode(), value=event.container, headers=write_protocol(event))
+
+
+async def _bare(kafka: KafkaSettings, records: list[Record], places: int) -> tuple[float, float]:
+    """Seconds, and seconds of CPU."""
+    producer = AIOKafkaProducer(**kafka.client_options, acks="all", enable_idempotence=True, max_request_size=4_194_304)
+    left = iter(records)
+
+    async def send() -> None:
+        for record in left:
+            await producer.send_and_wait(record.topic, record.value, key=record.key, headers=record.headers)
+
+    async with producer:
+        await asyncio.gather(*(producer.partitions_for(topic) for topic in {record.topic for record in records}))
+        began, cpu_began = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(send() for _ in range(places)))
+        return time.perf_counter() - began, time.process_time() - cpu_began
+
+
+async def _lying(kafka: KafkaSettings) -> int:
+    """Records on the protocol topics, ever."""
+    async with AIOKafkaConsumer(**kafka.client_options) as consumer:
+        partitions = [
+            TopicPartition(topic.name, number)
+            for topic in protocol_topics().values()
+            for number in range(topic.partitions)
+        ]
+        return sum((await consumer.end_offsets(partitions)).values())
+
+
+@contextmanager
+def _embedded(_: Path) -> Iterator[str]:
+    with EmbeddedBroker({topic.name: topic.partitions for topic in declared_topics()}) as broker:
+        yield broker.bootstrap_servers
+
+
+@contextmanager
+def _apache(folder: Path) -> Iterator[str]:
+    with running_kafka(folder / "kafka") as kafka:
+        asyncio.run(_created(kafka.bootstrap))
+        yield kafka.bootstrap
+
+
+async def _created(bootstrap: str) -> None:
+    await create_topics(KafkaSettings(bootstrap_servers=bootstrap), declared_topics())
+
+
+@app.default
+def main(
+    *,
+    lots: Annotated[int, Parameter(help="Lots, three records each.")] = 400,
+    passes: Annotated[int, Parameter(help="Runs against each broker; the best of each side counts.")] = 3,
+) -> None:
+    """Measure and print a row for each broker."""
+    began, load = now(), os.getloadavg()[0]
+    print(f"{began:%Y-%m-%d %H:%M} UTC, load {load:.1f}; {lots * 3} records of {_CONTAINER_BYTES // 1000} kB\n")
+    print("| broker | ours, records/s | bare, one by one | ratio | bare, at once | ratio | ours, CPU ms | bare |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for name, broker in (("embedded", _embedded), ("Apache Kafka 4", _apache)):
+        with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as temporary, broker(Path(temporary)) as bootstrap:
+            kafka = KafkaSettings(bootstrap_servers=bootstrap)
+            runs = []
+            for number in range(passes):
+                folder = Path(temporary) / str(number)
+                folder.mkdir()
+                runs.append(asyncio.run(measure(folder, kafka, count=lots)))
+        best = Relayed(
+            ours_s=max(run.ours_s for run in runs),
+            alone_s=max(run.alone_s for run in runs),
+            at_once_s=max(run.at_once_s for run in runs),
+            ours_cpu_ms=min(run.ours_cpu_ms for run in runs),
+            bare_cpu_ms=min(run.bare_cpu_ms for run in runs),
+        )
+        print(_row(name, best), flush=True)
+
+
+def _row(name: str, best: Relayed) -> str:
+    alone, at_once = best.ours_s / best.alone_s, best.ours_s / best.at_once_s
+    return (
+        f"| {name} | {best.ours_s:.0f} | {best.alone_s:.0f} | {alone:.2f} | {best.at_once_s:.0f} | {at_once:.2f} "
+        f"| {best.ours_cpu_ms:.2f} | {best.bare_cpu_ms:.2f} |"
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,26 @@
+#!/bin/sh
+# setup.sh FOLDER: keys for every participant, and the demonstration's configuration with the names of compose.yaml's
+# services instead of this machine. Does nothing where there is one already.
+set -eu
+folder=$1
+[ ! -e "$folder/gateway.toml" ] || exit 0
+mkdir -p "$folder"
+
+python - "$folder" <<'EOF'
+import re
+import sys
+from pathlib import Path
+
+from gateway.cli.pki import create_world
+from gateway.cli.stage import PARTICIPANTS
+from gateway.cli.world import packaged
+
+folder = Path(sys.argv[1])
+create_world(folder / "keys", PARTICIPANTS)
+config = packaged("demo.toml").replace('directory = "keys"', 'directory = "keys/GATEWAY"')
+config = re.sub(r"http://127\.0\.0\.1:81", "http://town:81", config)
+world = packaged("demo_world.toml").replace("//127.0.0.1:8080", "//gateway:8080").replace("127.0.0.1:9092", "kafka:9092")
+(folder / "world.toml").write_text(f'host = "0.0.0.0"\n{world}', "utf-8")
+(folder / "gateway.toml").write_text(config, "utf-8")
+EOF
+[ "$(id -u)" != 0 ] || chown -R 10001:10001 "$folder"
