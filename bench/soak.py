@@ -1,7 +1,7 @@
 """`python -m bench.soak`: the gateway's memory under a low, steady load, on SQLite and an Apache Kafka of its own.
 
 Memory is looked at before the first lot (at rest) and every minute. The slope is the least-squares line through the
-looks after the warm-up, a tenth of the time: what a leak would look like. The run is void unless everything that was
+looks after the warm-up, a third of the time: what a leak would look like. The run is void unless everything that was
 asked for happened.
 """
 
@@ -29,7 +29,7 @@ from bench.town import running_town
 _LOOK_EVERY_S = 60.0
 _LOOKS_MIN = 10
 _PATIENCE_S = 300.0
-_WARM_UP_SHARE = 0.1
+_WARM_UP_SHARE = 1 / 3
 _MIB = 1_048_576
 
 app = App(name="bench.soak", help=__doc__)
