@@ -50,6 +50,7 @@ async def open_console(
         clock=house.clock,
         replica=house.replica,
         names=_names(house.config),
+        sources=_sources(house.config),
     )
     context = console_ssl(house.config)
     encrypted = context is not None or settings.plaintext_allowed  # a sidecar encrypts
@@ -77,6 +78,12 @@ def _watches(house: Surroundings, inside: Inside, dispatcher: Dispatcher, expiry
         stamp_every_s=house.config.time_stamps.interval_s,
         backlog_max=house.config.intake.outbox_max,
     )
+
+
+def _sources(config: Config) -> tuple[str, ...]:
+    azips = () if config.azips is None else (config.azips.participant,)
+    rails = (config.platform.participant, config.aos.participant, config.asan_pay.participant, *azips)
+    return (*rails, *(bank.code for bank in config.banks), *(ministry.code for ministry in config.ministries))
 
 
 def _names(config: Config) -> Mapping[str, str]:

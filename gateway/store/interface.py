@@ -45,7 +45,9 @@ class Reader(Protocol):
         """The noun; inside a transaction it stays as read until the transaction ends."""
 
     def find_alias(self, scheme: str, value: str) -> AliasRow | None: ...
-    def nouns_of_lot(self, lot_id: str) -> list[NounRow]: ...
+    def nouns_of_lot(self, lot_id: str, *, limit: int | None = None) -> list[NounRow]:
+        """By kind and id; all of them where no limit is given."""
+
     def list_nouns(
         self, noun: str, *, owner: str | None = None, state: str | None = None, after: str = "", limit: int = 100
     ) -> list[NounRow]:
@@ -72,6 +74,9 @@ class Reader(Protocol):
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
 
     def journal_line(self, seq: int) -> JournalRow | None: ...
+    def last_line(self, noun: str, noun_id: str) -> JournalRow | None:
+        """The last thing that happened to a noun."""
+
     def refusals(
         self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[JournalRow]:

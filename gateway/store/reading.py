@@ -39,8 +39,9 @@ class SqlReader:
     def find_alias(self, scheme: str, value: str) -> AliasRow | None:
         return self._session.row(AliasRow, "find_alias", scheme=scheme, value=value)
 
-    def nouns_of_lot(self, lot_id: str) -> list[NounRow]:
-        return self._session.rows(NounRow, "nouns_of_lot", lot_id=lot_id)
+    def nouns_of_lot(self, lot_id: str, *, limit: int | None = None) -> list[NounRow]:
+        most = SEQ_BEYOND if limit is None else limit
+        return self._session.rows(NounRow, "nouns_of_lot", lot_id=lot_id, limit=most)
 
     def list_nouns(
         self, noun: str, *, owner: str | None = None, state: str | None = None, after: str = "", limit: int = 100
@@ -84,6 +85,9 @@ class SqlReader:
 
     def journal_line(self, seq: int) -> JournalRow | None:
         return self._session.row(JournalRow, "journal_line", seq=seq)
+
+    def last_line(self, noun: str, noun_id: str) -> JournalRow | None:
+        return self._session.row(JournalRow, "last_line", noun=noun, noun_id=noun_id)
 
     def refusals(
         self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100

@@ -23,6 +23,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Census, take_census
 from gateway.ports import Message, Target
 from gateway.store import Store
+from gateway.store.rows import OutboxItem
 from gateway.wire.server import Running, serve_app
 
 COOKIE = "eherrac-console"
@@ -81,6 +82,7 @@ class Office:
             finder=finder,
             clock=self.clock,
             replica="host.1",
+            sources=("EHERRAC", "999101"),
             names={"999101": f"Bank {EVIL}"},
         )
         app = console_app(desk, host="127.0.0.1", names=names, encrypted=encrypted)
@@ -107,6 +109,29 @@ class Office:
             digest="",
         )
         await self.engine.receive(message)
+
+    async def park(self, id: str = "d1", *, noun: str = "door", noun_id: str = "S", error: str = "their no") -> str:
+        """A delivery that a person has to decide about; the noun is there afterwards."""
+        if noun == "door":
+            await self.engine.record_refusal(noun_id, "a noun that is there", Refusal(code=ErrorCode.NOT_FOUND))
+        now = self.clock()
+        item = OutboxItem(
+            id=id,
+            channel="banks",
+            recipient="999101",
+            noun=noun,
+            noun_id=noun_id,
+            body_type="Notice",
+            body="{}",
+            due_at=now,
+            created_at=now,
+            order_key=f"banks|999101|{noun}|{noun_id}",
+        )
+        await self.store.transact(lambda tx: tx.enqueue(item))
+        rows = await self.store.transact(lambda tx: tx.claim(now=now, worker="w", lease_s=9, limits={"banks": 99}))
+        for row in rows:
+            await self.store.transact(lambda tx, row=row: tx.park(row, now=now, error=error))
+        return id
 
     async def refuse(self, sender: str = "999101", code: ErrorCode = ErrorCode.NOT_FOUND, **facts: str) -> None:
         """Something is refused at a door."""

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 from console_door import Hand, Office
+from markupsafe import escape
+from tests_house import BANK_ACCOUNT, announced
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import describe
+from gateway.domain.events.lot import AuctionCancelled, AuctionUnsold
+from gateway.domain.events.offer import Accepted
+from gateway.domain.money import Money
 from gateway.domain.recipient import AnsweredAgain, FellSilent
 from gateway.domain.visit import Role
+from gateway.doors.console import lots, waiting
+from gateway.doors.console.lots import told
 from gateway.doors.console.refusals import PAGE_ROWS
+from gateway.doors.console.shown import amount
 from gateway.doors.console.words import text
+from gateway.ports import Exhibit
 from gateway.store import Store
 
 DIGESTS = {"step": "9 digests", "reference": "Body", "expected": "AAAA", "received": "BBBB", "cause": "reindented"}
@@ -101,3 +114,145 @@ async def test_a_long_list_comes_in_pages_the_newest_first(office: Office, viewe
     second = await viewer.get(f"/refusals{older.replace('&amp;', '&')}")
     rest = [int(seq) for seq in re.findall(r"/refusals/refusal\?seq=(\d+)", second.text)]
     assert (len(rest), max(rest) < min(seqs), 'rel="next"' in second.text) == (3, True, False)
+
+
+@pytest.mark.parametrize("name", ["L1", "L1.offer", "lot.L1.Announced", "o-1", " L1 "])
+async def test_a_lot_is_found_by_any_name_of_its(office: Office, viewer: Hand, name: str) -> None:
+    await unsold_lot(office)
+    await office.park("o-1", noun="offer", noun_id="L1.offer")
+    page = await viewer.get(f"/lots?q={quote(name)}")
+    assert (page.status, page.headers["Location"]) == (303, "/lots/lot?id=L1")
+
+
+async def test_what_is_not_there_is_said_to_be_not_found(office: Office, viewer: Hand) -> None:
+    await unsold_lot(office)
+    page = await viewer.get("/lots?q=L2")
+    assert (page.status, text("az", "lots.not_found") in page.text) == (200, True)
+    assert (await viewer.get("/lots/lot?id=L2")).status == 404
+    assert (await viewer.get("/lots/lot")).status == 404
+
+
+@pytest.mark.parametrize("language", ["az", "en", "ru"])
+async def test_a_lots_page_tells_its_journal_in_the_words_of_the_command_line(
+    office: Office, viewer: Hand, language: str
+) -> None:
+    await unsold_lot(office)
+    await viewer.get(f"/lots?lang={language}")
+    page = await viewer.get("/lots/lot?id=L1")
+    lines = await office.store.read(lambda reader: reader.journal_of_lot("L1"))
+    assert len(lines) == 3
+    for line in lines:
+        assert escape(told(line, language).words) in page.text
+    assert amount(2_000_000, "AZN", language) in page.text
+    assert text(language, "state.offer.open") in page.text
+
+
+async def test_a_long_story_comes_in_pages(office: Office, viewer: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lots, "PAGE_ROWS", 2)
+    await unsold_lot(office)
+    first = await viewer.get("/lots/lot?id=L1")
+    (more,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    second = await viewer.get(f"/lots/lot{unescape(more)}")
+    assert (first.text.count("<li>\n      <span>"), second.text.count("<li>\n      <span>")) == (2, 1)
+    assert 'rel="next"' not in second.text
+
+
+async def test_lots_are_listed_by_state_in_pages(office: Office, viewer: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lots, "PAGE_ROWS", 2)
+    for name in ("L1", "L2", "L3"):
+        await office.tell("lot", name, announced())
+    await office.tell("lot", "L3", AuctionCancelled(reason="x"))
+    first = await viewer.get("/lots")
+    assert re.findall(r"lot\?id=(L\d)", first.text) == ["L1", "L2"]
+    (more,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    assert re.findall(r"lot\?id=(L\d)", (await viewer.get(f"/lots{unescape(more)}")).text) == ["L3"]
+    assert re.findall(r"lot\?id=(L\d)", (await viewer.get("/lots?state=cancelled")).text) == ["L3"]
+    assert re.findall(r"lot\?id=(L\d)", (await viewer.get("/lots?state=nonsense")).text) == ["L1", "L2"]
+
+
+async def test_evidence_is_given_as_a_file_and_who_took_it_is_written_down(office: Office, viewer: Hand) -> None:
+    content = b"<html><script>alert(1)</script>"
+    kept = Exhibit(direction="in", media_type="text/html", content=content)
+    await office.engine.record_refusal("S", "x", Refusal(code=ErrorCode.NOT_FOUND), exhibits=(kept,))
+    digest = hashlib.sha256(content).hexdigest()
+    page = await viewer.get(f"/evidence?sha256={digest}")
+    assert (page.status, page.text) == (200, content.decode())
+    assert page.headers["Content-Type"] == "application/octet-stream"
+    assert page.headers["Content-Disposition"].startswith("attachment;")
+    ((id, _),) = await office.visits.open_visits()
+    last = await office.store.read(lambda reader: reader.last_line("visit", id))
+    assert last is not None
+    assert (last.event, digest in last.data) == ("Acted", True)
+    for wrong in ("", "0" * 64, digest.upper(), f"{digest}x", "../../etc/passwd"):
+        assert (await viewer.get(f"/evidence?sha256={wrong}")).status == 404
+
+
+async def test_a_parked_delivery_is_sent_again_under_the_persons_name(office: Office) -> None:
+    operator = await office.visitor(Role.OPERATOR, "Leyla")
+    id = await office.park()
+    assert f"/waiting/delivery?id={id}" in (await operator.get("/waiting")).text
+    page = await operator.get(f"/waiting/delivery?id={id}")
+    assert "their no" in page.text
+    done = await operator.submit(page, "/waiting/retry", {"id": id})
+    assert (done.status, done.headers["Location"]) == (303, "/waiting?done=retried")
+    row = await office.store.read(lambda reader: reader.find_outbox(id))
+    line = await office.store.read(lambda reader: reader.last_line("door", "S"))
+    assert row is not None
+    assert line is not None
+    assert (row.state, row.parked_at, line.event, line.cause_source) == ("due", None, "Requeued", "Leyla")
+    again = await operator.submit(page, "/waiting/retry", {"id": id})
+    assert again.status == 409
+
+
+async def test_a_parked_delivery_is_discarded_only_with_a_reason(office: Office) -> None:
+    operator = await office.visitor(Role.OPERATOR, "Leyla")
+    id = await office.park()
+    page = await operator.get(f"/waiting/delivery?id={id}")
+    for reason in ("", "   ", "x" * 301):
+        refused = await operator.submit(page, "/waiting/discard", {"id": id, "reason": reason})
+        assert (refused.status, text("az", "waiting.reason_missing") in refused.text) == (422, True)
+    done = await operator.submit(page, "/waiting/discard", {"id": id, "reason": " told by\n telephone "})
+    assert done.headers["Location"] == "/waiting?done=discarded"
+    row = await office.store.read(lambda reader: reader.find_outbox(id))
+    assert row is not None
+    assert (row.state, row.last_error) == ("discarded", "Leyla: told by telephone")
+
+
+async def test_a_decision_about_nothing_is_none(office: Office) -> None:
+    operator = await office.visitor(Role.OPERATOR)
+    page = await operator.get(f"/waiting/delivery?id={await office.park()}")
+    for path in ("/waiting/retry", "/waiting/discard"):
+        assert (await operator.submit(page, path, {"id": "nobody", "reason": "r"})).status == 404
+    assert (await operator.get("/waiting/delivery?id=nobody")).status == 404
+
+
+async def test_a_viewer_sees_what_waits_and_no_form(office: Office, viewer: Hand) -> None:
+    page = await viewer.get(f"/waiting/delivery?id={await office.park()}")
+    assert (page.status, "/waiting/retry" in page.text, text("az", "waiting.viewer") in page.text) == (200, False, True)
+
+
+async def test_parked_deliveries_come_in_pages(office: Office, viewer: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PAGE_ROWS", 2)
+    for number in range(3):
+        await office.park(f"d{number}", noun_id=f"S{number}")
+    first = await viewer.get("/waiting")
+    assert re.findall(r"delivery\?id=(d\d)", first.text) == ["d0", "d1"]
+    (more,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    assert re.findall(r"delivery\?id=(d\d)", (await viewer.get(more)).text) == ["d2"]
+
+
+async def test_a_noun_that_waits_is_shown_with_its_last_line_and_what_to_do(office: Office, viewer: Hand) -> None:
+    """Too great for AÖS, and no AZIPS: no rail carries it."""
+    await unsold_lot(office, starting_price=Money(500_000_000))
+    await office.tell("offer", "L1.offer", Accepted(payer=BANK_ACCOUNT))
+    page = await viewer.get("/waiting")
+    (row,) = await office.store.read(lambda reader: reader.list_nouns("payment"))
+    assert row.state == "held"
+    assert text("az", "advice.lot.held") in page.text
+    assert text("az", f"advice.payment.{row.state}") in page.text
+    assert "/lots/lot?id=L1" in page.text
+
+
+async def unsold_lot(office: Office, **changes: Any) -> None:
+    await office.tell("lot", "L1", announced(**changes))
+    await office.tell("lot", "L1", AuctionUnsold(held_at=office.clock(), reason="nobody came"))

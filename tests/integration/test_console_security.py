@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import HTTPStatus
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 from console_door import COOKIE, EVIL, FORM_TOKEN, POLICY, Hand, Office
+from tests_house import announced
 
 from contracts.errors import ErrorCode
+from gateway.domain.events.lot import AuctionCancelled
 from gateway.domain.visit import Role
 from gateway.doors.console.app import ROUTES, Route
 from gateway.store import open_store
 from gateway.store.testing import blank_store_url
 
 PROTECTED = [route for route in ROUTES if route.role is not None]
+OF_OPERATORS = [route for route in PROTECTED if route.role is Role.OPERATOR]
 FORMS = [route for route in PROTECTED if route.method == "POST"]
 
 
@@ -43,6 +47,14 @@ async def test_nobody_gets_past_a_page_without_a_session(office: Office, route: 
     for cookie in ("", f"{COOKIE}=", f"{COOKIE}=guessed", f"{COOKIE}=%ff%fe"):
         page = await ask(nobody, route, Cookie=cookie)
         assert (page.status, "form_token" in page.text) == (401, False)
+
+
+@pytest.mark.parametrize("route", OF_OPERATORS, ids=named)
+async def test_a_viewer_decides_nothing(office: Office, route: Route) -> None:
+    viewer = await office.visitor(Role.VIEWER)
+    assert (await ask(viewer, route)).status == 403
+    (line,) = await office.store.read(lambda reader: reader.refusals(sender="console"))
+    assert '"participant":"Leyla"' in line.data
 
 
 @pytest.mark.parametrize("route", FORMS, ids=named)
@@ -234,6 +246,10 @@ async def test_a_language_that_is_none_of_ours_is_azerbaijani(office: Office, va
 
 
 async def test_what_others_wrote_is_text_on_every_page(office: Office) -> None:
+    lot = f"L{EVIL}"
+    await office.tell("lot", lot, announced(title=EVIL, claimant="999101"))
+    await office.tell("lot", lot, AuctionCancelled(reason=EVIL))
+    parked = await office.park(error=EVIL)
     await office.refuse(sender=f"S{EVIL}", code=ErrorCode.DIGEST_MISMATCH, reference=EVIL, expected=EVIL, what=EVIL)
     await office.refuse(code=ErrorCode.SCHEMA_INVALID, path=EVIL, fault=EVIL)
     viewer = await office.visitor(Role.VIEWER, person=EVIL[:40])
@@ -243,6 +259,11 @@ async def test_what_others_wrote_is_text_on_every_page(office: Office) -> None:
         "/refusals",
         f"/refusals?sender={EVIL}&code={EVIL}",
         *(f"/refusals/refusal?seq={seq}" for seq in seqs),
+        f"/lots?q={EVIL}",
+        "/lots",
+        f"/lots/lot?id={quote(lot)}",
+        "/waiting",
+        f"/waiting/delivery?id={parked}",
     ]
     for path in paths:
         page = await viewer.get(path)
@@ -260,6 +281,7 @@ async def test_a_refusal_that_is_none_is_not_found(office: Office, seq: str) -> 
 
 async def test_a_failure_tells_nothing_of_our_inside(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = await office.visitor(Role.VIEWER)
+    await office.count()
     office.checks = None  # type: ignore[assignment]
     page = await viewer.get("/")
     assert (page.status, "Traceback" in page.text, "NoneType" in page.text) == (500, False, False)

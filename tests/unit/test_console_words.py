@@ -15,12 +15,15 @@ import pytest
 from certs.expiry import Holder
 from certs.freshness import RevocationSource, RevocationState
 from contracts.errors.catalogue import WhoActs
+from gateway import domain as domain_package
 from gateway.domain.dispatches import DISPATCHES, Channel
 from gateway.domain.nouns import TABLES
-from gateway.domain.visit import Role
+from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
+from gateway.doors.console.lots import SCHEMES
 from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
 from gateway.doors.console.situation import Kind, Severity
+from gateway.doors.console.waiting import DONE
 from gateway.doors.console.words import LANGUAGES, catalogue
 
 ROOM = Path(console.__file__).parent
@@ -86,8 +89,23 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"severity.{severity.word}" for severity in Severity}
     keys |= {f"situation.verdict.{word}" for word in ("well", *(severity.word for severity in Severity))}
     keys |= {f"noun.{name}" for name in TABLES} | {f"body.{name}" for name in DISPATCHES}
+    keys |= {f"advice.{name}.{state}" for name, table in TABLES.items() for state in table.waiting_for_person}
+    keys |= {"advice.payment.unknown", *(f"waiting.done.{done}" for done in DONE)}
     keys |= {f"state.{name}.{state}" for name, table in TABLES.items() for state in table.states}
     assert keys - catalogue("en").keys() == set()
+
+
+def test_a_lot_is_looked_for_under_every_other_name_there_is() -> None:
+    """Every `…_ALIAS` of the domain; those of visits name no lot."""
+    domain = Path(domain_package.__file__).parent
+    written = {
+        node.value.value
+        for path in domain.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        if any(isinstance(target, ast.Name) and target.id.endswith("_ALIAS") for target in node.targets)
+    }
+    assert written - {LINK_ALIAS, SESSION_ALIAS} == set(SCHEMES)
 
 
 def test_every_message_is_one_that_is_said_somewhere() -> None:

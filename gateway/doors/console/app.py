@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
 from gateway.domain.visit import Role
-from gateway.doors.console import refusals, signing_in, situation_page
+from gateway.doors.console import lots, refusals, signing_in, situation_page, waiting
 from gateway.doors.console.desk import Desk
 from gateway.doors.console.protection import NamesOfOurs, Tries, comes_from_us, tell_browser
 from gateway.doors.console.signing_in import cookie_name
@@ -45,6 +45,13 @@ ROUTES = (
     Route(method="GET", path="/", role=Role.VIEWER, handler=situation_page.show),
     Route(method="GET", path="/refusals", role=Role.VIEWER, handler=refusals.show_all),
     Route(method="GET", path="/refusals/refusal", role=Role.VIEWER, handler=refusals.show),
+    Route(method="GET", path="/lots", role=Role.VIEWER, handler=lots.show_all),
+    Route(method="GET", path="/lots/lot", role=Role.VIEWER, handler=lots.show),
+    Route(method="GET", path="/evidence", role=Role.VIEWER, handler=lots.evidence),
+    Route(method="GET", path="/waiting", role=Role.VIEWER, handler=waiting.show),
+    Route(method="GET", path="/waiting/delivery", role=Role.VIEWER, handler=waiting.delivery),
+    Route(method="POST", path="/waiting/retry", role=Role.OPERATOR, handler=waiting.retry),
+    Route(method="POST", path="/waiting/discard", role=Role.OPERATOR, handler=waiting.discard),
     Route(method="GET", path=signing_in.PATH, role=None, handler=signing_in.ask),
     Route(method="POST", path=signing_in.PATH, role=None, handler=signing_in.sign_in),
     Route(method="POST", path="/sign-out", role=Role.VIEWER, handler=signing_in.sign_out),

@@ -23,3 +23,4 @@ class Desk:
     clock: Callable[[], datetime]
     replica: str  # this process, as leases name it
     names: Mapping[str, str] = field(default_factory=dict)  # of participants, by code
+    sources: tuple[str, ...] = ()  # codes of those who send messages

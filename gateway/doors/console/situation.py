@@ -247,7 +247,7 @@ def _persons(found: Findings) -> Iterator[Trouble]:
             severity=Severity.PERSON,
             since=since,
             facts={"count": str(count)},
-            link=None,
+            link="/waiting",
         )
     nouns = found.census.waiting - count
     if nouns:
@@ -256,8 +256,10 @@ def _persons(found: Findings) -> Iterator[Trouble]:
             severity=Severity.PERSON,
             since=found.person_since,
             facts={"count": str(nouns)},
-            link=None,
+            link="/waiting",
         )
     unknown = found.census.nouns.get(("payment", PaymentState.UNKNOWN), 0)
     if unknown:
-        yield Trouble(kind=Kind.PAYMENT_UNKNOWN, severity=Severity.WARNING, facts={"count": str(unknown)}, link=None)
+        yield Trouble(
+            kind=Kind.PAYMENT_UNKNOWN, severity=Severity.WARNING, facts={"count": str(unknown)}, link="/waiting"
+        )

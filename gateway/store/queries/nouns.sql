@@ -27,7 +27,7 @@ SET version = :version, data = :data, head_hash = :head_hash, updated_at = :upda
 WHERE noun = :noun AND id = :id AND version = :expected_version;
 
 -- name: nouns_of_lot
-SELECT * FROM nouns WHERE lot_id = :lot_id ORDER BY noun, id;
+SELECT * FROM nouns WHERE lot_id = :lot_id ORDER BY noun, id LIMIT :limit;
 
 -- name: list_nouns
 SELECT * FROM nouns WHERE noun = :noun AND id > :after ORDER BY id LIMIT :limit;

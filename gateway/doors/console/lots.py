@@ -1,0 +1,191 @@
+"""Lots: found by any name of theirs, and everything that happened to one, in the words that `lot show` says them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.domain import asking, credit_data, deficiency, inquiry, liquidity, payment
+from gateway.domain.events import payment as payments
+from gateway.domain.lot import LotState
+from gateway.domain.nouns import TABLES
+from gateway.doors.console import shown
+from gateway.doors.console.visitor import Visitor, see_other
+from gateway.store.interface import Reader
+from gateway.store.rows import EvidenceRow, JournalRow, NounRow, OutboxRow
+from gateway.timeline import sentence
+
+PAGE_ROWS = 100
+NOUNS_MAX = 200  # of one lot shown; a lot of sixty bidders has about that many
+_QUERY_MAX_CHARS = 200
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+SCHEMES = (
+    payments.ORDER_ALIAS,
+    payments.END_TO_END_ALIAS,
+    asking.ENQUIRY_ALIAS,
+    payment.AZIPS_ALIAS,
+    payment.RECALL_ALIAS,
+    credit_data.MESSAGE_ALIAS,
+    credit_data.RETURN_ALIAS,
+    deficiency.REPORT_ALIAS,
+    inquiry.QUESTION_ALIAS,
+    inquiry.COPY_ALIAS,
+    liquidity.QUESTION_ALIAS,
+    liquidity.INCREASE_ALIAS,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a timeline."""
+
+    at: datetime
+    noun: str
+    noun_id: str
+    before: str | None
+    after: str
+    words: str
+    is_alarm: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What is known of a lot, a page of it."""
+
+    nouns: Sequence[NounRow]
+    lines: Sequence[JournalRow]
+    messages: Sequence[EvidenceRow]
+    under_way: Sequence[OutboxRow]
+
+
+def told(row: JournalRow, language: str) -> Line:
+    """A line of the journal as the console tells it."""
+    return Line(
+        at=row.at,
+        noun=row.noun,
+        noun_id=row.noun_id,
+        before=None if row.before == row.after else row.before,
+        after=row.after,
+        words=sentence(row, language, partial(shown.fact, language=language)),
+        is_alarm=row.event.startswith("Alarm:"),
+        source=row.cause_source,
+    )
+
+
+async def show_all(visitor: Visitor) -> web.StreamResponse:
+    """Search, or the list of lots by state."""
+    query, after = visitor.asked("q")[:_QUERY_MAX_CHARS], visitor.asked("after")
+    state = visitor.asked("state") if visitor.asked("state") in set(LotState) else ""
+    if query:
+        lot_id = await visitor.desk.engine.store.read(lambda reader: find_lot(reader, query, visitor.desk.sources))
+        if lot_id is not None:
+            return see_other(str(visitor.request.rel_url.with_path("/lots/lot").with_query(id=lot_id)))
+    rows = await visitor.desk.engine.store.read(
+        lambda reader: reader.list_nouns("lot", state=state or None, after=after, limit=PAGE_ROWS + 1)
+    )
+    return visitor.page(
+        "lots.html",
+        query=query,
+        state=state,
+        states=list(LotState),
+        rows=[(row, orjson.loads(row.data)) for row in rows[:PAGE_ROWS]],
+        next_after=rows[PAGE_ROWS - 1].id if len(rows) > PAGE_ROWS else None,
+        names=visitor.desk.names,
+    )
+
+
+async def show(visitor: Visitor) -> web.StreamResponse:
+    """One lot."""
+    lot_id = visitor.asked("id")
+    if not lot_id:  # what belongs to no lot is not a lot
+        raise web.HTTPNotFound
+    after, messages_after = visitor.number("after") or 0, visitor.number("messages_after") or 0
+    story = await visitor.desk.engine.store.read(lambda reader: _story(reader, lot_id, after, messages_after))
+    if not story.nouns and not story.lines:
+        raise web.HTTPNotFound
+    lot = next((row for row in story.nouns if row.noun == "lot"), None)
+    return visitor.page(
+        "lot.html",
+        lot_id=lot_id,
+        lot=lot,
+        title=_data(lot).get("title", ""),
+        nouns=story.nouns[:NOUNS_MAX],
+        more_nouns=len(story.nouns) > NOUNS_MAX,
+        amounts={row.id: amount for row in story.nouns if (amount := _amount(row, visitor.language))},
+        waiting={(name, str(state)) for name, table in TABLES.items() for state in table.waiting_for_person},
+        lines=[told(row, visitor.language) for row in story.lines[:PAGE_ROWS]],
+        lines_after=story.lines[PAGE_ROWS - 1].seq if len(story.lines) > PAGE_ROWS else None,
+        messages=story.messages[:PAGE_ROWS],
+        messages_after=story.messages[PAGE_ROWS - 1].seq if len(story.messages) > PAGE_ROWS else None,
+        under_way=story.under_way,
+        names=visitor.desk.names,
+    )
+
+
+async def evidence(visitor: Visitor) -> web.StreamResponse:
+    """The exact bytes of a message, as a file: never as a page of ours. Who took it is written down."""
+    digest = visitor.asked("sha256")
+    if not _SHA256.fullmatch(digest):
+        raise web.HTTPNotFound
+    content = await visitor.desk.engine.store.read(lambda reader: reader.evidence_content(digest))
+    if content is None:
+        raise web.HTTPNotFound
+    await visitor.desk.visits.note_action(visitor.who, "evidence", digest)
+    name = f'attachment; filename="{digest[:16]}.bin"'
+    return web.Response(body=content, content_type="application/octet-stream", headers={"Content-Disposition": name})
+
+
+def find_lot(reader: Reader, name: str, sources: Iterable[str]) -> str | None:
+    """The lot behind an id: its own, of anything of it, of a message of anybody's, or of a delivery of ours."""
+    if reader.noun("lot", name) is not None:
+        return name
+    for noun, id in _named(reader, name, sources):
+        row = reader.noun(noun, id)
+        if row is not None and row.lot_id:
+            return row.lot_id
+    return None
+
+
+def _named(reader: Reader, name: str, sources: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Every noun that may be meant, by key; each look-up is one seek."""
+    yield from ((noun, name) for noun in TABLES)
+    for scheme in SCHEMES:
+        if (alias := reader.find_alias(scheme, name)) is not None:
+            yield alias.noun, alias.id
+    if (sent := reader.find_outbox(name)) is not None:
+        yield sent.noun, sent.noun_id
+    for source in sources:
+        if (taken := reader.find_inbox(source, name)) is not None:
+            yield taken.noun, taken.noun_id
+
+
+def _story(reader: Reader, lot_id: str, after: int, messages_after: int) -> Story:
+    nouns = reader.nouns_of_lot(lot_id, limit=NOUNS_MAX + 1)
+    open_nouns = (row for row in nouns if row.state not in TABLES[row.noun].final)
+    return Story(
+        nouns=nouns,
+        lines=reader.journal_of_lot(lot_id, after=after, limit=PAGE_ROWS + 1),
+        messages=reader.evidence_of_lot(lot_id, after=messages_after, limit=PAGE_ROWS + 1),
+        under_way=[sent for row in islice(open_nouns, PAGE_ROWS) for sent in reader.outbox_of(row.noun, row.id)],
+    )
+
+
+def _data(row: NounRow | None) -> dict[str, Any]:
+    found: dict[str, Any] = {} if row is None else orjson.loads(row.data)
+    return found
+
+
+def _amount(row: NounRow, language: str) -> str:
+    """What it is about, where it is about money."""
+    data = _data(row)
+    money = data.get("amount") or data.get("price") or data.get("starting_price")
+    return shown.amount(money["minor"], money["currency"], language) if isinstance(money, dict) else ""

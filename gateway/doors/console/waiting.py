@@ -1,0 +1,128 @@
+"""What waits for a person: parked deliveries, and nouns in a state that only a person leaves; the decisions there are.
+
+A page that says what will happen stands before each; what is done goes through the engine, under the person's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from gateway.domain.nouns import TABLES
+from gateway.domain.payment_data import PaymentState
+from gateway.doors.console.lots import Line, told
+from gateway.doors.console.visitor import Visitor, see_other
+from gateway.store.interface import Reader
+from gateway.store.rows import NounRow, OutboxRow
+
+PAGE_ROWS = 50
+REASON_MAX_CHARS = 300
+DONE = ("retried", "discarded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A noun that waits, and the last thing that happened to it."""
+
+    row: NounRow
+    last: Line | None
+
+
+async def show(visitor: Visitor) -> web.StreamResponse:
+    """Everything that waits."""
+    after, language = visitor.number("after") or 0, visitor.language
+    parked, nouns, unknown = await visitor.desk.engine.store.read(lambda reader: _waiting(reader, after, language))
+    done = visitor.asked("done")
+    return visitor.page(
+        "waiting.html",
+        parked=parked[:PAGE_ROWS],
+        next_after=parked[PAGE_ROWS - 1].seq if len(parked) > PAGE_ROWS else None,
+        first_page=not after,
+        nouns=nouns,
+        unknown=unknown,
+        done=done if done in DONE else "",
+        names=visitor.desk.names,
+    )
+
+
+async def delivery(visitor: Visitor) -> web.StreamResponse:
+    """One parked delivery: what is known, what each decision would do."""
+    return await _delivery_page(visitor, visitor.asked("id"))
+
+
+async def retry(visitor: Visitor) -> web.StreamResponse:
+    """Send it again, under its old id."""
+    id = visitor.form.get("id", "")
+    await _parked(visitor, id)
+    await visitor.desk.visits.note_action(visitor.who, "retry", id)
+    if not await visitor.desk.engine.requeue(id, person=visitor.who.person):
+        raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
+    return see_other("/waiting?done=retried")
+
+
+async def discard(visitor: Visitor) -> web.StreamResponse:
+    """Never send it; the reason is asked for."""
+    id, reason = visitor.form.get("id", ""), " ".join(visitor.form.get("reason", "").split())
+    await _parked(visitor, id)
+    if not reason or len(reason) > REASON_MAX_CHARS or not reason.isprintable():
+        return await _delivery_page(visitor, id, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    await visitor.desk.visits.note_action(visitor.who, "discard", id)
+    if not await visitor.desk.engine.discard(id, person=visitor.who.person, reason=reason):
+        raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
+    return see_other("/waiting?done=discarded")
+
+
+async def _delivery_page(visitor: Visitor, id: str, status: int = HTTPStatus.OK) -> web.Response:
+    row = await _parked(visitor, id)
+    followers, noun = await visitor.desk.engine.store.read(lambda reader: _around(reader, row))
+    return visitor.page(
+        "delivery.html",
+        status=status,
+        row=row,
+        noun=noun,
+        followers=followers,
+        reason_missing=status != HTTPStatus.OK,
+        reason_max=REASON_MAX_CHARS,
+        names=visitor.desk.names,
+    )
+
+
+async def _parked(visitor: Visitor, id: str) -> OutboxRow:
+    """The parked row. Raises HTTPNotFound where there is none, RefusedError where it is parked no more."""
+    row = await visitor.desk.engine.store.read(lambda reader: reader.find_outbox(id))
+    if row is None:
+        raise web.HTTPNotFound
+    if row.parked_at is None:
+        raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
+    return row
+
+
+def _around(reader: Reader, row: OutboxRow) -> tuple[int, NounRow | None]:
+    """How many wait behind it, and what it is about."""
+    same = [other for other in reader.outbox_of(row.noun, row.noun_id) if other.order_key == row.order_key is not None]
+    return sum(other.seq > row.seq for other in same), reader.noun(row.noun, row.noun_id)
+
+
+def _waiting(
+    reader: Reader, after: int, language: str
+) -> tuple[Sequence[OutboxRow], Sequence[Waiting], Sequence[Waiting]]:
+    parked = reader.list_outbox(parked=True, after=after, limit=PAGE_ROWS + 1)
+    nouns = [
+        _with_last_line(reader, row, language)
+        for name, table in TABLES.items()
+        for state in table.states
+        if state in table.waiting_for_person
+        for row in reader.list_nouns(name, state=state, limit=PAGE_ROWS)
+    ]
+    unknown = reader.list_nouns("payment", state=PaymentState.UNKNOWN, limit=PAGE_ROWS)
+    return parked, nouns, [_with_last_line(reader, row, language) for row in unknown]
+
+
+def _with_last_line(reader: Reader, row: NounRow, language: str) -> Waiting:
+    line = reader.last_line(row.noun, row.id)
+    return Waiting(row=row, last=None if line is None else told(line, language))
