@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The services of the integration tests: PostgreSQL and Apache Kafka 3.9 and 4, on ports of their own, in a folder of their
-# own; and all that tests and benches need of others and that can be installed: SoftHSM2, Node, a JDK with Maven, xmlsec1,
-# openssl, and the Java archives of scripts/jars.
+# own; and all that tests and benches need of others and that can be installed: SoftHSM2, Chromium, Node, a JDK with Maven,
+# xmlsec1, openssl, and the Java archives of scripts/jars.
 #
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start all; does nothing if they run
 #   scripts/services.sh env       print the `export` lines the tests read: eval "$(scripts/services.sh env)"
@@ -43,6 +43,7 @@ install_postgres() {
 
 install_programs() {
   local wanted=()
+  command -v chromium >/dev/null || wanted+=(chromium fonts-dejavu-core)
   command -v softhsm2-util >/dev/null || wanted+=(softhsm2)
   command -v npm >/dev/null || wanted+=(nodejs npm)
   command -v javac >/dev/null || wanted+=(default-jdk-headless)

@@ -136,6 +136,12 @@ def helm() -> Path:
 
 
 @pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser, as Debian packages it."""
+    return shutil.which("chromium") or missing("Chromium", "apt-get install chromium (scripts/services.sh start)")
+
+
+@pytest.fixture(scope="session")
 def program() -> Callable[[str, str], str]:
     """Finds a program that Debian's package of the given name installs."""
 

@@ -122,9 +122,8 @@ class _Demo:
         self._playing_since = time.monotonic()
         platform = await start("platform", "sandbox", "platform", *common)
         parts = (aos, asan_pay, soap_bank, rest_bank, *ministries, platform)
-        return {"gateway": gateway["http"], "kafka": gateway["kafka"]} | {
-            part["sandbox"]: part["address"] for part in parts
-        }
+        own = {"gateway": gateway["http"], "kafka": gateway["kafka"], "console": gateway["console"] or "not served"}
+        return own | {part["sandbox"]: part["address"] for part in parts}
 
     async def _watch(self, store: Store, addresses: dict[str, str]) -> int:
         say(f"{len(PARTICIPANTS)} participants, gateway at {addresses['gateway']}, broker at {addresses['kafka']}")
@@ -133,6 +132,8 @@ class _Demo:
         if self._wishes.keep:
             for name, address in addresses.items():
                 say(f"  {name:<20} {address}")
+            link = f"eherrac-gateway console link --person NAME --role operator --config {self._stage.config}"
+            say(f"  sign in to console   {link}")
             say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
             await self._renew_lists_until(stop_signals())
         return status

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -170,12 +169,11 @@ def _named(reader: Reader, name: str, sources: Iterable[str]) -> Iterator[tuple[
 
 def _story(reader: Reader, lot_id: str, after: int, messages_after: int) -> Story:
     nouns = reader.nouns_of_lot(lot_id, limit=NOUNS_MAX + 1)
-    open_nouns = (row for row in nouns if row.state not in TABLES[row.noun].final)
     return Story(
         nouns=nouns,
         lines=reader.journal_of_lot(lot_id, after=after, limit=PAGE_ROWS + 1),
         messages=reader.evidence_of_lot(lot_id, after=messages_after, limit=PAGE_ROWS + 1),
-        under_way=[sent for row in islice(open_nouns, PAGE_ROWS) for sent in reader.outbox_of(row.noun, row.id)],
+        under_way=[sent for row in nouns[:NOUNS_MAX] for sent in reader.outbox_of(row.noun, row.id)],
     )
 
 
