@@ -41,13 +41,17 @@ def statement(of: Annotated[date, Parameter(help="The day, YYYY-MM-DD.")], *, co
 
 @app.command
 def copy(payment: str, *, config: ConfigPath = None) -> None:
-    """The copy of a payment's executed order (camt.033)."""
+    """The copy of a payment's executed order (camt.033): ours, or the payer's bank's that its MSID names.
+
+    It is compared with the payment; one that nobody knew the end of is settled by it.
+    """
 
     async def order_id(store: Store) -> str:
         row = await store.read(lambda reader: reader.noun("payment", payment))
         if row is None:
             fail(f"no payment {payment}", 1)
-        return codec.decode(Payment, row.data).message_id
+        paid = codec.decode(Payment, row.data)
+        return paid.msid or paid.message_id
 
     _ask(Asked(kind=InformationKind.COPY, order_id=with_store(config, order_id)), config)
 

@@ -12,7 +12,9 @@ from enum import StrEnum
 from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, InformationKind, InformationQuery
-from gateway.domain.table import Alarm, Alias, Change, Context, Send, StateTable
+from gateway.domain.events import payment as payments
+from gateway.domain.money import Money
+from gateway.domain.table import Alarm, Alias, ByAlias, Change, Context, Send, StateTable, Tell
 
 QUESTION_ALIAS = "aos.inquiry"  # the message id of our question
 COPY_ALIAS = "aos.copy"  # the message id of the order whose copy we want
@@ -66,6 +68,28 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyReceived:
+    """An executed order as AÖS has it: asked for (camt.034), or of an indirect participant of ours (AOS-P6)."""
+
+    summary: str
+    told_at: datetime
+    end_to_end_id: str
+    transaction_id: str
+    amount: Money
+    debtor_iban: str
+    creditor_iban: str
+    case_number: str | None
+    of_return: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStrayed:
+    """No payment of ours has that end-to-end id."""
+
+    end_to_end_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InquiryRefused:
     """camt.025/ERRC."""
 
@@ -98,6 +122,35 @@ def _answer(inquiry: Inquiry, event: Answered, _: Context) -> Change[Inquiry]:
     return Change(replace(inquiry, summary=event.summary))
 
 
+@TABLE.on(_S.ASKED, _S.ANSWERED, event=CopyReceived, to=_S.ANSWERED)
+def _copy(inquiry: Inquiry, event: CopyReceived, context: Context) -> Change[Inquiry]:
+    """AOS-I3: the payment compares it with what it has ordered."""
+    told = payments.CopyTold(
+        inquiry_id=context.id,
+        transaction_id=event.transaction_id,
+        told_at=event.told_at,
+        amount=event.amount,
+        debtor_iban=event.debtor_iban,
+        creditor_iban=event.creditor_iban,
+        case_number=event.case_number,
+        of_return=event.of_return,
+    )
+    nobody = CopyStrayed(end_to_end_id=event.end_to_end_id)
+    ours = ByAlias(payments.END_TO_END_ALIAS, event.end_to_end_id)
+    return Change(replace(inquiry, summary=event.summary), (Tell("payment", ours, told, otherwise=nobody),))
+
+
+@TABLE.on(_S.ANSWERED, event=CopyStrayed)
+def _strayed(inquiry: Inquiry, event: CopyStrayed, context: Context) -> Change[Inquiry]:
+    return Change(inquiry, (Alarm("COPY_DEVIATES", {"inquiry": context.id, "end_to_end_id": event.end_to_end_id}),))
+
+
+@TABLE.on(None, event=CopyReceived, to=_S.TOLD)
+def _copy_unasked(_: None, event: CopyReceived, __: Context) -> Change[Inquiry]:
+    """AOS-P6: an indirect participant's, not ours to judge; kept."""
+    return Change(Inquiry(state=_S.TOLD, kind=InformationKind.COPY, summary=event.summary))
+
+
 @TABLE.on(None, event=Told, to=_S.TOLD)
 def _told(_: None, event: Told, context: Context) -> Change[Inquiry]:
     """AOS-I7: a text is for a person to read."""
@@ -107,7 +160,8 @@ def _told(_: None, event: Told, context: Context) -> Change[Inquiry]:
 
 
 @TABLE.on(_S.TOLD, event=Told)
-def _told_again(inquiry: Inquiry, _: Told, __: Context) -> Change[Inquiry]:
+@TABLE.on(_S.TOLD, event=CopyReceived)
+def _told_again(inquiry: Inquiry, _: Told | CopyReceived, __: Context) -> Change[Inquiry]:
     return Change(inquiry)
 
 

@@ -30,6 +30,7 @@ from gateway.domain.events.payment import (
     Approved,
     CameBack,
     Consented,
+    CopyTold,
     CreditArrived,
     CreditAuthorised,
     CreditOffered,
@@ -278,7 +279,7 @@ def _credit_offered(payment: Payment, event: CreditOffered, context: Context) ->
     )
 
 
-@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.REFUSED, _S.HELD, event=CreditOffered)
+@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.RETURNED, _S.REFUSED, _S.HELD, event=CreditOffered)
 def _credit_unexpected(payment: Payment, event: CreditOffered, _: Context) -> Change[Payment]:
     """A second credit for one payment is never confirmed."""
     return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=ErrorCode.STATE_CONFLICT)),))
@@ -304,7 +305,7 @@ def _settle(payment: Payment, event: Settled, context: Context) -> Change[Paymen
     )
 
 
-@TABLE.on(_S.SETTLED, event=Settled)
+@TABLE.on(_S.SETTLED, _S.RETURNED, event=Settled)
 def _settled_again(payment: Payment, _: Settled, __: Context) -> Change[Payment]:
     """Told twice (as agent and as initiator, or late after an enquiry): booked once."""
     return Change(payment)
@@ -328,7 +329,7 @@ def _rejected_again(payment: Payment, _: Rejected, __: Context) -> Change[Paymen
     return Change(payment)
 
 
-@TABLE.on(_S.SETTLED, event=Rejected)
+@TABLE.on(_S.SETTLED, _S.RETURNED, event=Rejected)
 @TABLE.on(_S.REFUSED, event=Settled)
 def _regression(payment: Payment, event: Settled | Rejected, context: Context) -> Change[Payment]:
     """A final outcome contradicted: the state stays, a person is told. Never a silent edit."""
@@ -376,7 +377,7 @@ def _enquiry_refused(payment: Payment, event: EnquiryRefused, context: Context) 
     return Change(payment, asking.after_refusal("payment", verdict, event, context, asking=still))
 
 
-@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.SETTLED, _S.REFUSED, event=EnquiryRefused)
+@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=EnquiryRefused)
 def _enquiry_overtaken(payment: Payment, _: EnquiryRefused, __: Context) -> Change[Payment]:
     """More is known by now than when we asked."""
     return Change(payment)
@@ -394,6 +395,18 @@ def _give_to_a_person(payment: Payment, _: EnquiriesExhausted, context: Context)
     facts = {"payment": context.id, "message_id": payment.message_id}
     told = notices(payment, context, _S.UNRESOLVED)
     return Change(payment, (CancelTimer(asking.TIMER), Alarm("PAYMENT_UNRESOLVED", facts), *told))
+
+
+@TABLE.on(*_S, event=CopyTold)
+def _copy_told(payment: Payment, event: CopyTold, context: Context) -> Change[Payment]:
+    """AOS-I3: AÖS copies what it has executed, so a copy of exactly what we ordered is its word that it is settled."""
+    found = (event.amount, event.debtor_iban, event.creditor_iban, event.case_number)
+    ordered = (payment.amount, payment.debtor.iban, payment.creditor.iban, payment.case_number)
+    if found != ordered or payment.state not in (*_OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED):
+        facts = {"payment": context.id, "inquiry": event.inquiry_id, "received": str(event.amount)}
+        return Change(payment, (Alarm("COPY_DEVIATES", facts),))
+    settled = Settled(reference=event.transaction_id, settled_at=event.told_at)
+    return Change(payment, () if event.of_return else (Tell("payment", context.id, settled),))
 
 
 @TABLE.on(_S.SETTLED, event=RecallOrdered)

@@ -18,7 +18,7 @@ from certs.expectations import STRICT, Expected
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import BusinessHeader, Envelope
-from gateway.doors.aos_mapping import Heard, hear
+from gateway.doors.aos_mapping import Heard, hear, hear_copy
 from gateway.ports import Message, Receiver
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, Opened, open_signed
@@ -80,7 +80,7 @@ class AosDoor:
             expected=self._expected,
         )
         message = opened.read()
-        heard = None if opened.header.copy else hear(message, self._settings.own_address)
+        heard = hear_copy(message) if opened.header.copy else hear(message, self._settings.own_address)
         if heard is None:
             _log.info("AÖS message %s changes nothing", opened.header.message_id)
             return _acknowledged(opened, None)

@@ -46,7 +46,7 @@ from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.order import EnquiryRefused
 from gateway.domain.events.payment import Consented, RecallRefused, Rejected, Settled
 from gateway.domain.inquiry import QUESTION_ALIAS as QUESTION
-from gateway.domain.inquiry import Answered, Told
+from gateway.domain.inquiry import Answered, CopyReceived, Told
 from gateway.domain.liquidity import QUESTION_ALIAS as LIMIT_ALIAS
 from gateway.domain.liquidity import RaiseRefused, Stood
 from gateway.domain.money import Money
@@ -208,6 +208,32 @@ def _request_status(status: RequestStatus) -> Heard | None:
     return None
 
 
+def hear_copy(message: Any) -> Heard | None:
+    """A copy that AÖS sends by itself (AOS-P6): of an order between others, nothing to confirm."""
+    if not isinstance(message, CreditTransfer | PaymentReturn):
+        return None
+    target = Target(noun="inquiry", id=f"copy.{message.message_id}")
+    return Heard(target=target, event=_copied(message, message.created_at))
+
+
+def _copied(order: CreditTransfer | PaymentReturn, at: datetime) -> CopyReceived:
+    of_return = isinstance(order, PaymentReturn)
+    end_to_end_id = order.original_end_to_end_id if isinstance(order, PaymentReturn) else order.end_to_end_id
+    transaction_id = order.return_id if isinstance(order, PaymentReturn) else order.transaction_id
+    amount = Money(order.amount_minor)
+    return CopyReceived(
+        summary=f"{order.message_id} {end_to_end_id} {amount} {order.debtor.iban} → {order.creditor.iban}",
+        told_at=at,
+        end_to_end_id=end_to_end_id,
+        transaction_id=transaction_id,
+        amount=amount,
+        debtor_iban=order.debtor.iban,
+        creditor_iban=order.creditor.iban,
+        case_number=order.case_number,
+        of_return=of_return,
+    )
+
+
 def _stood(report: LimitReport) -> Heard:
     """AOS-L5, AOS-L6: an answer, a change or a warning, of one of our accounts."""
     stood = Stood(limit=Money(report.limit_minor), available=Money(report.available_minor))
@@ -221,9 +247,8 @@ def _told(message: LimitReport | DayReport | Statement | OrderCopy | TextMessage
         case DayReport():
             return _answered(QUESTION, message.original_message_id, f"{message.day}", message.created_at)
         case OrderCopy():
-            return _answered(
-                inquiries.COPY_ALIAS, message.original_message_id, message.order.message_id, message.created_at
-            )
+            asked = ByAlias(inquiries.COPY_ALIAS, message.original_message_id)
+            return Heard(target=Target(noun="inquiry", id=asked), event=_copied(message.order, message.created_at))
         case TextMessage():
             target = Target(noun="inquiry", id=f"text.{message.message_id}")
             text = f"{message.from_bic}: {message.text}"

@@ -73,7 +73,7 @@ class City(Town):
         payers: dict[str, str] | None = None,
         publish_again_max_s: float = 10.0,
         publish_timeout_s: float = 2.0,
-        own_account: Mapping[str, Any] | None = None,
+        accounts: Mapping[str, Mapping[str, Any]] | None = None,
         **overrides: str,
     ) -> City:
         if not (self.folder / "keys").exists():
@@ -100,7 +100,7 @@ class City(Town):
                 clock=self.now,
             )
         )
-        self.aos = self._aos(tuple(faults), own_account or {})
+        self.aos = self._aos(tuple(faults), accounts or {})
         if aos_is_up:
             await self.start_aos()
         await super().open(**QUICK | self._addresses() | overrides)
@@ -141,7 +141,7 @@ class City(Town):
         )
         return BankSandbox(settings, clock=self.now)
 
-    def _aos(self, faults: tuple[Fault, ...], own_account: Mapping[str, Any]) -> AosSandbox:
+    def _aos(self, faults: tuple[Fault, ...], accounts: Mapping[str, Mapping[str, Any]]) -> AosSandbox:
         self._aos_port = free_port()
         participants = tuple(
             Participant(
@@ -155,7 +155,7 @@ class City(Town):
         )
         settings = AosSandboxSettings(
             identity=self.keys("AOS"),
-            participants=tuple(replace(row, **own_account) if row.bic == OWN_BIC else row for row in participants),
+            participants=tuple(replace(row, **accounts.get(row.bic, {})) for row in participants),
             rules=OperatingRules(max_amount=self.world.aos.max_amount.minor, **self.operating),
             port=self._aos_port,
             delivery=DeliverySettings(first_pause_s=0.1),

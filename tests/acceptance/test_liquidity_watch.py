@@ -82,7 +82,7 @@ async def available(city: City, least: int) -> None:
 
 async def test_an_auction_that_closes_within_the_hour_raises_the_limit_before_its_refunds(city: City) -> None:
     """AOS-L3, EHR-10: 600.00 do not carry three deposits of 1 000.00; camt.011 asks for what is missing, in steps."""
-    await city.open(own_account={"opening_balance": 60_000}, **WATCHED, EHERRAC__LIQUIDITY__POLICY="camt.011")
+    await city.open(accounts={OWN_BIC: {"opening_balance": 60_000}}, **WATCHED, EHERRAC__LIQUIDITY__POLICY="camt.011")
     await auction_within(city, timedelta(minutes=50))
     await look(city)
     await available(city, 310_000)
@@ -112,7 +112,7 @@ async def test_by_the_other_policy_azips_raises_the_limit_before_the_refunds(cit
         "settlement_limit": 60_000,
     }
     azips_url = {"EHERRAC__AZIPS__URL": f"http://127.0.0.1:{port}"}
-    await city.open(own_account=row, **WATCHED, **azips_url, EHERRAC__LIQUIDITY__POLICY="mt205")
+    await city.open(accounts={OWN_BIC: row}, **WATCHED, **azips_url, EHERRAC__LIQUIDITY__POLICY="mt205")
     correspondent = Correspondent(bic=OWN_BIC, code="GATEWAY", url=city.system.address, opening_balance=1_000_000)
     azips = AzipsSandbox(
         AzipsSandboxSettings(identity=city.keys("AZIPS"), correspondents=(correspondent,), port=port),
@@ -134,7 +134,7 @@ async def test_by_the_other_policy_azips_raises_the_limit_before_the_refunds(cit
 
 
 async def test_an_auction_beyond_the_horizon_raises_nothing(city: City) -> None:
-    await city.open(own_account={"opening_balance": 60_000}, **WATCHED, EHERRAC__LIQUIDITY__POLICY="camt.011")
+    await city.open(accounts={OWN_BIC: {"opening_balance": 60_000}}, **WATCHED, EHERRAC__LIQUIDITY__POLICY="camt.011")
     await auction_within(city, timedelta(minutes=70))
     await look(city)
     await city.until_quiet()
@@ -146,7 +146,7 @@ async def test_by_a_persons_policy_the_shortage_is_an_alarm_and_shown(
     city: City, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command line tells what is missing and why."""
-    await city.open(own_account={"opening_balance": 60_000}, **WATCHED)
+    await city.open(accounts={OWN_BIC: {"opening_balance": 60_000}}, **WATCHED)
     await auction_within(city, timedelta(minutes=50))
     await look(city)
     await city.until_state("liquidity", ACCOUNT, "short")

@@ -173,6 +173,20 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTold:
+    """AÖS has sent the copy of the order that it executed for this payment, or of its return (AOS-I3)."""
+
+    inquiry_id: str
+    transaction_id: str
+    told_at: datetime
+    amount: Money
+    debtor_iban: str
+    creditor_iban: str
+    case_number: str | None
+    of_return: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecallOrdered:
     """A person wants a settled payment back (AOS-M4)."""
 
