@@ -256,7 +256,7 @@ def _consent(payment: Payment, event: Consented, context: Context) -> Change[Pay
     return Change(payment, (_answer_timer(payment, context), *notices(payment, context, _S.CONSENTED)))
 
 
-@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.REFUSED, event=Consented)
+@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented)
 @TABLE.on(_S.CONSENTED, event=Consented)
 def _consent_overtaken(payment: Payment, event: Consented, _: Context) -> Change[Payment]:
     """The consent came after what follows from it, a refusal too: its MSID is kept, nothing else changes."""

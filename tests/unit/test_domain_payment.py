@@ -154,7 +154,7 @@ def test_a_second_credit_for_the_same_payment_is_refused(awaiting) -> None:
 
 def test_a_consent_that_comes_after_its_refusal_is_old_news_and_no_alarm(awaiting) -> None:
     """AOS-P7; found by simulation: AÖS's messages may change places on their way."""
-    awaiting.tell("payment", ID, payments.Sent())
+    awaiting.tell("payment", ID, orders.Sent())
     awaiting.tell("payment", ID, payments.Rejected(code="AM04", reason="x"))
     before = list(awaiting.alarms)
     awaiting.tell("payment", ID, payments.Consented(msid="MS1"))
