@@ -1,0 +1,64 @@
+"""The siege's report: what was never struck is named, what failed is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kill.plan import Stroke, strokes
+from kill.points import Engine
+from kill.report import never_reached, progress, table
+from kill.siege import Result
+
+COUNT = dict.fromkeys(
+    (
+        "acknowledged",
+        "stored",
+        "to_publish",
+        "published",
+        "to_call_back",
+        "called_back",
+        "records_again",
+        "callbacks_again",
+    ),
+    7,
+)
+
+
+def result(run: int, stroke: Stroke, **changes: object) -> Result:
+    made = Result(
+        run=run,
+        engine=Engine.SQLITE,
+        blow=stroke.blow,
+        point=stroke.point,
+        reached=True,
+        killed=["gateway"],
+        lots=2,
+        seconds=3.0,
+        restarts=[{"wall_s": run / 10, "cpu_s": 0.2, "cold": run == 0}],
+        services_s=[],
+        count=COUNT,
+    )
+    return replace(made, **changes)
+
+
+RESULTS = [result(run, stroke) for run, stroke in enumerate(strokes(Engine.SQLITE))]
+
+
+def test_a_point_at_which_nobody_died_is_named() -> None:
+    assert never_reached(RESULTS) == []
+    missed = [replace(one, reached=False) if one.point == "timer due, not fired" else one for one in RESULTS]
+    assert never_reached(missed) == ["sqlite / gateway, at a named point / timer due, not fired"]
+
+
+def test_a_failed_run_is_counted_and_its_number_told() -> None:
+    broken = [replace(RESULTS[0], count=None, failure="lost"), *RESULTS[1:]]
+    assert "| runs in which anything was lost, invented or doubled | 1 | 0 | 1 |" in table(broken)
+    assert progress(broken).endswith("failed: [0]")
+
+
+def test_times_are_told_apart_by_how_the_gateway_was_started() -> None:
+    text = table(RESULTS)
+    assert "| gateway on sqlite, new interpreter, by the clock | 1 | 0.00 | 0.00 | 0.00 |" in text
+    count, last = len(RESULTS) - 1, (len(RESULTS) - 1) / 10
+    assert f"| gateway on sqlite, forked, programs read beforehand, by the clock | {count} | " in text
+    assert f" | {last:.2f} |" in text
