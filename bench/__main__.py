@@ -6,6 +6,7 @@ Ends with 0 only if the run counts: accepted = settled = called back, and everyt
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from cyclopts import App, Parameter
 from bench import end_to_end, engine_alone, floor
 from bench import messages as messages_bench
 from bench import store as store_bench
+from bench.databases import postgres_url
 from bench.end_to_end import Result, VoidError
 from bench.floor import Row
 from bench.http import HttpCost, bare_http
@@ -37,6 +39,7 @@ def bench(
     lots: Annotated[int, Parameter(help="Lots of the measured run.")] = 200,
     in_flight: Annotated[int, Parameter(help="Lots between announcement and settlement at once.")] = 16,
     key: Annotated[Literal["rsa", "rsa3072", "p256"], Parameter(help="The gateway's.")] = "rsa",
+    postgres: Annotated[bool, Parameter(help="On PostgreSQL too, where TEST_POSTGRES_DSN says there is one.")] = True,
     store: Annotated[bool, Parameter(help="Measure the store by itself too.")] = True,
     messages: Annotated[bool, Parameter(help="Measure every ISO 20022 message too.")] = True,
 ) -> None:
@@ -44,6 +47,8 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="eherrac-bench-") as temporary:
         try:
             _run(Path(temporary), lots, in_flight, key)
+            if postgres and (dsn := os.environ.get("TEST_POSTGRES_DSN")):
+                _run_on_postgres(Path(temporary) / "postgres", lots, in_flight, key, dsn)
         except (VoidError, StageError) as fault:
             print(fault, file=sys.stderr)
             raise SystemExit(1) from fault
@@ -69,6 +74,28 @@ def _run(folder: Path, lots: int, in_flight: int, key: str) -> None:
     config = folder / "town" / "gateway.toml"
     alone = asyncio.run(engine_alone.measure(folder, config, total=lots, in_flight=in_flight))
     print(f"\nengine, store and dispatcher alone: {alone.payments_s:.0f} payments/s, {alone.cpu_ms:.1f} ms CPU each")
+
+
+def _run_on_postgres(folder: Path, lots: int, in_flight: int, key: str, dsn: str) -> None:
+    """The same town, its gateway on PostgreSQL; the server's own CPU is another machine's and not counted."""
+    print("\non PostgreSQL")
+    with postgres_url(dsn) as url:
+        under = {"EHERRAC__STORE__URL": url}
+        town = end_to_end.measure(
+            folder / "town", lots=lots, in_flight=in_flight, warm_up=_WARM_UP, key=key, settings=under
+        )
+        result = asyncio.run(town)
+    _print_result(result, in_flight)
+    counted = min(lots, _RECORDED_MAX)
+    with postgres_url(dsn) as url:
+        under = {"EHERRAC__STORE__URL": url}
+        town = end_to_end.measure(
+            folder / "recorded", lots=counted, in_flight=in_flight, recorded=True, key=key, settings=under
+        )
+        asyncio.run(town)
+    recording = Recording.load(folder / "recorded" / "recording.pickle")
+    identity = KeyFolder(directory=folder / "recorded" / "keys" / "GATEWAY").identity()
+    _print_floor(asyncio.run(floor.rows(recording, identity, counted, dsn=dsn)), recording, counted, result.cpu_ms)
 
 
 def _machine() -> str:

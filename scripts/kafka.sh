@@ -86,7 +86,7 @@ prepare() {
   loggers "$folder"
   certificate "$folder"
   for name in gateway stranger; do users+=(--add-scram "SCRAM-SHA-512=[name=$name,password=$name-secret]"); done
-  "$@" kafka.tools.StorageTool format -t "$(python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))')" \
+  "$@" kafka.tools.StorageTool format "--cluster-id=$(python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))')" \
     "${users[@]}" -c "$folder/server.properties" >"$folder/format.log" 2>&1 || { cat "$folder/format.log" >&2; fail "format"; }
   printf 'plain=127.0.0.1:%s\nsecure=127.0.0.1:%s\n' "$plain" "$secure" >"$folder/env"
 }
