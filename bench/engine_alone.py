@@ -180,7 +180,7 @@ async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int
     engine = Engine(store, TABLES, build_rulebook(config), clock=_now, policies=policies(config))
     town.engine = engine
     dispatcher = _dispatcher(engine, town, config)
-    engine.wake = dispatcher.wake
+    engine.attach(dispatcher)
     running = asyncio.create_task(dispatcher.run())
     began, cpu_began = time.perf_counter(), time.process_time()
     await asyncio.gather(*(_sell(town, numbers) for numbers in _shares(total, in_flight)))

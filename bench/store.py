@@ -19,9 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench import claims
 from bench.databases import postgres_url
 from gateway.store import Store, Transaction, open_store
-from gateway.store.mapping import to_micros
 from gateway.store.rows import InboxRow, JournalEntry, NounRow, OutboxItem
 from gateway.store.session import named_queries
 from gateway.store.sqlite import SqliteSession, connect
@@ -215,31 +215,6 @@ async def _conclude(store: Store, row: Any) -> None:
     await store.transact(lambda tx: tx.conclude(row, now=NOW, state="acknowledged"))
 
 
-def claim_beside(waiting: int) -> None:
-    """A claim of ten and their conclusion in one transaction, with so many rows due."""
-    rounds = 200
-    with _folder() as folder, closing(connect(blank_store_url(folder).removeprefix("sqlite:///"), 5.0)) as connection:
-        connection.execute("PRAGMA synchronous=OFF")  # for filling; the rounds below are not about commits
-        connection.execute(
-            """
-            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-            INSERT INTO outbox (id, channel, recipient, order_key, noun, noun_id, body_type, body, state, due_at,
-                                visible_at, created_at, attempt, state_version)
-            SELECT 'o' || i, 'banks', '999101', 'k' || i, 'payment', 'P' || i, 'Notice', '{}', 'due', ?2, ?2, ?2, 0, 0
-            FROM n
-            """,
-            (waiting, to_micros(NOW)),
-        )
-        tx = SqlTransaction(SqliteSession(connection))
-        began, cpu_began = time.perf_counter(), time.process_time()
-        for _ in range(rounds):
-            connection.execute("BEGIN IMMEDIATE")
-            for row in tx.claim(now=NOW, worker="w", lease_s=60, limits={"banks": 10}):
-                tx.conclude(row, now=NOW, state="acknowledged")
-            connection.execute("COMMIT")
-        _report(f"sqlite, ten claimed and concluded beside {waiting:,} waiting", rounds, began, cpu_began)
-
-
 def main() -> None:
     """Print every measurement."""
     print("store: steps of 1 inbox, 1 noun, 2 journal, 2 outbox rows, durable before each answer")
@@ -251,14 +226,13 @@ def main() -> None:
         print(f"    = {rate / lowest:.0%} of the floor")
     with _folder() as folder:
         asyncio.run(deliveries_a_second(blank_store_url(folder), STEPS))
-    for waiting in (1_000 * 2, 1_000_000):
-        claim_beside(waiting)
     if dsn := os.environ.get("TEST_POSTGRES_DSN"):
         for callers, count in ((1, STEPS // 8), (64, STEPS // 2)):
             with postgres_url(dsn) as url:
                 asyncio.run(steps_a_second(url, callers, count))
     else:
         print("  postgresql: not measured, TEST_POSTGRES_DSN is not set")
+    claims.main()
 
 
 if __name__ == "__main__":

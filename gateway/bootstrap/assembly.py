@@ -146,7 +146,7 @@ def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapte
         ),
         observe=house.metrics.delivery,
     )
-    engine.wake = dispatcher.wake
+    engine.attach(dispatcher)
     task = asyncio.create_task(dispatcher.run(), name="dispatcher")
 
     async def stop() -> None:

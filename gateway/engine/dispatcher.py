@@ -6,9 +6,9 @@ It holds nothing of its own: what it was doing when it died is claimed again aft
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,6 +17,7 @@ from gateway.domain.dispatches import DISPATCHES, Channel
 from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine import codec
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
+from gateway.engine.leasing import Grant
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
 from gateway.store.errors import StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
@@ -61,7 +62,9 @@ class Dispatcher:
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._held: defaultdict[Lane, deque[OutboxRow]] = defaultdict(deque)  # leased, without a place yet
         self._stopping = False
+        self._looks_at = clock()
         self._idle = asyncio.Event()  # no claim is under way
         self._idle.set()
 
@@ -76,7 +79,9 @@ class Dispatcher:
             await self._recall()
             while not self._stopping:
                 self._wake.clear()
-                await self._sleep(await self._look())
+                pause_s = await self._look()
+                self._looks_at = self._clock() + timedelta(seconds=pause_s)
+                await self._sleep(pause_s)
         finally:
             self._idle.set()
 
@@ -100,11 +105,36 @@ class Dispatcher:
         self._stopping = True
         self._wake.set()
         await self._idle.wait()  # what a claim under way still leases is worked on too
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
+        while self._tasks and loop.time() < until:  # what was leased on a grant starts while we wait
+            await asyncio.wait(self._tasks, timeout=until - loop.time())
+        late = list(self._tasks)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def grant(self) -> Grant | None:
+        """Leave for a step that is about to run to lease for us."""
+        if self._stopping or self._idle.is_set():
+            return None
+        full = {lane for lane, busy in self._busy.items() if busy >= self._concurrency}
+        return Grant(
+            worker=self._worker,
+            lease_s=self._lease_s,
+            channels=frozenset(self._channels),
+            full=frozenset(full | self._breakers.keys() | self._held.keys()),
+            looks_by=self._looks_at,
+        )
+
+    def take(self, leased: Iterable[OutboxRow]) -> None:
+        """Start what was leased for us; where several leased at once and there is no place, hold it until there is."""
+        for row in leased:
+            lane = (row.channel, row.recipient)
+            if self._places(lane) > self._busy[lane]:
+                self._start(row)
+            else:
+                self._held[lane].append(row)
 
     async def _recall(self) -> None:
         """Who was silent when the last process ended is probed first, not tried at full width."""
@@ -116,23 +146,25 @@ class Dispatcher:
         breaker = recipients.silent_since_before(self._breaker_policy, self._clock())
         self._breakers |= dict.fromkeys(silent, breaker)
 
-    def _room(self, lane: Lane, now: datetime) -> int:
+    def _places(self, lane: Lane) -> int:
+        return self._breakers.get(lane, CLOSED).places(self._concurrency, self._clock())
+
+    def _room(self, lane: Lane) -> int:
         """How many more attempts may begin."""
-        return self._breakers.get(lane, CLOSED).places(self._concurrency, now) - self._busy[lane]
+        return self._places(lane) - self._busy[lane] - len(self._held.get(lane, ()))
 
     async def _claim(self) -> list[LaneRow]:
         """Take and start all that is due and has a place; what each lane has next, as of the same transaction."""
         now, limits = self._clock(), dict.fromkeys(self._channels, self._concurrency)
-        known = {*self._breakers, *(lane for lane, busy in self._busy.items() if busy)}
-        taken = {lane: self._concurrency - self._room(lane, now) for lane in known}
+        known = {*self._breakers, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
+        taken = {lane: self._concurrency - self._room(lane) for lane in known}
 
         def work(tx: Transaction) -> tuple[list[OutboxRow], list[LaneRow]]:
             rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits, taken=taken)
             return rows, tx.lanes()
 
         rows, heads = await self._engine.store.transact(work)
-        for row in rows:
-            self._start(row)
+        self.take(rows)
         return heads
 
     def _start(self, row: OutboxRow) -> None:
@@ -148,11 +180,22 @@ class Dispatcher:
 
     def _finished(self, task: asyncio.Task[None], lane: Lane) -> None:
         self._tasks.discard(task)
-        if self._room(lane, self._clock()) <= 0:
+        if self._room(lane) <= 0:
             self._wake.set()  # rows may wait for the place; whatever else became due, the engine has told us of
         self._busy[lane] -= 1
+        self._start_held(lane)
         if not task.cancelled() and task.exception() is not None:
             _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
+
+    def _start_held(self, lane: Lane) -> None:
+        """Places are free again. What has less than half its lease left is left to its end, as after a crash."""
+        held = self._held.get(lane)
+        while held and self._places(lane) > self._busy[lane] and not self._stopping:
+            row = held.popleft()
+            if row.visible_at is not None and row.visible_at > self._clock() + timedelta(seconds=self._lease_s / 2):
+                self._start(row)
+        if held is not None and not held:
+            del self._held[lane]
 
     async def _handle(self, row: OutboxRow) -> None:
         if row.channel == Channel.TIMER:
@@ -212,7 +255,7 @@ class Dispatcher:
         waits = [
             (head.visible_at - now).total_seconds()
             for head in heads
-            if head.channel in self._channels and self._room((head.channel, head.recipient), now) > 0
+            if head.channel in self._channels and self._room((head.channel, head.recipient)) > 0
         ]
         return min(self._poll_s, max(0.0, min(waits, default=self._poll_s)))
 

@@ -7,10 +7,10 @@ other content, a conflict.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,15 +23,17 @@ from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
+from gateway.engine.leasing import Grant, Leaser
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
 from gateway.store.interface import Lane, Store, Transaction
-from gateway.store.rows import InboxRow, OutboxRow
+from gateway.store.rows import Concluded, InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 _ANONYMOUS = "anonymous"
 STORE_AGAIN_S = 5  # a full disk or a database that moves is not mended sooner
+T = TypeVar("T")
 ByPerson = deliveries.Requeued | deliveries.Discarded
 
 
@@ -57,6 +59,11 @@ class Engine:
     ) -> None:
         self.store, self._tables, self._rules = store, tables, rules
         self._clock, self._policies, self.wake, self._chance = clock, policies, wake, chance
+        self._leaser: Leaser | None = None
+
+    def attach(self, leaser: Leaser) -> None:
+        """Have this dispatcher woken, and lease on its grants."""
+        self._leaser, self.wake = leaser, leaser.wake
 
     async def receive(self, message: Message) -> Answer:
         """Take a verified message in and return its answer once everything that follows is durable.
@@ -66,14 +73,11 @@ class Engine:
         """
         now = self._clock()
         try:
-            answer, step = await self.store.transact(lambda tx: self._receive(tx, message, now))
+            return await self._book(lambda tx: self._receive(tx, message, now), now)
         except StoreError as error:
             raise store_unavailable() from error
         except RefusedError as refused:
             return await self._answered_meanwhile(message, refused)
-        if step is not None:
-            self._after(step.alarms, wake=step.adds_to_outbox)
-        return answer
 
     async def _answered_meanwhile(self, message: Message, refused: RefusedError) -> Answer:
         """Another replica may have taken the same message in since we looked, and that is why we were refused."""
@@ -108,24 +112,41 @@ class Engine:
         """
         now, chance = self._clock(), self._chance()
         try:
-            kept, alarms = await self.store.transact(lambda tx: self._conclude(tx, row, outcome, now, chance))
+            return await self._book(lambda tx: self._conclude(tx, row, outcome, now, chance), now)
         except RefusedError as error:
             refused = Refused(code=error.refusal.code, reason=f"{error.refusal.code} {dict(error.refusal.facts)}")
-            kept, alarms = await self.store.transact(lambda tx: self._conclude(tx, row, refused, now, chance))
-        self._after(alarms)
-        return kept
+            return await self._book(lambda tx: self._conclude(tx, row, refused, now, chance), now)
 
     async def fire(self, row: OutboxRow) -> bool:
         """Tell a noun that its timer's time came; False if the lease was lost."""
         now = self._clock()
         try:
-            kept, alarms = await self.store.transact(lambda tx: self._fire(tx, row, now))
+            return await self._book(lambda tx: self._fire(tx, row, now), now)
         except RefusedError as error:
             reason = str(error.refusal.code)
             kept = await self.store.transact(lambda tx: self._park_timer(tx, row, reason, now))
-            alarms = [Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})] if kept else []
-        self._after(alarms)
-        return kept
+            if kept:
+                _tell([Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})])
+            return kept
+
+    async def _book(self, work: Callable[[Transaction], tuple[T, Step | None]], now: datetime) -> T:
+        """Run a step durably, lease what follows from it where the dispatcher has room, and see to the rest."""
+        leaser = self._leaser
+        grant = leaser.grant() if leaser is not None else None
+
+        def run(tx: Transaction) -> tuple[T, Step | None, list[OutboxRow]]:
+            done, step = work(tx)
+            leased = [] if step is None or grant is None else grant.lease(tx, step.lanes, now)
+            return done, step, leased
+
+        done, step, leased = await self.store.transact(run)
+        if leaser is not None:
+            leaser.take(leased)
+        if step is not None:
+            _tell(step.alarms)
+            if _leaves_something(step, grant, leased):
+                self.wake()
+        return done
 
     async def requeue(self, delivery_id: str, *, person: str) -> bool:
         """A person's retry of a parked delivery, written down with the name; False if it is not parked."""
@@ -187,7 +208,7 @@ class Engine:
             return step.alarms
 
         try:
-            self._after(await self.store.transact(work))
+            _tell(await self.store.transact(work))
         except StoreError as error:
             _log.warning("not written down", recipient=id, event=type(event).__name__, reason=str(error))
 
@@ -195,12 +216,6 @@ class Engine:
         """Who did not answer when last tried."""
         rows = await self.store.read(lambda reader: reader.list_nouns("recipient", state=RecipientState.SILENT))
         return [(channel, recipient) for channel, _, recipient in (row.id.partition("/") for row in rows)]
-
-    def _after(self, alarms: list[Alarm], *, wake: bool = True) -> None:
-        for alarm in alarms:
-            _log.warning("alarm", alarm=alarm.code, facts=alarm.facts)
-        if wake:
-            self.wake()
 
     def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
         return Step(tx, self._tables, self._rules, now, cause)
@@ -252,15 +267,15 @@ class Engine:
 
     def _conclude(
         self, tx: Transaction, row: OutboxRow, outcome: Outcome, now: datetime, chance: float
-    ) -> tuple[bool, list[Alarm]]:
+    ) -> tuple[bool, Step | None]:
         step = self._step(tx, Cause(source=row.recipient, id=row.id), now)
         held = step.hold(row.noun, row.noun_id)
         event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
         handled = event is not None and held.table.handles(held.data, event)
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
-        alarms = self._book(tx, row, after, now)
+        alarms = self._end(tx, step, row, after, now)
         if alarms is None:
-            return False, []
+            return False, None
         step.note(held, after)
         for alarm in alarms:
             step.raise_alarm(held, alarm)
@@ -271,7 +286,7 @@ class Engine:
         if event is not None and handled:
             step.tell(held, event)
         step.finish()
-        return True, step.alarms
+        return True, step
 
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
@@ -290,18 +305,26 @@ class Engine:
         policy = next(self._policies[name] for name in names if name in self._policies)
         return deliveries.after_attempt(attempt, policy, now, chance)
 
-    def _book(
-        self, tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime
+    def _end(
+        self, tx: Transaction, step: Step, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime
     ) -> list[Alarm] | None:
         """Write what the delivery's table says of this attempt; its alarms, or None if the lease was lost."""
         decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
         if isinstance(decision, Refusal):
             return None  # concluded meanwhile by somebody else
-        booked = self._write(tx, row, after, str(decision.noun.state), now)
-        return [effect for effect in decision.effects if isinstance(effect, Alarm)] if booked else None
+        written = self._write(tx, row, after, str(decision.noun.state), now)
+        if not written:
+            return None
+        if written is Concluded.FOLLOWED:
+            step.lanes.add((row.channel, row.recipient))
+        if isinstance(after, deliveries.DeliveryDeferred):
+            step.falls_due(after.until)
+        return [effect for effect in decision.effects if isinstance(effect, Alarm)]
 
     @staticmethod
-    def _write(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime) -> bool:
+    def _write(
+        tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime
+    ) -> Concluded | bool:
         match after:
             case deliveries.DeliveryAcknowledged():
                 return tx.conclude(row, now=now, state=state)
@@ -312,16 +335,16 @@ class Engine:
             case deliveries.DeliveryParked(reason=reason):
                 return tx.park(row, now=now, state=state, error=reason)
 
-    def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, list[Alarm]]:
+    def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, Step | None]:
         step = self._step(tx, Cause(source="timer", id=row.id), now)
         held = step.hold(row.noun, row.noun_id)  # locked before its timer, as by everybody else
         if not tx.conclude(row, now=now, state=DeliveryState.FIRED):
-            return False, []
+            return False, None
         event = codec.decode(held.table.events[row.body_type], row.body)
         if held.table.handles(held.data, event):
             step.tell(held, event)
         step.finish()
-        return True, step.alarms
+        return True, step
 
     def _park_timer(self, tx: Transaction, row: OutboxRow, reason: str, now: datetime) -> bool:
         step = self._step(tx, Cause(source="timer", id=row.id), now)
@@ -339,6 +362,20 @@ class Engine:
 def store_unavailable() -> RefusedError:
     """What everybody is told while the store is away: nothing was kept, come again."""
     return refuse(ErrorCode.STORE_UNAVAILABLE, retry_after_s=STORE_AGAIN_S)
+
+
+def _tell(alarms: Iterable[Alarm]) -> None:
+    for alarm in alarms:
+        _log.warning("alarm", alarm=alarm.code, facts=alarm.facts)
+
+
+def _leaves_something(step: Step, grant: Grant | None, leased: list[OutboxRow]) -> bool:
+    """Whether the dispatcher must look, now or sooner than it would by itself."""
+    if grant is None:
+        return bool(step.lanes) or step.next_due_at is not None
+    if step.next_due_at is not None and step.next_due_at < grant.looks_by:
+        return True
+    return not grant.is_all(leased, step.lanes)
 
 
 def _delivery(row: OutboxRow) -> Delivery:

@@ -37,7 +37,7 @@ from gateway.domain.table import (
 from gateway.engine import codec
 from gateway.engine.journal import GENESIS, link
 from gateway.ports import Document, Exhibit
-from gateway.store.interface import Transaction
+from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
@@ -93,7 +93,11 @@ class FeedBody:
 
 
 class Step:
-    """The unit of work. After `finish` only `alarms` and `adds_to_outbox` (a delivery or a timer) may be asked for."""
+    """The unit of work. After `finish` only what it leaves behind may be asked for.
+
+    That is `alarms`, the `lanes` in which something may now be due, and `next_due_at`, the earliest instant at which a
+    timer or another attempt will be.
+    """
 
     def __init__(
         self,
@@ -111,7 +115,8 @@ class Step:
         self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
         self._timers: dict[tuple[str, str, str], OutboxItem] = {}  # by noun, id and name
         self.alarms: list[Alarm] = []
-        self.adds_to_outbox = False
+        self.lanes: set[Lane] = set()
+        self.next_due_at: datetime | None = None
 
     def resolve(self, noun: str, name: str | ByAlias) -> str | None:
         """The id behind a name; None for an alias that no such noun has."""
@@ -163,6 +168,10 @@ class Step:
         """A journal line, and a person is told once it is durable."""
         self.alarms.append(alarm)
         self._append(held, _state(held), f"Alarm:{alarm.code}", codec.encode(alarm))
+
+    def falls_due(self, at: datetime) -> None:
+        """Something of this step must be looked for at that instant."""
+        self.next_due_at = at if self.next_due_at is None else min(at, self.next_due_at)
 
     def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
         """Keep the exact bytes that passed."""
@@ -243,10 +252,10 @@ class Step:
             case Tell():
                 self._pass_on(held, effect)
             case Send():
-                self.adds_to_outbox = True
+                self.lanes.add((effect.channel, effect.recipient))
                 self._sends.append((effect.recipient, self._outbox(held, index, effect), effect))
             case Timer():
-                self.adds_to_outbox = True
+                self.falls_due(effect.due)
                 self._timers[held.table.name, held.id, effect.name] = self._timer(held, effect)
             case CancelTimer(name=name):
                 self._timers.pop((held.table.name, held.id, name), None)

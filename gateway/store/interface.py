@@ -7,13 +7,14 @@ whatever it raises undoes its own writes and nobody else's, and reaches its call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from gateway.store.rows import (
     AliasRow,
+    Concluded,
     DocumentRow,
     EvidenceLink,
     EvidenceRow,
@@ -184,15 +185,16 @@ class Transaction(Reader, Protocol):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
+        lanes: Iterable[Lane] | None = None,
     ) -> list[OutboxRow]:
-        """Lease rows that are due, the longest due first.
+        """Lease rows that are due, the longest due first; in all lanes, unless some are named.
 
         Each lane of a channel gives at most as many as `limits` says for the channel, less its places in `taken`.
         The row returned is the lease: hand it to `conclude`, `reschedule` or `park`.
         """
 
-    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:
-        """End a leased row and let the next of its order key go; False, and nothing done, if the lease was lost."""
+    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
+        """End a leased row and let the next of its order key go; nothing is done if the lease was lost."""
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         """Give a leased row back for another attempt; False if the lease was lost."""

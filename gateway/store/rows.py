@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,14 @@ class OutboxRow(OutboxItem):
     parked_at: datetime | None
     concluded_at: datetime | None
     last_error: str | None
+
+
+class Concluded(IntEnum):
+    """What became of a leased row that was to be ended; false where nothing was done."""
+
+    LOST = 0  # the lease
+    DONE = 1
+    FOLLOWED = 2  # and the next of its order key may go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

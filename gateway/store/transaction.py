@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.store.mapping import to_micros, to_values
 from gateway.store.reading import SqlReader
 from gateway.store.rows import (
     AliasRow,
+    Concluded,
     DocumentRow,
     EvidenceLink,
     FeedRow,
@@ -78,23 +79,30 @@ class SqlTransaction(SqlReader):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
+        lanes: Iterable[Lane] | None = None,
     ) -> list[OutboxRow]:
         values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
         claimed: list[OutboxRow] = []
-        for lane in self.lanes():
-            places = limits.get(lane.channel, 0) - taken.get((lane.channel, lane.recipient), 0)
-            if places > 0 and lane.visible_at <= now:
-                whose = {"channel": lane.channel, "recipient": lane.recipient}
-                claimed += self._session.rows(OutboxRow, "claim", limit=places, **whose, **values)
+        for lane in self._due_lanes(now) if lanes is None else lanes:
+            places = limits.get(lane[0], 0) - taken.get(lane, 0)
+            if places > 0:
+                whose = {"channel": lane[0], "recipient": lane[1], "limit": places}
+                claimed += self._session.rows(OutboxRow, "claim", **whose, **values)
         return sorted(claimed, key=lambda row: (row.due_at, row.seq))
 
-    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> bool:
+    def _due_lanes(self, now: datetime) -> list[Lane]:
+        return [(lane.channel, lane.recipient) for lane in self.lanes() if lane.visible_at <= now]
+
+    def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
         self._lock_order(row.order_key)
         values = {"now": to_micros(now), "state": state, "note": note, "order_key": row.order_key}
         _, found = self._session.select("conclude", self._lease(row) | values)
-        if found and found[0][0]:
-            self._promote(row.order_key)
-        return bool(found)
+        if not found:
+            return Concluded.LOST
+        if not found[0][0]:
+            return Concluded.DONE
+        self._promote(row.order_key)
+        return Concluded.FOLLOWED
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         return self._leased("reschedule", row, due_at=to_micros(due_at), state=state, error=error)

@@ -52,7 +52,7 @@ async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> Asy
     """A dispatcher at work. Its clock is the engine's; it looks again soon, so that time may be passed by hand."""
     values = {"worker": "w", "poll_s": 0.01} | options
     dispatcher = Dispatcher(engine, {adapter.channel: adapter for adapter in adapters}, clock=engine._clock, **values)
-    engine.wake = dispatcher.wake
+    engine.attach(dispatcher)
     task = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
