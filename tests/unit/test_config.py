@@ -396,3 +396,26 @@ def test_every_address_of_the_configuration_is_judged_when_it_is_read(host: str)
         "EHERRAC__REVOCATION__LISTS": f'["http://{host}/crl"]',
     }
     assert _paths(DEMO, urls) == ["aos.url", "revocation.lists.0", "revocation.ocsp_url", "time_stamps.url"]
+
+
+@pytest.mark.parametrize(
+    ("console", "faults"),
+    [
+        ({"HOST": "10.1.2.3"}, ["console.host"]),
+        ({"HOST": "0.0.0.0"}, ["console.host"]),
+        ({"HOST": "10.1.2.3", "PLAINTEXT_ALLOWED": "true"}, []),
+        ({"HOST": "10.1.2.3", "ENABLED": "false"}, []),
+        ({"HOST": "10.1.2.3", "TLS_CERTIFICATE": "c.pem", "TLS_KEY": "k.pem"}, []),
+        ({"TLS_CERTIFICATE": "c.pem"}, ["console"]),
+        ({"HOST": "::1"}, []),
+    ],
+    ids=str,
+)
+def test_the_console_is_not_listened_to_in_plain_text_beyond_this_machine(
+    console: dict[str, str], faults: list[str]
+) -> None:
+    environ = {f"EHERRAC__CONSOLE__{name}": value for name, value in console.items()}
+    if faults:
+        assert _paths(DEMO, environ) == faults
+    else:
+        load_config(DEMO, environ)
