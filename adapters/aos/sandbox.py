@@ -28,9 +28,11 @@ from adapters.aos.central.system import AZIPS_BIC, InstantPaymentSystem
 from adapters.aos.delivery import Deliveries, DeliverySettings
 from adapters.aos.faults import Fault, FaultKind, FaultPlan
 from certs.keystore import Credential
+from contracts import mt
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from contracts.iso20022 import BusinessHeader, Envelope
+from gateway.wire.fin import LIMIT_ORDERS_PATH
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import MESSAGE_MAX_BYTES, MESSAGES_PATH, MessageIds, Opened, open_signed
 from gateway.wire.server import RAW_BODY, VERIFIED, Running, serve_app, signed_http
@@ -56,6 +58,7 @@ class AosSandboxSettings:
     faults: tuple[Fault, ...] = ()
     revoked: Credential | None = None  # a revoked key pair of its own, for the fault of that name
     azips_bic: str = AZIPS_BIC
+    azips_participant: str = "AZIPS"  # whose limit orders are believed (AOS-L1)
     envelope: Envelope = Envelope.DATA_PDU
 
 
@@ -85,6 +88,7 @@ class AosSandbox:
             revoked=settings.revoked,
             envelope=settings.envelope,
         )
+        self._limit_orders: set[tuple[str, str]] = set()  # participant and reference
         self._port = settings.port
         self._running: Running | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -111,6 +115,7 @@ class AosSandbox:
         middleware = signed_http(self._settings.identity, clock=self._clock, body_max_bytes=MESSAGE_MAX_BYTES)
         app = web.Application(middlewares=[middleware], client_max_size=MESSAGE_MAX_BYTES)
         app.router.add_post(MESSAGES_PATH, self._receive)
+        app.router.add_post(LIMIT_ORDERS_PATH, self._ordered_in_azips)
         self._running = await serve_app(app, self._settings.host, self._port)
         self._port = self._running.port
 
@@ -130,8 +135,23 @@ class AosSandbox:
         await self.deliveries.close()
 
     def raise_limit(self, bic: str, amount: int) -> None:
-        """AOS-L1: AZIPS tells in real time that it accepted an MT205 of this participant, in qəpik."""
+        """AOS-L1: the amount (qəpik) is added to the debit limit of this participant's settlement account."""
         self._send(self.system.limits.raised(bic, amount, self._clock()))
+
+    async def _ordered_in_azips(self, request: web.Request) -> web.Response:
+        """AOS-L1: AZIPS tells in real time that it accepted an MT205; told again it is the same order."""
+        teller = request[VERIFIED].signer.participant
+        if teller != self._settings.azips_participant:
+            raise refuse(ErrorCode.NOT_PERMITTED, operation="limit order", participant=teller)
+        order = mt.read(request[RAW_BODY])
+        row = self.system.participants.of(order.participant_bic) if isinstance(order, mt.LimitOrder) else None
+        if not isinstance(order, mt.LimitOrder) or row is None or row.settlement_account != order.account:
+            raise refuse(ErrorCode.REFERENCE_UNKNOWN, noun="settlement account", id=getattr(order, "account", ""))
+        name = (order.participant_bic, order.reference)
+        if name not in self._limit_orders:
+            self._limit_orders.add(name)
+            self.raise_limit(order.participant_bic, order.amount_minor)
+        return web.json_response({"taken": True}, status=202)
 
     async def _receive(self, request: web.Request) -> web.Response:
         """AOS-S1: the same participant signs the request, the message, and stands in its header."""

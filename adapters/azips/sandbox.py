@@ -33,7 +33,7 @@ from contracts.iso20022.names import MessageName
 from gateway.domain.clock import local_date
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.wire.client import SignedClient
-from gateway.wire.fin import AZIPS_PATH, FIN_TYPE
+from gateway.wire.fin import AZIPS_PATH, FIN_TYPE, LIMIT_ORDERS_PATH
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGE_MAX_BYTES, MessageIds, open_signed, seal
 from gateway.wire.server import RAW_BODY, VERIFIED, Running, serve_app, signed_http
@@ -57,12 +57,13 @@ class AzipsSandboxSettings:
     port: int = 0  # 0: any free one
     timeout_s: float = 5.0
     retry_for_s: float = 60.0
+    aos_url: str | None = None  # where AÖS hears of limit orders; none: they change nothing there
+    aos_participant: str = "AOS"
     silent_for: frozenset[str] = frozenset()  # creditor IBANs: booked, and nobody is told (demo, tests)
 
 
 class AzipsSandbox:
-    """The program. State lies open in `books` and `limits`. `on_limit` is how AÖS hears of a limit order at once: the
-    participant's BIC and the amount to be added (AOS-L1)."""
+    """The program. State lies open in `books` and `limits`. A limit order is accepted when AÖS has heard of it."""
 
     def __init__(
         self,
@@ -70,9 +71,8 @@ class AzipsSandbox:
         *,
         is_business_day: Callable[[date], bool] = lambda day: day.weekday() < 5,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_limit: Callable[[str, int], None] = lambda bic, amount: None,
     ) -> None:
-        self._settings, self._clock, self._on_limit = settings, clock, on_limit
+        self._settings, self._clock = settings, clock
         self.books = Books(
             settings.correspondents, opens=settings.opens, closes=settings.closes, is_business_day=is_business_day
         )
@@ -83,6 +83,7 @@ class AzipsSandbox:
         self._ids, self._numbers = MessageIds(settings.address), count(1)
         self._client = SignedClient(settings.identity, timeout_s=settings.timeout_s, clock=clock)
         self._outboxes: dict[str, asyncio.Queue[Any]] = {bic: asyncio.Queue() for bic in self._codes}
+        self._for_aos: asyncio.Queue[mt.LimitOrder] = asyncio.Queue()
         self._running: Running | None = None
         self._workers: list[asyncio.Task[None]] = []
 
@@ -104,6 +105,7 @@ class AzipsSandbox:
         app.router.add_post(AZIPS_PATH, self._receive)
         self._running = await serve_app(app, self._settings.host, self._settings.port)
         self._workers = [asyncio.create_task(self._work(bic)) for bic in self._outboxes]
+        self._workers.append(asyncio.create_task(self._tell_aos()))
 
     async def close(self) -> None:
         """Stop; nothing is kept."""
@@ -142,8 +144,20 @@ class AzipsSandbox:
         if (sender, order.reference) not in self._limit_orders:
             self._limit_orders.add((sender, order.reference))
             self.limits[order.account] = self.limits.get(order.account, 0) + order.amount_minor
-            self._on_limit(sender, order.amount_minor)
-        self._put(sender, self._accepted(sender, order.reference))
+        self._for_aos.put_nowait(order)
+
+    async def _tell_aos(self) -> None:
+        """AÖS first, then the participant: whoever hears that it is accepted finds the limit raised."""
+        while True:
+            order = await self._for_aos.get()
+            try:
+                if self._settings.aos_url is not None:
+                    await self._until_taken(self._aos, mt.write(order), FIN_TYPE)
+                self._put(order.participant_bic, self._accepted(order.participant_bic, order.reference))
+            except (NotSentError, OutcomeUnknownError) as error:
+                _log.error("AÖS was not told of limit order %s: %s", order.reference, error)
+            except Exception:
+                _log.exception("cannot tell AÖS of limit order %s", order.reference)
 
     def _opened(self, request: web.Request) -> Any:
         if request.content_type == FIN_TYPE:
@@ -237,27 +251,34 @@ class AzipsSandbox:
             content_type = CONTENT_TYPE
         else:
             body, content_type = mt.write(message), FIN_TYPE
+        await self._until_taken(lambda: (self._door(bic), self._codes[bic]), body, content_type)
+
+    def _aos(self) -> tuple[str, str]:
+        return f"{self._settings.aos_url}".rstrip("/") + LIMIT_ORDERS_PATH, self._settings.aos_participant
+
+    def _door(self, bic: str) -> str:
+        url = self._urls[bic]
+        if url is None:
+            raise NotSentError(f"the address of {bic} is not known yet")
+        return url.rstrip("/") + AZIPS_PATH
+
+    async def _until_taken(self, place: Callable[[], tuple[str, str]], body: bytes, content_type: str) -> None:
+        """`place` says where to and who answers there, at each attempt anew."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((NotSentError, OutcomeUnknownError)),
             wait=wait_exponential(multiplier=0.1, max=2.0),
             stop=stop_after_delay(self._settings.retry_for_s),
             reraise=True,
         )
-        await retrying(self._post, bic, body, content_type)
+        await retrying(self._post, place, body, content_type)
 
-    async def _post(self, bic: str, body: bytes, content_type: str) -> None:
-        url = self._urls[bic]
-        if url is None:
-            raise NotSentError(f"the address of {bic} is not known yet")
+    async def _post(self, place: Callable[[], tuple[str, str]], body: bytes, content_type: str) -> None:
+        url, participant = place()
         answer = await self._client.request(
-            "POST",
-            url.rstrip("/") + AZIPS_PATH,
-            body=body,
-            content_type=content_type,
-            expected_participant=self._codes[bic],
+            "POST", url, body=body, content_type=content_type, expected_participant=participant
         )
         if answer.status >= 500:
-            raise OutcomeUnknownError(f"{bic} answered {answer.status}")
+            raise OutcomeUnknownError(f"{participant} answered {answer.status}")
 
 
 def _order(message: mt.CustomerTransfer | CreditTransfer) -> Order:

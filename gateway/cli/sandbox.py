@@ -58,6 +58,7 @@ def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
         host=host,
         port=part.port,
         envelope=part.envelope,
+        azips_participant=part.azips_participant,
         faults=tuple(Fault(**_in_qepik(row)) for row in part.faults),
         revoked=identity(keys, part.revoked_keys)().credential if part.revoked_keys else None,
     )
@@ -84,6 +85,7 @@ def azips(*, keys: Keys = _KEYS, world: WorldFile = None, always: bool = False) 
         ),
         host=host,
         port=part.port,
+        aos_url=part.aos_url,
     )
     if always:
         open_always = replace(settings, opens=time.min, closes=time.max)

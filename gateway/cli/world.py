@@ -78,6 +78,7 @@ class AosPart(_Part):
     statement_days: int = 90
     participants: tuple[ParticipantPart, ...]
     faults: tuple[FaultPart, ...] = ()
+    azips_participant: str = "AZIPS"  # whose limit orders are believed (AOS-L1)
     revoked_keys: str | None = None  # key folder beside AÖS's own, for the fault revoked_signer
 
 
@@ -94,6 +95,7 @@ class AzipsPart(_Part):
     """AZIPS."""
 
     port: int
+    aos_url: str | None = None  # where AÖS hears of limit orders (AOS-L1)
     correspondents: tuple[CorrespondentPart, ...]
 
 

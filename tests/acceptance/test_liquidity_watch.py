@@ -115,9 +115,10 @@ async def test_by_the_other_policy_azips_raises_the_limit_before_the_refunds(cit
     await city.open(accounts={OWN_BIC: row}, **WATCHED, **azips_url, EHERRAC__LIQUIDITY__POLICY="mt205")
     correspondent = Correspondent(bic=OWN_BIC, code="GATEWAY", url=city.system.address, opening_balance=1_000_000)
     azips = AzipsSandbox(
-        AzipsSandboxSettings(identity=city.keys("AZIPS"), correspondents=(correspondent,), port=port),
+        AzipsSandboxSettings(
+            identity=city.keys("AZIPS"), correspondents=(correspondent,), port=port, aos_url=city.aos.address
+        ),
         clock=city.now,
-        on_limit=city.aos.raise_limit,
     )
     await azips.start()
     try:
