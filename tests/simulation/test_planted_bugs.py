@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -49,13 +50,16 @@ class DoesNotSync(SimulatedWorker):
         groups._connection.execute("PRAGMA synchronous=OFF")
 
 
+_numbers = count()
+
+
 class NewIdAtResend(AosAdapter):
     """Every attempt is a message of its own."""
 
     async def send(self, dispatch: Any) -> Outcome:
         if isinstance(dispatch.body, PaymentOrder):
-            number = f"{dispatch.attempt % 10}"
-            dispatch = replace(dispatch, body=replace(dispatch.body, message_id=dispatch.body.message_id[:-1] + number))
+            number = f"{next(_numbers) % 1000:03d}"
+            dispatch = replace(dispatch, body=replace(dispatch.body, message_id=dispatch.body.message_id[:-3] + number))
         return await super().send(dispatch)
 
 
