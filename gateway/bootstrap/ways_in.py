@@ -35,6 +35,9 @@ from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
 
+# counted only: shedding must cost nothing, and a store that is away keeps no lines
+_NOT_WRITTEN = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
@@ -56,7 +59,7 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
     banks = frozenset(bank.code for bank in config.banks)
 
     async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
-        if refusal.code is not ErrorCode.OVERLOADED:  # counted, not written: shedding must cost nothing
+        if refusal.code not in _NOT_WRITTEN:
             await inside.engine.record_refusal(source, path, refusal, digest=digest or "")
 
     common: dict[str, Any] = {
@@ -149,7 +152,7 @@ def readiness(house: Surroundings, inside: Inside) -> Readiness:
     """What must work before traffic is sent here."""
 
     async def database() -> bool:
-        await inside.engine.store.read(lambda reader: reader.count_outbox())
+        await inside.engine.store.transact(lambda tx: tx.prove_writable())  # a full disk still reads
         return True
 
     async def broker() -> bool:

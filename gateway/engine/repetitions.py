@@ -15,6 +15,7 @@ import structlog
 from certs.trust import Once
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
+from gateway.engine.engine import store_unavailable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Store
 
@@ -40,7 +41,7 @@ class Repetitions:
         try:
             first = await self._store.transact(lambda tx: tx.add_signature(once.mark, until=once.until))
         except StoreError as error:
-            raise refuse(ErrorCode.STORE_UNAVAILABLE) from error
+            raise store_unavailable() from error
         if not first:
             raise refuse(ErrorCode.SIGNATURE_REPEATED)
 

@@ -138,6 +138,9 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """Reads and writes of one all-or-nothing unit of work."""
 
+    def prove_writable(self) -> None:
+        """Write something that changes nothing: whether it commits says whether anything would."""
+
     def lock_lot_of(self, noun: str, id: str) -> None:
         """Wait until no other transaction that has said so of this noun's lot is under way.
 

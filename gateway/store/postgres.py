@@ -82,6 +82,8 @@ def translated(error: psycopg.Error) -> StoreError:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         lost = (error.sqlstate or "08").startswith(("08", "57P"))  # connection failures, the server going down
         return _LostError(reason) if lost else StoreUnavailableError(reason)
+    if isinstance(error, errors.ReadOnlySqlTransaction | errors.FeatureNotSupported):  # a standby: the pool has not
+        return StoreUnavailableError(reason)  # noticed a failover. Nothing we say is unsupported elsewhere.
     return StoreError(reason)
 
 

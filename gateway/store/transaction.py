@@ -34,6 +34,9 @@ class SqlTransaction(SqlReader):
         query = "lock_noun" if self._session.has("lock_noun") else "noun"
         return self._session.row(NounRow, query, noun=noun, id=id)
 
+    def prove_writable(self) -> None:
+        self._session.change("prove_writable", {})
+
     def lock_lot_of(self, noun: str, id: str) -> None:
         if self._session.has("lock_lot_of"):
             self._session.select("lock_lot_of", {"noun": noun, "id": id})
