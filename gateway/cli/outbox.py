@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -12,11 +11,10 @@ from gateway.cli.settings import ConfigPath, load
 from gateway.cli.show import with_store
 from gateway.config import Config
 from gateway.engine.engine import Engine
+from gateway.engine.parked import requeue_parked
 from gateway.store import Store
-from gateway.store.rows import OutboxRow
 
 Person = Annotated[str, Parameter(help="Your name: the decision is written down with it.")]
-_PAGE = 500
 
 app = App(name="outbox", help="What waits to be sent; sending it again, or never.")
 
@@ -60,9 +58,7 @@ def retry(
                 fail(f"{id} is not parked", 1)
             say(f"{id} is due again")
             return
-        count = 0
-        async for row in _parked(store, recipient):
-            count += await engine.requeue(row.id, person=person)
+        count = await requeue_parked(engine, recipient=recipient, person=person)
         say(f"{count} rows are due again")
 
     with_store(config, work)
@@ -84,20 +80,6 @@ def discard(
         say(f"{id} is discarded")
 
     with_store(config, work)
-
-
-async def _parked(store: Store, recipient: str | None) -> AsyncIterator[OutboxRow]:
-    after = 0
-    while rows := await _page(store, recipient, after):
-        for row in rows:
-            yield row
-        after = rows[-1].seq
-
-
-async def _page(store: Store, recipient: str | None, after: int) -> list[OutboxRow]:
-    return await store.read(
-        lambda reader: reader.list_outbox(recipient=recipient, parked=True, after=after, limit=_PAGE)
-    )
 
 
 def engine_for(store: Store, settings: Config) -> Engine:

@@ -226,6 +226,28 @@ async def test_a_decision_about_nothing_is_none(office: Office) -> None:
     assert (await operator.get("/waiting/delivery?id=nobody")).status == 404
 
 
+async def test_everything_parked_of_one_recipient_is_sent_again_by_one_press_within_its_bound(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bank was away for a night."""
+    monkeypatch.setattr(waiting, "AT_ONCE_MAX", 2)
+    operator = await office.visitor(Role.OPERATOR, "Leyla")
+    for number in range(3):
+        await office.park(f"d{number}", noun_id=f"S{number}")
+    assert "/waiting/recipient?code=999101" in (await operator.get("/waiting")).text
+    page = await operator.get("/waiting/recipient?code=999101")
+    assert "2+" in page.text
+    counts = []
+    for _ in range(3):
+        done = await operator.submit(page, "/waiting/retry-recipient", {"code": "999101"})
+        counts.append(done.headers["Location"].partition("count=")[2])
+    assert counts == ["2", "1", "0"]
+    lines = [await office.store.read(lambda reader, n=n: reader.last_line("door", f"S{n}")) for n in range(3)]
+    assert {(line.event, line.cause_source) for line in lines if line} == {("Requeued", "Leyla")}
+    assert (await operator.get("/waiting/recipient?code=999101")).status == 404
+    assert (await operator.submit(page, "/waiting/retry-recipient", {"code": ""})).status == 404
+
+
 async def test_a_viewer_sees_what_waits_and_no_form(office: Office, viewer: Hand) -> None:
     page = await viewer.get(f"/waiting/delivery?id={await office.park()}")
     assert (page.status, "/waiting/retry" in page.text, text("az", "waiting.viewer") in page.text) == (200, False, True)

@@ -50,6 +50,8 @@ ROUTES = (
     Route(method="GET", path="/evidence", role=Role.VIEWER, handler=lots.evidence),
     Route(method="GET", path="/waiting", role=Role.VIEWER, handler=waiting.show),
     Route(method="GET", path="/waiting/delivery", role=Role.VIEWER, handler=waiting.delivery),
+    Route(method="GET", path="/waiting/recipient", role=Role.VIEWER, handler=waiting.recipient),
+    Route(method="POST", path="/waiting/retry-recipient", role=Role.OPERATOR, handler=waiting.retry_recipient),
     Route(method="POST", path="/waiting/retry", role=Role.OPERATOR, handler=waiting.retry),
     Route(method="POST", path="/waiting/discard", role=Role.OPERATOR, handler=waiting.discard),
     Route(method="GET", path=signing_in.PATH, role=None, handler=signing_in.ask),

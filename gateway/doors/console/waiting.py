@@ -5,6 +5,7 @@ A page that says what will happen stands before each; what is done goes through 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,12 +18,14 @@ from gateway.domain.nouns import TABLES
 from gateway.domain.payment_data import PaymentState
 from gateway.doors.console.lots import Line, told
 from gateway.doors.console.visitor import Visitor, see_other
+from gateway.engine.parked import requeue_parked
 from gateway.store.interface import Reader
 from gateway.store.rows import NounRow, OutboxRow
 
 PAGE_ROWS = 50
 REASON_MAX_CHARS = 300
-DONE = ("retried", "discarded")
+AT_ONCE_MAX = 500  # deliveries sent again by one press: each is a transaction, and somebody waits for the page
+DONE = ("retried", "discarded", "retried_all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,9 @@ async def show(visitor: Visitor) -> web.StreamResponse:
         first_page=not after,
         nouns=nouns,
         unknown=unknown,
+        several=[code for code, count in Counter(row.recipient for row in parked).items() if count > 1],
         done=done if done in DONE else "",
+        done_count=visitor.number("count") or 0,
         names=visitor.desk.names,
     )
 
@@ -63,6 +68,27 @@ async def retry(visitor: Visitor) -> web.StreamResponse:
     if not await visitor.desk.engine.requeue(id, person=visitor.who.person):
         raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
     return see_other("/waiting?done=retried")
+
+
+async def recipient(visitor: Visitor) -> web.StreamResponse:
+    """Everything parked of one recipient, before it is sent again."""
+    code = visitor.asked("code")
+    rows = await visitor.desk.engine.store.read(
+        lambda reader: reader.list_outbox(recipient=code, parked=True, limit=AT_ONCE_MAX)
+    )
+    if not rows:
+        raise web.HTTPNotFound
+    return visitor.page("recipient.html", code=code, rows=rows, most=AT_ONCE_MAX, names=visitor.desk.names)
+
+
+async def retry_recipient(visitor: Visitor) -> web.StreamResponse:
+    """Send everything parked of one recipient again, as many as one press may."""
+    code, person = visitor.form.get("code", "").strip(), visitor.who.person
+    if not code:
+        raise web.HTTPNotFound
+    await visitor.desk.visits.note_action(visitor.who, "retry-recipient", code)
+    count = await requeue_parked(visitor.desk.engine, recipient=code, person=person, most=AT_ONCE_MAX)
+    return see_other(f"/waiting?done=retried_all&count={count}")
 
 
 async def discard(visitor: Visitor) -> web.StreamResponse:
