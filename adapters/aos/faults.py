@@ -36,9 +36,10 @@ class FaultKind(StrEnum):
     REVOKED_SIGNER = "revoked_signer"  # first by a signer whose certificate is revoked, then as it should be
     SLOW = "slow"  # the answer to the order itself, the 202, takes `delay_s`
     BROKEN = "broken"  # the order is taken, and the connection breaks instead of the 202
+    REFUSED = "refused"  # the order is taken, and for `delay_s` after it connections are refused
 
 
-AFTER_SENDING = frozenset({FaultKind.SLOW, FaultKind.BROKEN})  # befall what comes in
+AFTER_SENDING = frozenset({FaultKind.SLOW, FaultKind.BROKEN, FaultKind.REFUSED})  # befall what comes in
 _ANY_MESSAGE = frozenset({FaultKind.TWICE, FaultKind.BADLY_SIGNED, FaultKind.REVOKED_SIGNER})
 
 

@@ -92,6 +92,7 @@ class AosSandbox:
         self._port = settings.port
         self._running: Running | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._absence: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -125,12 +126,20 @@ class AosSandbox:
             await self._running.close()
         self._running = None
 
+    async def _stay_away(self, seconds: float) -> None:
+        """Once the request that brought it is answered. What was away already stays so by somebody else's word."""
+        if self._running is not None:
+            await self.go_away()
+            await asyncio.sleep(seconds)
+            await self.listen()
+
     async def close(self) -> None:
         """Stop; nothing is kept."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+        for task in (self._watch, self._absence):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         await self.go_away()
         await self.deliveries.close()
 
@@ -165,6 +174,8 @@ class AosSandbox:
         self._send(outgoings)
         if FaultKind.SLOW in faults:
             await asyncio.sleep(faults[FaultKind.SLOW].delay_s)
+        if FaultKind.REFUSED in faults:
+            self._absence = asyncio.create_task(self._stay_away(faults[FaultKind.REFUSED].delay_s))
         if FaultKind.BROKEN in faults and request.transport is not None:
             request.transport.abort()
         return web.json_response({"messageId": opened.header.message_id}, status=202)

@@ -86,6 +86,7 @@ def about_returns(kind: FaultKind, **options: object) -> Fault:
         about_returns(FaultKind.LATE, delay_s=2.5, asked=True),
         about_returns(FaultKind.TWICE, asked=True),
         about_returns(FaultKind.BROKEN),
+        about_returns(FaultKind.REFUSED, delay_s=1.0),
     ],
     ids=lambda fault: "none" if fault is None else fault.kind.value,
 )

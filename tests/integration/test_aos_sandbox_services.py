@@ -402,6 +402,17 @@ async def test_a_refused_connection_is_not_sent_and_works_again_on_the_same_port
     await world.pay(order(1))
 
 
+async def test_after_an_order_connections_are_refused_on_demand_and_taken_again(world):
+    """The order itself runs; the next ones are not sent, which is safe to repeat."""
+    _fault(world, FaultKind.REFUSED, delay_s=1.0)
+    await world.say(OPERATOR_BIC, order(1))
+    await until(lambda: world.aos._running is None)
+    with pytest.raises(NotSentError):
+        await world.say(OPERATOR_BIC, order(2))
+    await until(lambda: world.aos._running is not None)
+    await world.pay(order(3))
+
+
 def test_a_fault_that_wants_a_revoked_key_says_so_at_the_start(identities):
     settings = AosSandboxSettings(
         identity=lambda: identities["AOS"], participants=ROWS, faults=(Fault(kind=FaultKind.REVOKED_SIGNER),)
