@@ -144,6 +144,7 @@ def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapte
             pause_s=settings.breaker_pause_s,
             pause_max_s=settings.breaker_pause_max_s,
         ),
+        alone=house.config.store.url.startswith("sqlite"),  # where more than one process may not work
         observe=house.metrics.delivery,
     )
     engine.attach(dispatcher)

@@ -19,7 +19,7 @@ from gateway.engine import codec
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
 from gateway.engine.leasing import Grant
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
-from gateway.store.errors import StoreUnavailableError
+from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import LaneRow, OutboxRow
 
@@ -37,6 +37,7 @@ class Dispatcher:
         breaker: when a recipient that does not answer is left alone.
         lease_s: longer than any adapter may take.
         poll_s: how long to sleep at most, so that rows put in by other replicas are found.
+        alone: whether no other process works on this store: what is leased at the start was in dead hands.
         observe: told of every finished attempt (channel, result), for metrics.
     """
 
@@ -51,11 +52,12 @@ class Dispatcher:
         lease_s: float = 60.0,
         poll_s: float = 0.5,
         breaker: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
+        alone: bool = False,
         observe: Callable[[str, str], None] = lambda channel, result: None,
     ) -> None:
         self._engine, self._adapters, self._clock = engine, dict(adapters), clock
         self._worker, self._concurrency, self._lease_s, self._poll_s = worker, concurrency, lease_s, poll_s
-        self._observe = observe
+        self._observe, self._alone = observe, alone
         self._channels = (*self._adapters, Channel.TIMER)
         self._breaker_policy = breaker
         self._breakers: dict[Lane, Breaker] = {}
@@ -74,9 +76,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until `stop`; a store that is away or at fault is asked again, nothing else ends it."""
+        await self._recall()
+        await self._inherit()  # before anything is leased for us
         self._idle.clear()
         try:
-            await self._recall()
             while not self._stopping:
                 self._wake.clear()
                 pause_s = await self._look()
@@ -145,6 +148,15 @@ class Dispatcher:
             return
         breaker = recipients.silent_since_before(self._breaker_policy, self._clock())
         self._breakers |= dict.fromkeys(silent, breaker)
+
+    async def _inherit(self) -> None:
+        """What the process before had in hand need not wait for its lease."""
+        if not self._alone:
+            return
+        try:
+            await self._engine.store.transact(lambda tx: tx.release())
+        except StoreError as error:  # then it waits
+            _log.warning("leases not taken over", reason=str(error))
 
     def _places(self, lane: Lane) -> int:
         return self._breakers.get(lane, CLOSED).places(self._concurrency, self._clock())

@@ -205,6 +205,9 @@ class Transaction(Reader, Protocol):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         """Leave a leased row to a person; its followers wait. False if the lease was lost."""
 
+    def release(self) -> int:
+        """Give back everything leased, whoever has it; how many rows. For a process that knows that it is alone."""
+
     def requeue(self, id: str, *, now: datetime, state: str = "due") -> bool:
         """A person's retry of a parked row; False if it is not parked."""
 

@@ -113,6 +113,9 @@ class SqlTransaction(SqlReader):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         return self._leased("park", row, now=to_micros(now), state=state, error=error)
 
+    def release(self) -> int:
+        return self._session.change("release", {})
+
     def requeue(self, id: str, *, now: datetime, state: str = "due") -> bool:
         return self._session.change("requeue", {"id": id, "now": to_micros(now), "state": state}) > 0
 

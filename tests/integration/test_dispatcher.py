@@ -626,6 +626,19 @@ async def test_replicas_share_the_work_and_send_each_row_once(store_url: str, cl
         await store.close()
 
 
+@pytest.mark.parametrize("alone", [True, False])
+async def test_only_who_is_alone_takes_up_at_once_what_another_has_leased(hand: Hand, alone: bool) -> None:
+    """A process killed in the middle of an attempt is followed by one that need not wait for the dead one's lease."""
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    (row,) = await hand.claim("alpha", worker="before", lease_s=60)
+    adapter = TestAdapter("alpha")
+    async with working(hand.engine, adapter, alone=alone):
+        await until(empty(hand)) if alone else await asyncio.sleep(0.1)
+    assert len(adapter.begun) == alone
+    assert await hand.engine.conclude(row, Acknowledged()) is not alone
+
+
 # -- the end ------------------------------------------------------------------------------------------------------
 
 

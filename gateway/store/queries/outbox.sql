@@ -84,6 +84,9 @@ SET parked_at = :now, visible_at = NULL, state = :state, last_error = coalesce(:
     lease_owner = NULL, booked = booked + 1
 WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 
+-- name: release!
+UPDATE outbox SET visible_at = due_at, lease_owner = NULL WHERE visible_at IS NOT NULL AND lease_owner IS NOT NULL;
+
 -- name: promote!
 UPDATE outbox SET visible_at = due_at
 WHERE seq = (SELECT min(seq) FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL)
