@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -64,12 +63,3 @@ TIMER = replace(ITEM, id="t1", channel="timer", recipient="", name="deadline", b
 def item(id: str, **other: Any) -> OutboxItem:
     """An outbox row of that id."""
     return replace(ITEM, id=id, **other)
-
-
-def raw_connection(store_url: str) -> Any:
-    """Around the store, committing each statement."""
-    if store_url.startswith("sqlite:///"):
-        return sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)
-    import psycopg
-
-    return psycopg.connect(store_url, autocommit=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from store_rows import ITEM, NOW, TIMER, item, raw_connection
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from store_rows import ITEM, NOW, TIMER, item
 
-from gateway.store import Store, StoreError, open_store
+from gateway.store import Store, StoreError
+from gateway.store.migrations.versions import v0008_booked
 from gateway.store.rows import FeedRow, OutboxRow
 
 SECOND = timedelta(seconds=1)
@@ -254,21 +257,22 @@ async def test_a_claim_is_booked_when_it_ends_and_an_interrupted_one_never(store
     assert (row.attempt, row.booked) == (4, 2)
 
 
-async def test_attempts_made_before_they_were_booked_are_taken_over_from_their_claims(store_url: str) -> None:
+async def test_attempts_made_before_they_were_booked_are_taken_over_from_their_claims(
+    store: Store, store_url: str
+) -> None:
     """The step of the schema: what lies still has had all its claims booked, what is under way all but the last."""
-    store = await open_store(store_url)
     await enqueue(store, "lying", "leased")
     lying, _ = await claim(store, lease_s=0)
     assert await store.transact(lambda tx: tx.reschedule(lying, due_at=NOW + 60 * SECOND))
     await claim(store)
     await enqueue(store, "new")
-    await store.close()
-    with closing(raw_connection(store_url)) as connection:
-        connection.execute("ALTER TABLE outbox DROP COLUMN booked")
-        connection.execute("UPDATE alembic_version SET version_num = 'v0007'")
-    store = await open_store(store_url)
+    engine = sa.create_engine(store_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE outbox DROP COLUMN booked")
+        with Operations.context(MigrationContext.configure(connection)):
+            v0008_booked.upgrade()
+    engine.dispose()
     found = {row.id: (row.attempt, row.booked) for row in await store.read(lambda r: r.list_outbox())}
-    await store.close()
     assert found == {"new": (0, 0), "lying": (1, 1), "leased": (2, 1)}
 
 
