@@ -6,7 +6,7 @@
     await sandbox.close()
 
 202 means taken; what becomes of it follows as messages, in order per participant, each tried until it is taken.
-Works at any hour (AOS-G1). Nothing is kept over a restart.
+Works at any hour (AOS-G1). With a `state_file` it stands after a restart as it stood before; without, nothing is kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +28,7 @@ from adapters.aos.central.participants import Participant
 from adapters.aos.central.system import AZIPS_BIC, InstantPaymentSystem
 from adapters.aos.delivery import Deliveries, DeliverySettings
 from adapters.aos.faults import Fault, FaultKind, FaultPlan
+from adapters.aos.memory import Memory
 from certs.keystore import Credential
 from contracts import mt
 from contracts.errors import ErrorCode
@@ -60,6 +62,7 @@ class AosSandboxSettings:
     azips_bic: str = AZIPS_BIC
     azips_participant: str = "AZIPS"  # whose limit orders are believed (AOS-L1)
     envelope: Envelope = Envelope.DATA_PDU
+    state_file: Path | None = None  # what was said to it, to be told again after a restart
 
 
 class AosSandbox:
@@ -89,6 +92,7 @@ class AosSandbox:
             envelope=settings.envelope,
         )
         self._limit_orders: set[tuple[str, str]] = set()  # participant and reference
+        self._memory = Memory(settings.state_file)
         self._port = settings.port
         self._running: Running | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -106,7 +110,8 @@ class AosSandbox:
         self.deliveries.connect(bic, url)
 
     async def start(self) -> None:
-        """Listen, deliver, watch the intervals."""
+        """Remember, listen, deliver, watch the intervals. ValueError, LookupError: the state is of another world."""
+        self._limit_orders |= self._memory.tell(self.system, self.plan.note)
         await self.listen()
         self.deliveries.start()
         self._watch = asyncio.create_task(self._watch_intervals())
@@ -134,7 +139,7 @@ class AosSandbox:
             await self.listen()
 
     async def close(self) -> None:
-        """Stop; nothing is kept."""
+        """Stop."""
         for task in (self._watch, self._absence):
             if task is not None:
                 task.cancel()
@@ -159,6 +164,7 @@ class AosSandbox:
         name = (order.participant_bic, order.reference)
         if name not in self._limit_orders:
             self._limit_orders.add(name)
+            self._memory.limit(order.participant_bic, order.amount_minor, order.reference, self._clock())
             self.raise_limit(order.participant_bic, order.amount_minor)
         return web.json_response({"taken": True}, status=202)
 
@@ -185,6 +191,7 @@ class AosSandbox:
             message: Any = opened.read()
         except RefusedError as error:
             return self.system.refuse_malformed(opened.header, error.refusal, now), {}
+        self._memory.message(message, opened.header.from_bic, now)
         return self.system.handle(message, opened.header.from_bic, now), self.plan.note(message)
 
     def _participant_of(self, header: BusinessHeader) -> str:
@@ -198,9 +205,19 @@ class AosSandbox:
             self.deliveries.put(outgoing, self.plan.befalling(outgoing))
 
     async def _watch_intervals(self) -> None:
+        before = self._clock()
         while True:
             await asyncio.sleep(_IDLE_S)
             try:
-                self._send(self.system.tick(self._clock()))
+                now = self._clock()
+                self._send(self._brought_by_time(before, now))
+                before = now
             except Exception:
                 _log.exception("the intervals could not be watched")
+
+    def _brought_by_time(self, before: datetime, now: datetime) -> Outgoings:
+        moved = len(self.system.ledger.postings)
+        outgoings = self.system.tick(now)
+        if outgoings or len(self.system.ledger.postings) != moved:
+            self._memory.time(before, now)
+        return outgoings

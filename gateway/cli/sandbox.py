@@ -59,6 +59,7 @@ def aos(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
         port=part.port,
         envelope=part.envelope,
         azips_participant=part.azips_participant,
+        state_file=part.state_file,
         faults=tuple(Fault(**_in_qepik(row)) for row in part.faults),
         revoked=identity(keys, part.revoked_keys)().credential if part.revoked_keys else None,
     )

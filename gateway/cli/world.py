@@ -78,6 +78,7 @@ class AosPart(_Part):
     statement_days: int = 90
     participants: tuple[ParticipantPart, ...]
     faults: tuple[FaultPart, ...] = ()
+    state_file: Path | None = None  # what was said to it, to be told again after a restart
     azips_participant: str = "AZIPS"  # whose limit orders are believed (AOS-L1)
     revoked_keys: str | None = None  # key folder beside AÖS's own, for the fault revoked_signer
 

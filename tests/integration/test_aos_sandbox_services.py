@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,12 +160,13 @@ ROWS = (
 
 
 @pytest.fixture
-async def world(identities: dict[str, Identity]) -> AsyncIterator[World]:
+async def world(identities: dict[str, Identity], tmp_path: Path) -> AsyncIterator[World]:
     settings = AosSandboxSettings(
         identity=lambda: identities["AOS"],
         participants=ROWS,
         rules=OperatingRules(confirmation_interval_s=0.8, warning_threshold=100_000),
         revoked=identities["AOS-OLD"].credential,
+        state_file=tmp_path / "aos.jsonl",
     )
     aos = AosSandbox(settings)
     await aos.start()
@@ -411,6 +413,25 @@ async def test_after_an_order_connections_are_refused_on_demand_and_taken_again(
         await world.say(OPERATOR_BIC, order(2))
     await until(lambda: world.aos._running is not None)
     await world.pay(order(3))
+
+
+async def test_over_a_restart_it_remembers_what_was_said_to_it(world):
+    """AOS-P5, AOS-C3: one order executed, one ended by silence; another program with the same file stands the same."""
+    await world.pay(order(1))
+    world.ear(BANK_BIC).confirms = False
+    await world.say(OPERATOR_BIC, order(2))
+    await until(lambda: ("ORDER-2", "RJCT") in world.ear(OPERATOR_BIC).statuses())
+    before = world.aos.system
+    again = AosSandbox(replace(world.aos._settings, port=0))
+    await again.start()
+    try:
+        assert {key: held.state for key, held in again.system.orders.items()} == {
+            key: held.state for key, held in before.orders.items()
+        }
+        assert again.system.ledger.balances() == before.ledger.balances()
+        assert again.system._core.numbers == before._core.numbers
+    finally:
+        await again.close()
 
 
 def test_a_fault_that_wants_a_revoked_key_says_so_at_the_start(identities):
