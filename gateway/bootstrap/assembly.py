@@ -88,7 +88,7 @@ async def _build(house: Surroundings) -> System:
     engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
     expiry = await _revocation(house, store)
     kafka = start_broker(house)
-    deficiencies = Deficiencies(engine, participant=config.aos.participant)
+    deficiencies = Deficiencies(engine, participant=config.aos.participant, clock=house.clock)
     dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
     watchdog = _watch(house, store)
     _watch_liquidity(house, engine, rules)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from town import Town
 
 from certs.keystore import Credential
 from contracts.iso20022.samples import STATUS
+from gateway.domain.quota import QuotaPolicy
+from gateway.doors import aos_deficiency
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
 
@@ -48,3 +51,19 @@ async def test_what_verifies_and_is_wrong_otherwise_is_no_deficiency(town: Town)
     """A status for a message we never sent is refused, and that is all."""
     assert await _post(town, "AOS", await _sealed(town.identity("AOS").credential)) == 404
     assert await town.counts() == {}
+
+
+async def test_a_stranger_cannot_make_us_flood_the_central_bank(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AOS-S2: what AÖS's channel brings is reported all the same."""
+    monkeypatch.setattr(aos_deficiency, "STRANGERS", QuotaPolicy(rate_per_s=1e-9, burst=3))
+    statuses = [await _post(town, "999101", b"<x>%d</x>" % number) for number in range(3)]
+    unsigned = [
+        (await town.rest("AOS", "POST", MESSAGES_PATH, b"%d" % number, content_type=CONTENT_TYPE, sign=False)).status
+        for number in range(6)
+    ]
+    assert (set(statuses), set(unsigned)) == ({403}, {401})
+    assert (await town.counts())["deficiency", "reporting"] == 3
+    assert len(await town.refusals()) == 6  # each is in the journal
+    damaged = (await _sealed(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
+    assert await _post(town, "AOS", damaged) == 401
+    assert (await town.counts())["deficiency", "reporting"] == 4

@@ -1,6 +1,7 @@
 """What AÖS sends and does not verify: kept, changing nothing, reported at once (AOS-S2)."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.aos_mapping import hear
 from gateway.ports import Exhibit
 
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DIGEST = "ab" * 32
 ID = deficiency.deficiency_id(Refusal(code=ErrorCode.SIGNATURE_INVALID), DIGEST)
 
@@ -80,6 +82,7 @@ class Heard:
 async def test_only_what_does_not_verify_is_a_deficiency(code) -> None:
     receiver = Heard()
     kept = Exhibit(direction="in", media_type="message/http", content=b"x")
-    await Deficiencies(receiver, participant="AOS").note(Refusal(code=code), "POST /aos", kept)
+    door = Deficiencies(receiver, participant="AOS", clock=lambda: NOW)
+    await door.note(Refusal(code=code), "POST /aos", kept)
     assert len(receiver.messages) == (code in deficiency.NOT_VERIFYING)
     assert all(message.exhibits == (kept,) for message in receiver.messages)
