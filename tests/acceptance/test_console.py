@@ -72,19 +72,30 @@ async def test_a_name_no_journal_could_carry_gets_no_link(
     assert ended.value.code == 1
 
 
-async def test_a_port_that_is_taken_stops_no_gateway(tmp_path: Path) -> None:
+async def takes_work(town: Town, session: ClientSession) -> bool:
+    """Once everything of the gateway stands."""
+    for _ in range(100):
+        async with session.get(town.system.address + "/readyz") as answer:
+            if answer.status == 200:
+                return (await town.announce()).status == 202
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_a_port_that_is_taken_stops_no_gateway(tmp_path: Path, browser: ClientSession) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     town = await Town(tmp_path).open(EHERRAC__CONSOLE__PORT=str(port))
     assert town.system.console is None
-    assert (await town.announce()).status == 202
+    assert await takes_work(town, browser)
     await town.close()
     taken.close()
 
 
-async def test_a_console_that_is_not_wanted_is_not_there(tmp_path: Path) -> None:
+async def test_a_console_that_is_not_wanted_is_not_there(tmp_path: Path, browser: ClientSession) -> None:
     town = await Town(tmp_path).open(EHERRAC__CONSOLE__ENABLED="false")
     assert town.system.console is None
+    assert await takes_work(town, browser)
     await town.close()
 
 

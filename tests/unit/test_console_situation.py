@@ -173,4 +173,7 @@ def test_a_lane_says_what_waits_since_when_and_when_it_is_tried_next() -> None:
     assert (lane.channel, lane.recipient, lane.waiting, lane.parked) == ("banks", "999101", 2, 1)
     assert (lane.oldest_at, lane.next_at) == (NOW - 2 * HOUR, probe_at)
     (undisturbed,) = lanes(replace(found, breakers={}))
-    assert undisturbed.next_at == NOW - HOUR
+    assert undisturbed.next_at == NOW
+    behind_a_parked_one = (outbox("due", 2, oldest_due_at=None), outbox("parked", 1))
+    (stuck,) = lanes(replace(found, **census(outbox=behind_a_parked_one)))
+    assert (stuck.waiting, stuck.next_at) == (2, None)

@@ -83,7 +83,7 @@ class LaneView:
     oldest_at: datetime | None
     breaker: Breaker
     silent_since: datetime | None
-    next_at: datetime | None  # of the next attempt: of the breaker's probe, or of the first row due
+    next_at: datetime | None  # of the next attempt; None where all that is left waits for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def _lane(lane: Lane, rows: Sequence[OutboxCount], found: Findings) -> LaneView:
         oldest_at=min((row.oldest_created_at for row in rows), default=None),
         breaker=breaker,
         silent_since=found.silent_since.get(lane),
-        next_at=breaker.probe_at or min(due, default=None),
+        next_at=max(min(due), breaker.probe_at or found.at) if due else None,  # what stands behind a parked one waits
     )
 
 
@@ -204,7 +204,7 @@ def _stamps(found: Findings) -> Iterator[Trouble]:
 def _lanes(found: Findings) -> Iterator[Trouble]:
     for lane in lanes(found):
         if lane.silent_since is not None:
-            facts = {"channel": lane.channel, "waiting": str(lane.waiting)}
+            facts = {"channel": lane.channel, "waiting": str(lane.waiting), "parked": str(lane.parked)}
             yield Trouble(
                 kind=Kind.RECIPIENT_SILENT,
                 severity=Severity.WARNING,
