@@ -25,7 +25,8 @@ from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
 from gateway.doors.root import noting, unknown_paths
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
-from gateway.engine.engine import Engine
+from gateway.engine.engine import ANONYMOUS, Engine
+from gateway.engine.refusals import RefusalBook
 from gateway.engine.repetitions import Repetitions
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
@@ -57,10 +58,11 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
     """Every door in one application."""
     config, queries = house.config, StoreQueries(inside.engine.store)
     banks = frozenset(bank.code for bank in config.banks)
+    refusals = RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS)
 
     async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
         if refusal.code not in _NOT_WRITTEN:
-            await inside.engine.record_refusal(source, path, refusal, digest=digest or "")
+            await refusals.note(source, path, refusal, digest=digest or "")
 
     common: dict[str, Any] = {
         "identity": house.keys,

@@ -34,6 +34,13 @@ class RequestRefused:
     digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsRefused:
+    """More requests of one sender were refused in a moment than have lines of their own: how many by code."""
+
+    codes: dict[str, int]
+
+
 TABLE = StateTable("door", Door, DoorState, final=())
 
 
@@ -45,3 +52,8 @@ def _first(_: None, __: RequestRefused, ___: Context) -> Change[Door]:
 @TABLE.on(DoorState.OPEN, event=RequestRefused)
 def _next(door: Door, _: RequestRefused, __: Context) -> Change[Door]:
     return Change(replace(door, refused=door.refused + 1))
+
+
+@TABLE.on(DoorState.OPEN, event=RequestsRefused)
+def _more(door: Door, event: RequestsRefused, _: Context) -> Change[Door]:
+    return Change(replace(door, refused=door.refused + sum(event.codes.values())))

@@ -24,6 +24,7 @@ from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.leasing import Grant, Leaser
+from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
@@ -31,7 +32,7 @@ from gateway.store.interface import Lane, Store, Transaction
 from gateway.store.rows import Concluded, InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
-_ANONYMOUS = "anonymous"
+ANONYMOUS = "anonymous"
 STORE_AGAIN_S = 5  # a full disk or a database that moves is not mended sooner
 T = TypeVar("T")
 ByPerson = deliveries.Requeued | deliveries.Discarded
@@ -94,7 +95,7 @@ class Engine:
     ) -> None:
         """One journal line for a request that was refused, whoever refused it."""
         event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
-        now, sender = self._clock(), source or _ANONYMOUS
+        now, sender = self._clock(), source or ANONYMOUS
 
         def work(tx: Transaction) -> None:
             step = self._step(tx, Cause(source=sender, id=digest or what), now)
@@ -102,6 +103,22 @@ class Engine:
             step.tell(held, event)
             step.keep(held, exhibits)
             step.finish()
+
+        await self.store.transact(work)
+
+    async def record_refusals(self, lines: Lines) -> None:
+        """Journal lines of many refused requests, in one transaction; see `RefusalBook`."""
+        now = self._clock()
+
+        def work(tx: Transaction) -> None:
+            for sender, events in sorted(lines.items()):  # every replica locks them in one order
+                first = events[0]
+                about = first.digest or first.what if isinstance(first, RequestRefused) else sender
+                step = self._step(tx, Cause(source=sender, id=about), now)
+                held = step.hold("door", sender)
+                for event in events:
+                    step.tell(held, event)
+                step.finish()
 
         await self.store.transact(work)
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 
 import orjson
+from aiohttp import ClientSession, TCPConnector
 from town import Town
 
 from contracts.soap import model
 from contracts.soap.faults import read_problem
+from gateway.domain.door import Door
+from gateway.engine import codec
+from gateway.engine.journal import first_break
+
+FLOOD, HONEST = 300, 20
 
 
 async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_reading_goes_on(tmp_path: Path) -> None:
@@ -38,4 +45,32 @@ async def test_who_asks_more_than_its_quota_is_refused_alone(tmp_path: Path) -> 
     assert statuses == [200] * 5 + [503] * 3
     assert (await town.rest("999202", "GET", "/v1/offers/none")).status == 404
     assert await town.refusals("999101") == []
+    await town.close()
+
+
+async def test_a_flood_of_refused_requests_is_counted_whole_and_keeps_no_honest_one_from_its_answer(
+    tmp_path: Path,
+) -> None:
+    """Nobody is shed for another's flood; each refusal is a line or counted in one, and the chain holds."""
+    town = await Town(tmp_path).open()
+    await town.announce()
+    honest: list[int] = []
+
+    async def unsigned(session: ClientSession) -> int:
+        async with session.post(f"{town.system.address}/v1/events", json={}) as answer:
+            return answer.status
+
+    async def ask() -> None:
+        for _ in range(HONEST):
+            honest.append((await town.rest("999101", "GET", "/v1/lots/L1")).status)
+
+    async with ClientSession(connector=TCPConnector(limit=FLOOD)) as session:
+        *refused, _ = await asyncio.gather(*(unsigned(session) for _ in range(FLOOD)), ask())
+    assert set(refused) == {401}
+    assert honest == [200] * HONEST
+    lines = await town.system.store.read(lambda r: r.journal_of("door", "anonymous"))
+    door = await town.noun("door", "anonymous")
+    assert codec.decode(Door, door.data).refused == FLOOD
+    assert len(lines) <= FLOOD
+    assert first_break(lines, door) is None
     await town.close()

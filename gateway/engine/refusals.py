@@ -1,0 +1,78 @@
+"""Refusals at the doors, written down in batches: a flood of them must not take the store from honest senders.
+
+At most one transaction is under way for all refusals of a process. Whoever is refused meanwhile waits for the next one,
+which holds everybody who came, so that a flooding sender slows down itself alone. Of one sender up to `LINES_MAX` in a
+batch have a journal line of their own; the others are counted by code in one line more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from contracts.errors import Refusal
+from gateway.domain.door import RequestRefused, RequestsRefused
+
+LINES_MAX = 32  # a step follows 500 events at most, and nobody reads more of one moment
+Lines = Mapping[str, Sequence[RequestRefused | RequestsRefused]]
+"""What each sender was refused, in order."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is written together; `done` when it is durable, or with what broke."""
+
+    done: asyncio.Future[None]
+    lines: dict[str, list[RequestRefused]] = field(default_factory=dict)
+    more: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, sender: str, event: RequestRefused) -> None:
+        own = self.lines.setdefault(sender, [])
+        if len(own) < LINES_MAX:
+            own.append(event)
+        else:
+            self.more.setdefault(sender, Counter())[event.code] += 1
+
+    def events(self) -> dict[str, list[RequestRefused | RequestsRefused]]:
+        return {
+            sender: [*own, *([RequestsRefused(codes=dict(self.more[sender]))] if sender in self.more else [])]
+            for sender, own in self.lines.items()
+        }
+
+
+class RefusalBook:
+    """Collects refusals and has `write` put each batch into one transaction."""
+
+    def __init__(self, write: Callable[[Lines], Awaitable[None]], *, nameless: str) -> None:
+        self._write, self._nameless = write, nameless
+        self._next: _Batch | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, source: str | None, what: str, refusal: Refusal, *, digest: str = "") -> None:
+        """Return once the refusal is durable, by itself or among those counted. Raises what the store raises."""
+        if self._next is None:
+            self._next = _Batch(done=asyncio.get_running_loop().create_future())
+        batch = self._next
+        event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
+        batch.add(source or self._nameless, event)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all(), name="refusals")
+        await asyncio.shield(batch.done)
+
+    async def _write_all(self) -> None:
+        try:
+            while (batch := self._next) is not None:
+                self._next = None
+                await self._write_one(batch)
+        finally:
+            self._writing = None
+
+    async def _write_one(self, batch: _Batch) -> None:
+        try:
+            await self._write(batch.events())
+        except Exception as error:  # told to everybody who waits for it
+            batch.done.set_exception(error)
+        else:
+            batch.done.set_result(None)
