@@ -11,6 +11,7 @@ import pytest
 from bench import floor
 from bench.bare import keys
 from bench.books import Counts
+from bench.databases import postgres_url
 from bench.end_to_end import measure
 from bench.messages import measure as measure_message
 from bench.outage import DOWN
@@ -53,6 +54,22 @@ async def test_the_floor_is_played_from_what_the_gateway_called(
     rows = await floor.rows(recording, identity, LOTS)
     assert {row.kind for row in rows} == {*floor.LABELS, "commit", "produce"}
     assert all(row.bare_us > 0 for row in rows)
+
+
+async def test_the_floor_is_played_on_postgresql_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_dsn: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    with postgres_url(postgres_dsn) as url:
+        under = {"EHERRAC__STORE__URL": url}
+        result = await measure(tmp_path / "town", lots=2, in_flight=2, recorded=True, settings=under)
+    assert result.counts.is_balanced(2)
+    recording = Recording.load(tmp_path / "town" / "recording.pickle")
+    identity = KeyFolder(directory=tmp_path / "town" / "keys" / "GATEWAY").identity()
+    measured = {row.kind: row for row in await floor.rows(recording, identity, 2, dsn=postgres_dsn)}
+    assert measured["commit"].bare_us > 0
+    assert measured["commit"].label == "transaction committed (PostgreSQL)"
 
 
 def test_every_message_is_measured_beside_its_floor() -> None:

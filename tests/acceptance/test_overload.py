@@ -16,7 +16,7 @@ from gateway.domain.door import Door
 from gateway.engine import codec
 from gateway.engine.journal import first_break
 
-FLOOD, HONEST = 300, 20
+FLOOD, HONEST = 64, 5
 
 
 async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_reading_goes_on(tmp_path: Path) -> None:
