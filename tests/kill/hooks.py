@@ -37,6 +37,7 @@ WORKS = {
     "add_stamp": points.STAMP,
 }
 SETTLED_S = 2.0  # lines younger than this wait for their time-stamp; ten seconds in the product
+CHECKPOINT_PAGES = 200  # 1000 in the product, which one run's lots do not always write
 _LOOK_S = 0.0002
 _NOTICE_OF_PAYMENT = "payment.state"
 
@@ -193,6 +194,7 @@ def _commits_of_sqlite(sentry: Sentry, works: Works) -> None:
         def __init__(self, database: Any, *args: Any, **options: Any) -> None:
             super().__init__(database, *args, **options)
             self._file = str(database)
+            super().execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
 
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             execute = super().execute
