@@ -71,7 +71,7 @@ def _blows(results: list[Result]) -> Iterable[str]:
     yield "|---|---|---|---|"
     dealt = Counter((one.engine, one.blow, one.point) for one in results if one.reached)
     for blow, point in dict.fromkeys((str(one.blow), one.point) for engine in Engine for one in strokes(engine)):
-        figures = [str(dealt[engine, blow, point]) or "-" for engine in Engine]
+        figures = [str(dealt[engine, blow, point] or "-") for engine in Engine]
         yield f"| {blow} | {point} | {' | '.join(figures)} |"
     missed = sum(not one.reached for one in results)
     yield f"| (armed, not passed; killed at any time instead) | | {missed} | |"
