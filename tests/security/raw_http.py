@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from certs.http_signature import HttpRequestParts
 
 ANSWER_MAX_S = 2.0
+SILENCE_S = 0.5
 
 
 def octets(parts: HttpRequestParts, *, length: bool = True, host: bool = True) -> bytes:
@@ -39,10 +40,14 @@ async def send(address: str, data: bytes) -> bytes:
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
+    """What follows until the end: head and body come apart where the machine is busy."""
+    rest = b""
     try:
-        return await asyncio.wait_for(reader.read(1_048_576), 0.1)
-    except TimeoutError:
-        return b""
+        while more := await asyncio.wait_for(reader.read(1_048_576), SILENCE_S):
+            rest += more
+    except (TimeoutError, ConnectionResetError):
+        pass
+    return rest
 
 
 def statuses(answer: bytes) -> list[int]:
