@@ -73,7 +73,8 @@ async def test_when_aos_is_silent_we_ask_and_book_once(city: City) -> None:
     assert (await city.noun("lot", "L1")).state == "awaiting_payment"
     await assert_agreed_and_paid_once(city)
     events = await city.events("payment", "L1.purchase")
-    assert events[-3:] == ["SilenceElapsed", "EnquiryDue", "Settled"]
+    told = events.index("Settled") + 1  # what the credit's own question brings comes after, and changes nothing
+    assert events[told - 3 : told] == ["SilenceElapsed", "EnquiryDue", "Settled"]
     assert [notice.data.state for notice in city.platform.notices if notice.data.subject_id == "L1.purchase"] == [
         "sent", "unknown", "settled",
     ]  # fmt: skip
@@ -256,7 +257,8 @@ async def test_a_receipt_nobody_can_read_holds_no_other_back(city: City) -> None
 
 async def test_many_lots_at_once_all_come_to_their_ends(city: City) -> None:
     """Twelve lots side by side, two banks, every protocol once at every ministry."""
-    await city.open(decisions={f"L{n}": Behaviour.REFUSE for n in range(0, 12, 2)})
+    decisions = {f"L{n}": Behaviour.REFUSE for n in range(0, 12, 2)}
+    await city.open(decisions=decisions, EHERRAC__AOS__ANSWER_TIMEOUT_S="25")  # slowness is no silence here
     await asyncio.gather(
         *(sell_to_claimant(city, f"L{n}", startingPrice=f"{1000 + n}.00", claimant="999101") for n in range(12))
     )
