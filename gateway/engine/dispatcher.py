@@ -167,6 +167,8 @@ class Dispatcher:
 
     async def _claim(self) -> list[LaneRow]:
         """Take and start all that is due and has a place; what each lane has next, as of the same transaction."""
+        for lane in tuple(self._held):  # what is held by a recipient that fell silent nobody's end wakes
+            self._start_held(lane)
         now, limits = self._clock(), dict.fromkeys(self._channels, self._concurrency)
         known = {*self._breakers, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
         taken = {lane: self._concurrency - self._room(lane) for lane in known}
@@ -200,14 +202,16 @@ class Dispatcher:
             _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
 
     def _start_held(self, lane: Lane) -> None:
-        """Places are free again. What has less than half its lease left is left to its end, as after a crash."""
-        held = self._held.get(lane)
-        while held and self._places(lane) > self._busy[lane] and not self._stopping:
+        """Places may be free again. What has less than half its lease left is left to its end, as after a crash."""
+        held, now = self._held.get(lane), self._clock()
+        while held:
+            is_old = held[0].visible_at is None or held[0].visible_at <= now + timedelta(seconds=self._lease_s / 2)
+            if not is_old and (self._stopping or self._places(lane) <= self._busy[lane]):
+                return
             row = held.popleft()
-            if row.visible_at is not None and row.visible_at > self._clock() + timedelta(seconds=self._lease_s / 2):
+            if not is_old:
                 self._start(row)
-        if held is not None and not held:
-            del self._held[lane]
+        self._held.pop(lane, None)
 
     async def _handle(self, row: OutboxRow) -> None:
         if row.channel == Channel.TIMER:

@@ -711,3 +711,21 @@ async def test_what_does_not_finish_in_time_is_left_to_its_lease(hand: Hand, clo
 
 async def test_stopping_what_never_ran_is_no_wait(hand: Hand) -> None:
     await asyncio.wait_for(Dispatcher(hand.engine, {}, clock=Clock(), worker="w").stop(), 1)
+
+
+async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_when_it_is_probed(
+    hand: Hand, clock: Clock
+) -> None:
+    """Found by simulation: with nothing under way nobody looked at what was held, and the lane stood still for ever."""
+    adapter = TestAdapter("alpha", one_after_another(NotSent(reason="away")))
+    await hand.say(Opened())
+    await hand.say(Opened(), to="Q")
+    for puppet in ("P", "Q"):
+        await hand.say(Wished(sends=(TO_R,)), to=puppet)
+    leased = await hand.claim("alpha", worker="w")
+    breaker = BreakerPolicy(failures_max=1, pause_s=1)
+    async with working(hand.engine, adapter, concurrency=1, breaker=breaker) as dispatcher:
+        dispatcher.take(leased)
+        await until(lambda: is_deferred(hand, leased[0].id))
+        clock.pass_s(3)
+        await until(empty(hand))

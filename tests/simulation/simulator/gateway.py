@@ -153,8 +153,9 @@ class Gateway:
             concurrency=4,
             lease_s=LEASE_S,
             poll_s=POLL_S,
+            alone=world.plan.gateways == 1,
         )
-        engine.wake = dispatcher.wake
+        engine.attach(dispatcher)
         self.watchdog = Watchdog(store, self._parts.tables, clock=self.clock, interval_s=WATCHDOG_S, late_s=3600)
         book = AnswerBook(engine, clock=self.clock)
         receiver = Witness(book if world.plan.keeps_answers else engine, world.promised)
