@@ -11,9 +11,10 @@ import pytest
 from puppet import START, Clock, Hand, Opened, TestAdapter, Wished, engine_on, until
 
 from contracts.errors.refusal import RefusedError
+from gateway.domain.recipient import BreakerPolicy
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.leasing import LEASES_MAX, Grant
-from gateway.ports import Acknowledged, Dispatch, Outcome
+from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome
 from gateway.store import Store
 from gateway.store.rows import OutboxRow
 
@@ -133,6 +134,45 @@ async def test_many_steps_at_once_never_have_more_under_way_than_a_recipient_may
     await running
     assert adapter.most_at_once <= places
     assert len({dispatch.id for dispatch in adapter.done}) == len(adapter.done) == 36
+    assert await hand.waiting() == []
+
+
+async def test_what_is_held_for_a_recipient_that_falls_silent_keeps_no_one_from_probing_it(hand: Hand) -> None:
+    """Two are leased for one place; the first has no answer and the breaker opens over the second."""
+    clock = hand.engine._clock
+    assert isinstance(clock, Clock)
+    said = asyncio.Event()
+
+    async def script(_: Dispatch) -> Outcome:
+        if said.is_set():
+            return Acknowledged()
+        await said.wait()
+        return NotSent(reason="away")
+
+    adapter = TestAdapter("alpha", script)
+    dispatcher = Dispatcher(
+        hand.engine,
+        {"alpha": adapter},
+        clock=clock,
+        worker="w",
+        concurrency=1,
+        poll_s=0.01,
+        breaker=BreakerPolicy(failures_max=1, pause_s=5),
+    )
+    hand.engine.attach(dispatcher)
+    for name in ("P0", "P1"):
+        await hand.say(Opened(), to=name)
+    running = asyncio.create_task(dispatcher.run())
+    await until(lambda: dispatcher.grant() is not None)
+    await asyncio.gather(*(hand.say(Wished(sends=(TO_R,)), to=name) for name in ("P0", "P1")))
+    said.set()
+    await until(lambda: TO_R in dispatcher.breakers and not dispatcher._busy[TO_R])  # the attempt has ended
+    for _ in range(30):
+        clock.pass_s(5)
+        await asyncio.sleep(0.03)
+    await until(lambda: len(adapter.done) == 3)
+    await dispatcher.stop()
+    await running
     assert await hand.waiting() == []
 
 
