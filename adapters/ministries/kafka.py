@@ -59,8 +59,8 @@ async def create_topics(settings: KafkaSettings, topics: Iterable[Topic], *, rep
     """
     wanted = [_new_topic(topic, replication) for topic in topics]
     admin = AIOKafkaAdminClient(**settings.client_options)
-    await admin.start()
-    try:
+    try:  # from the start on: what is cancelled half way is closed too
+        await admin.start()
         answer = await admin.create_topics(wanted)
     finally:
         await admin.close()

@@ -40,8 +40,8 @@ async def topic_faults(settings: KafkaSettings, topics: Iterable[Topic]) -> tupl
     """
     wanted = {topic.name: topic for topic in topics}
     admin = AIOKafkaAdminClient(**settings.client_options)
-    await admin.start()
-    try:
+    try:  # from the start on: what is cancelled half way is closed too
+        await admin.start()
         names = set(await admin.list_topics())  # to ask for one by name would create it, where the cluster allows that
         there = [name for name in wanted if name in names]
         found = await admin.describe_topics(there) if there else []
