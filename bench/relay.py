@@ -201,7 +201,7 @@ async def _dispatched(engine: Engine, config: Config, adapters: dict[str, Adapte
         concurrency=settings.concurrency_per_recipient,
         poll_s=settings.poll_s,
     )
-    engine.wake = dispatcher.wake
+    engine.attach(dispatcher)
     running = asyncio.create_task(dispatcher.run())
     async with asyncio.timeout(_PATIENCE_S):
         while await _waiting(engine.store) != {Channel.MINISTRIES.value: due}:  # noqa: ASYNC110 - asked of the store
@@ -212,7 +212,11 @@ async def _dispatched(engine: Engine, config: Config, adapters: dict[str, Adapte
 
 async def _waiting(store: Store) -> dict[str, int]:
     counts = await store.read(lambda reader: reader.count_outbox())
-    return {Channel.MINISTRIES.value: 0} | {row.channel: row.count for row in counts if row.channel != Channel.TIMER}
+    waiting = {Channel.MINISTRIES.value: 0}
+    for row in counts:  # one for each recipient and state
+        if row.channel != Channel.TIMER:
+            waiting[row.channel] = waiting.get(row.channel, 0) + row.count
+    return waiting
 
 
 def _record(dispatch: Dispatch) -> Record:
