@@ -104,7 +104,7 @@ class Dispatcher:
         return dict(self._breakers)
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Claim no more, let attempts under way finish within `grace_s`, leave the rest to their leases."""
+        """Claim no more, let attempts under way finish within `grace_s`, give back what was not begun."""
         self._stopping = True
         self._wake.set()
         await self._idle.wait()  # what a claim under way still leases is worked on too
@@ -116,6 +116,18 @@ class Dispatcher:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Others, or the next process, need not wait for the end of a lease on which nothing was begun."""
+        held = [row for rows in self._held.values() for row in rows]
+        self._held.clear()
+        if not held:
+            return
+        try:
+            await self._engine.store.transact(lambda tx: [tx.give_back(row) for row in held])
+        except StoreError as error:  # then they wait
+            _log.warning("leases not given back", reason=str(error))
 
     def grant(self) -> Grant | None:
         """Leave for a step that is about to run to lease for us."""

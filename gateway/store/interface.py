@@ -205,6 +205,9 @@ class Transaction(Reader, Protocol):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         """Leave a leased row to a person; its followers wait. False if the lease was lost."""
 
+    def give_back(self, row: OutboxRow) -> bool:
+        """End a lease on which nothing was begun, as if it had never been; False if it was lost."""
+
     def release(self) -> int:
         """Give back everything leased, whoever has it; how many rows. For a process that knows that it is alone."""
 

@@ -113,6 +113,9 @@ class SqlTransaction(SqlReader):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         return self._leased("park", row, now=to_micros(now), state=state, error=error)
 
+    def give_back(self, row: OutboxRow) -> bool:
+        return self._leased("give_back", row)
+
     def release(self) -> int:
         return self._session.change("release", {})
 

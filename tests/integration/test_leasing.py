@@ -137,6 +137,32 @@ async def test_many_steps_at_once_never_have_more_under_way_than_a_recipient_may
     assert await hand.waiting() == []
 
 
+async def test_what_was_leased_and_not_begun_is_given_back_at_the_end_as_if_it_had_never_been(hand: Hand) -> None:
+    gate = asyncio.Event()
+
+    async def script(_: Dispatch) -> Outcome:
+        await gate.wait()
+        return Acknowledged()
+
+    adapter = TestAdapter("alpha", script)
+    dispatcher = Dispatcher(hand.engine, {"alpha": adapter}, clock=hand.engine._clock, worker="w", concurrency=1)
+    running = asyncio.create_task(dispatcher.run())
+    for n in range(3):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R,)), to=f"P{n}")
+    rows = await hand.claim("alpha", worker="w")  # as steps at the same moment lease more than there is place for
+    dispatcher.take(rows)
+    await until(lambda: len(adapter.begun) == 1)
+    stopping = asyncio.create_task(dispatcher.stop())
+    await asyncio.sleep(0)
+    gate.set()
+    await stopping
+    await running
+    left = await hand.waiting()
+    assert {row.id for row in left} == {row.id for row in rows} - {adapter.done[0].id}
+    assert {(row.lease_owner, row.attempt, row.visible_at) for row in left} == {(None, 0, START)}
+
+
 async def test_what_is_held_for_a_recipient_that_falls_silent_keeps_no_one_from_probing_it(hand: Hand) -> None:
     """Two are leased for one place; the first has no answer and the breaker opens over the second."""
     clock = hand.engine._clock

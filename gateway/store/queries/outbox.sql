@@ -87,6 +87,10 @@ WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 -- name: release!
 UPDATE outbox SET visible_at = due_at, lease_owner = NULL WHERE visible_at IS NOT NULL AND lease_owner IS NOT NULL;
 
+-- name: give_back!
+UPDATE outbox SET visible_at = due_at, lease_owner = NULL, attempt = attempt - 1
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+
 -- name: promote!
 UPDATE outbox SET visible_at = due_at
 WHERE seq = (SELECT min(seq) FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL)
