@@ -33,12 +33,11 @@ bench: dev ## End-to-end payments a second and CPU a payment, beside the floor
 	$(BIN)/python -m bench
 
 RUNS ?= 1000
-SEED ?= 20261122
 .PHONY: kill-test
 kill-test: dev ## Kill the gateway and those around it RUNS times by SEED, count what is left; figures in kill-out/
 	scripts/services.sh start
 	eval "$$(scripts/services.sh env)" && PYTHONPATH=.:tests:tests/acceptance \
-	  $(BIN)/python -m kill --runs $(RUNS) --seed $(SEED) $(KILL)
+	  $(BIN)/python -m kill --runs $(RUNS) --seed $(or $(SEED),20261122) $(KILL)
 
 .PHONY: broker-outage
 broker-outage: dev ## Kill Apache Kafka for MINUTES (30) under load, and see everything arrive

@@ -254,28 +254,21 @@ class Dispatcher:
     async def _attempt(self, row: OutboxRow) -> Outcome:
         """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
         try:
-            return await self._adapters[row.channel].send(await self._dispatch(row))
+            attachment = await self._attachment(row)
+        except StoreUnavailableError as error:
+            return NotSent(reason=f"what is to be sent cannot be read: {error}")
+        try:
+            return await self._adapters[row.channel].send(_dispatch(row, attachment))
         except Exception as error:
             _log.exception("adapter failed", channel=row.channel, delivery=row.id)
             return Unknown(reason=f"adapter failed: {type(error).__name__}")
 
-    async def _dispatch(self, row: OutboxRow) -> Dispatch:
-        attachment = None
-        if row.attachment_document_id is not None:
-            document_id = row.attachment_document_id
-            document = await self._engine.store.read(lambda reader: reader.document(document_id))
-            attachment = document.content if document is not None else None
-        return Dispatch(
-            id=row.id,
-            channel=row.channel,
-            recipient=row.recipient,
-            body=codec.decode(DISPATCHES[row.body_type], row.body),
-            attempt=row.attempt,
-            created_at=row.created_at,
-            sequence=row.sequence,
-            state_version=row.state_version,
-            attachment=attachment,
-        )
+    async def _attachment(self, row: OutboxRow) -> bytes | None:
+        document_id = row.attachment_document_id
+        if document_id is None:
+            return None
+        document = await self._engine.store.read(lambda reader: reader.document(document_id))
+        return document.content if document is not None else None
 
     def _pause_s(self, heads: list[LaneRow]) -> float:
         """Until the next row of a lane with room; an attempt that ends in a full one wakes us by itself."""
@@ -294,3 +287,17 @@ class Dispatcher:
             await asyncio.wait_for(self._wake.wait(), pause_s)
         except TimeoutError:
             return
+
+
+def _dispatch(row: OutboxRow, attachment: bytes | None) -> Dispatch:
+    return Dispatch(
+        id=row.id,
+        channel=row.channel,
+        recipient=row.recipient,
+        body=codec.decode(DISPATCHES[row.body_type], row.body),
+        attempt=row.attempt,
+        created_at=row.created_at,
+        sequence=row.sequence,
+        state_version=row.state_version,
+        attachment=attachment,
+    )

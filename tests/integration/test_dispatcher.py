@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +34,8 @@ from gateway.engine.engine import Engine
 from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.store import Store, StoreError, StoreUnavailableError, open_store
+from gateway.store.interface import Transaction
+from gateway.store.rows import DocumentRow, OutboxItem
 
 TO_R, TO_S = ("alpha", "R"), ("alpha", "S")
 PARKED = "Alarm:DELIVERY_PARKED"
@@ -282,10 +286,6 @@ async def is_deferred(hand: Hand, id: str) -> bool:
 
 
 async def test_a_body_that_cannot_be_read_does_not_stop_the_others(hand: Hand, store: Store) -> None:
-    from dataclasses import replace
-
-    from gateway.store.rows import OutboxItem
-
     adapter = TestAdapter("alpha")
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
@@ -297,6 +297,42 @@ async def test_a_body_that_cannot_be_read_does_not_stop_the_others(hand: Hand, s
         await until(lambda: is_deferred(hand, "bad"))
         await until(lambda: ids(adapter.done) == [good.id])
     assert (await hand.row("bad")).last_error == "adapter failed: ValidationError"
+
+
+async def test_what_cannot_be_read_was_not_sent(
+    hand: Hand, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by simulation (a disk that fails to read, seed 1780): nothing left, so nothing is unknown."""
+    adapter = TestAdapter("alpha")
+    content = b"protocol"
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    (plain,) = await hand.waiting()
+    item = OutboxItem(**{name: getattr(plain, name) for name in OutboxItem.__dataclass_fields__})
+    sealed = replace(item, id="sealed", order_key="other", attachment_document_id="d")
+    document = DocumentRow(
+        id="d", content=content, sha256=hashlib.sha256(content).hexdigest(), media_type="text/plain", created_at=START
+    )
+
+    def put(tx: Transaction) -> None:
+        tx.add_document(document)
+        tx.enqueue(sealed)
+
+    async def away(work: object) -> object:
+        raise StoreUnavailableError("disk I/O error")
+
+    await store.transact(put)
+    with monkeypatch.context() as faulty:
+        faulty.setattr(hand.engine.store, "read", away)
+        async with working(hand.engine, adapter):
+            await until(lambda: ids(adapter.done) == [plain.id])
+            await asyncio.sleep(0.05)
+    row = await hand.row("sealed")
+    assert (row.state, row.last_error) == ("due", "what is to be sent cannot be read: disk I/O error")
+    clock.pass_s(2)
+    async with working(hand.engine, adapter):
+        await until(empty(hand))
+    assert [sent.attachment for sent in adapter.done] == [None, content]
 
 
 async def test_timers_fire_beside_deliveries(hand: Hand, clock: Clock) -> None:

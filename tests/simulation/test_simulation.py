@@ -1,4 +1,4 @@
-"""Hundreds of worlds, each with accidents of its own. `make simulate SEEDS=… FROM=…` searches further."""
+"""Two thousand worlds, each with accidents of its own. `make simulate SEEDS=… FROM=…` searches further."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from simulator.__main__ import report
 from simulator.world import runs
 
-BATCH, BATCHES = 50, 10
+BATCH, BATCHES = 50, 40
 
 
 @pytest.mark.timeout(900)
