@@ -132,9 +132,7 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
 
     await expect(page.get_by_role("heading", level=1)).to_have_text(text("az", "situation.verdict.warning"))
     stale = page.locator(".trouble", has_text=text("az", "trouble.issuer_stale.title")).first
-    await expect(stale).to_contain_text(
-        re.compile(r"1\s*saat [2-5]\d\s*dəq")
-    )  # two hours less some minutes
+    await expect(stale).to_contain_text(re.compile(r"1\s*saat [2-5]\d\s*dəq"))  # two hours less some minutes
     await expect(stale).to_contain_text(text("az", "source.list"))
     await expect(page.get_by_text(text("az", "trouble.delivery_parked.title", count=1))).to_be_visible(timeout=15_000)
 
