@@ -1,16 +1,47 @@
-"""Write what the settings' models say into the documents again, each part between its two marks."""
+"""Write what settings and declarations say into the documents again, each part between its two marks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from contracts.events.grants import declared_grants
 from gateway.config.table import schedule_table, settings_table
+
+
+def grants_table() -> str:
+    """The grants of topics.toml, a row each."""
+    places = {
+        ("gateway", "group"): "group `<client_id>.receipts`",
+        ("gateway", "protocol"): "every protocol topic",
+        ("gateway", "receipt"): "the receipts topic",
+        ("gateway", "cluster"): "the cluster",
+        ("ministry", "group"): "groups that begin with `<its topic>.`",
+        ("ministry", "protocol"): "its own protocol topic",
+        ("ministry", "receipt"): "the receipts topic",
+    }
+    rows = [
+        f"| {rule.role} | {', '.join(rule.operations)} | {places[rule.role.value, rule.on]} | {_without(rule.needed)} |"
+        for rule in declared_grants()
+        if rule.role == "gateway"
+    ]
+    rows += [
+        f"| each {rule.role} | {', '.join(rule.operations)} | {places[rule.role.value, rule.on]} | |"
+        for rule in declared_grants()
+        if rule.role == "ministry"
+    ]
+    return "\n".join(["| who | may | on | without it |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _without(needed: bool) -> str:
+    return "no start" if needed else "an alarm at the start: what others may do is not seen"
+
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "settings", settings_table),
     ("docs/delivery.md", "schedule", schedule_table),
+    ("docs/operations.md", "grants", grants_table),
 )
 
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
-from adapters.ministries.topics import TopicWatch
 from adapters.timestamping.adapter import TimeStampClient
+from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
 from gateway.bootstrap.ways_in import Inside, application
-from gateway.bootstrap.ways_out import EMBEDDED, make_adapters, policies, start_broker, topics_of
+from gateway.bootstrap.ways_out import make_adapters, policies, receipts_group, start_broker
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
 from gateway.domain.recipient import BreakerPolicy
@@ -68,7 +68,7 @@ async def start(config: Config, *, clock: Callable[[], datetime] = utc_now) -> S
     """Start everything the configuration asks for.
 
     Raises:
-        OurFaultError: keys that cannot be used.
+        OurFaultError: keys that cannot be used, or grants at the brokers that are missing.
         StoreUnavailableError: the database is away.
         OSError: the port is taken.
     """
@@ -88,6 +88,7 @@ async def _build(house: Surroundings) -> System:
     engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
     expiry = await _revocation(house, store)
     kafka = start_broker(house)
+    grants = await watch_grants(config, house.stack, kafka)
     deficiencies = Deficiencies(engine, participant=config.aos.participant, clock=house.clock)
     dispatcher = _dispatch(house, engine, make_adapters(house, kafka, deficiencies))
     watchdog = _watch(house, store)
@@ -95,7 +96,8 @@ async def _build(house: Surroundings) -> System:
     inside = Inside(
         engine=engine,
         receipts=await _receipts(house, engine, kafka),
-        topics=_watch_topics(house, kafka),
+        topics=watch_topics(config, house.stack, kafka),
+        grants=grants,
         answers=_answers(house, engine),
         repetitions=_repetitions(house, store),
         stamping=_stamping(house, store),
@@ -188,7 +190,7 @@ async def _receipts(house: Surroundings, engine: Engine, kafka: KafkaSettings) -
         ReceiptsSettings(
             kafka=kafka,
             topic=house.config.kafka.receipts_topic,
-            group=f"{house.config.kafka.client_id}.receipts",
+            group=receipts_group(house.config),
             ministries=frozenset(ministry.code for ministry in house.config.ministries),
             expected=house.rules.expected,
         ),
@@ -227,13 +229,3 @@ def _repetitions(house: Surroundings, store: Store) -> Repetitions:
     memory = Repetitions(store, clock=house.clock)
     house.keep_running(memory.run(), "repetitions")
     return memory
-
-
-def _watch_topics(house: Surroundings, kafka: KafkaSettings) -> TopicWatch | None:
-    """Start looking at the topics; the embedded broker has them."""
-    if house.config.kafka.bootstrap == EMBEDDED:
-        return None
-    watch = TopicWatch(kafka, topics_of(house.config))
-    watch.start()
-    house.stack.push_async_callback(watch.close)
-    return watch

@@ -66,7 +66,7 @@ async def open_console(
 
 
 def _watches(house: Surroundings, inside: Inside, dispatcher: Dispatcher, expiry: ExpiryWatch) -> Watches:
-    checks, stamping = readiness(house, inside), inside.stamping
+    checks, stamping, grants = readiness(house, inside), inside.stamping, inside.grants
     return Watches(
         census=lambda: inside.watchdog.census,
         count_every_s=house.config.watchdog.interval_s,
@@ -77,6 +77,7 @@ def _watches(house: Surroundings, inside: Inside, dispatcher: Dispatcher, expiry
         stamping=lambda: None if stamping is None else stamping.standing,
         stamp_every_s=house.config.time_stamps.interval_s,
         backlog_max=house.config.intake.outbox_max,
+        grants=lambda: () if grants is None else grants.alarms,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from adapters.ministries.grant_watch import GrantWatch
 from adapters.ministries.receipts import ReceiptsConsumer
 from adapters.ministries.topics import TopicWatch
 from certs.freshness import RevocationState
@@ -51,6 +52,7 @@ class Inside:
     repetitions: Repetitions
     watchdog: Watchdog
     topics: TopicWatch | None
+    grants: GrantWatch | None
     stamping: Stamping | None
 
 
@@ -167,4 +169,6 @@ def readiness(house: Surroundings, inside: Inside) -> Readiness:
     checks: dict[str, Check] = {"store": database, "broker": broker, "revocation": revocation}
     if inside.topics is not None:
         checks["topics"] = inside.topics.ready
+    if inside.grants is not None:
+        checks["grants"] = inside.grants.ready
     return checks if inside.stamping is None else checks | {"timeStamps": inside.stamping.ready}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cryptography.x509 import load_pem_x509_certificate
+
 from adapters.aos.adapter import AosAdapter, AosSettings
 from adapters.asan_pay.adapter import AsanPayAdapter, AsanPaySettings
 from adapters.azips.adapter import AzipsAdapter, AzipsSettings, Format
@@ -16,6 +18,7 @@ from adapters.ministries.topics import wanted_topics
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from adapters.timestamping.adapter import TimeStampClient
+from contracts.events.grants import Principals
 from contracts.events.topics import Topic
 from gateway.bootstrap.surroundings import Surroundings
 from gateway.config import Config
@@ -62,6 +65,33 @@ def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:
 def topics_of(config: Config) -> tuple[Topic, ...]:
     """The topics that the gateway and the ministries of the configuration use."""
     return wanted_topics({ministry.code: ministry.topic for ministry in config.ministries}, config.kafka.receipts_topic)
+
+
+def receipts_group(config: Config) -> str:
+    """The consumer group that reads receipts."""
+    return f"{config.kafka.client_id}.receipts"
+
+
+def principals_of(config: Config) -> Principals:
+    """Who we and the ministries are in the brokers' ACLs."""
+    named = {ministry.code: ministry.principal for ministry in config.ministries}
+    return Principals(
+        gateway=_own_principal(config),
+        group=receipts_group(config),
+        ministries={code: principal for code, principal in named.items() if principal is not None},
+    )
+
+
+def _own_principal(config: Config) -> str:
+    """As Kafka builds it where nothing else is set; whoever shows nothing is ANONYMOUS."""
+    kafka = config.kafka
+    if kafka.principal is not None:
+        return kafka.principal
+    if kafka.security_protocol == "SASL_SSL":
+        return f"User:{kafka.sasl_username}"
+    if kafka.security_protocol == "SSL" and kafka.tls_certificate is not None:
+        return f"User:{load_pem_x509_certificate(kafka.tls_certificate.read_bytes()).subject.rfc4514_string()}"
+    return "User:ANONYMOUS"
 
 
 def start_broker(house: Surroundings) -> KafkaSettings:

@@ -23,6 +23,7 @@ from gateway.config.types import (
     Bic,
     Cidr,
     Iban,
+    KafkaPrincipal,
     Participant,
     Section,
     Topic,
@@ -272,6 +273,10 @@ class MinistrySettings(Section):
     code: Participant = Field(description="Its registration code, also the signer of its receipts")
     name: str = Field(min_length=1, max_length=140, description="Its name")
     topic: Topic = Field(description="Kafka topic that carries protocols to it")
+    principal: KafkaPrincipal | None = Field(
+        None,
+        description="Its name in the brokers' ACLs, `User:…`; named, its topic's readers are judged",
+    )
     expects: ExpectsSettings = Field(ExpectsSettings(), description=EXPECTS)
 
 
@@ -298,6 +303,13 @@ class KafkaSettings(Section):
     )
     sasl_username: str | None = Field(None, description="User for SASL_SSL")
     sasl_password_file: BesidePath | None = Field(None, description="File with the password for SASL_SSL")
+    principal: KafkaPrincipal | None = Field(
+        None,
+        description="Our name in the brokers' ACLs; without, `User:` and sasl_username or tls_certificate's subject",
+    )
+    start_without_grants: bool = Field(
+        False, description="Start though the brokers do not grant us what is declared; protocols then wait, visibly"
+    )
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:

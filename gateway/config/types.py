@@ -78,6 +78,7 @@ BesidePath = Annotated[Path, AfterValidator(_beside_the_file)]
 Participant = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,20}$")]
 """A registration code, as the certificate's organizationIdentifier names it (AOS-S1)."""
 BankCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+KafkaPrincipal = Annotated[str, StringConstraints(pattern=r"^User:\S.*$")]  # as Kafka's ACLs write it
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 Waits = Annotated[tuple[float, ...], AfterValidator(_growing)]
 """Pauses between attempts, seconds."""

@@ -43,6 +43,7 @@ class Watches:
     stamping: Callable[[], StampStanding | None]
     stamp_every_s: float
     backlog_max: int
+    grants: Callable[[], Sequence[tuple[str, Mapping[str, str]]]] = tuple  # alarms about the brokers' ACLs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,7 @@ class Finder:
             liquidity=stored.liquidity,
             person_since=stored.person_since,
             grace=self._grace,
+            grants=watches.grants(),
         )
         return Look(found=found, troubles=self._dated(troubles(found), now), stored=stored)
 

@@ -42,6 +42,9 @@ class Kind(StrEnum):
     STORE_AWAY = "store_away"
     BROKER_AWAY = "broker_away"
     TOPICS_WRONG = "topics_wrong"
+    GRANT_MISSING = "grant_missing"
+    GRANT_EXCESSIVE = "grant_excessive"
+    GRANTS_NOT_ENFORCED = "grants_not_enforced"
     NOT_COUNTED = "not_counted"
     NOT_SCHEDULED = "not_scheduled"
     DELIVERY_LATE = "delivery_late"
@@ -104,6 +107,7 @@ class Findings:
     liquidity: Sequence[tuple[str, Liquidity, datetime]]  # account, standing, when told last
     person_since: datetime | None  # since when the first noun waits for a person
     grace: timedelta  # of revocation data
+    grants: Sequence[tuple[str, Mapping[str, str]]] = ()  # alarms about the brokers' ACLs, and their facts
 
 
 def troubles(found: Findings) -> list[Trouble]:
@@ -140,10 +144,21 @@ def _lane(lane: Lane, rows: Sequence[OutboxCount], found: Findings) -> LaneView:
 
 
 def _checks(found: Findings) -> Iterator[Trouble]:
-    named = {"store": Kind.STORE_AWAY, "broker": Kind.BROKER_AWAY, "topics": Kind.TOPICS_WRONG}
+    named = {
+        "store": Kind.STORE_AWAY,
+        "broker": Kind.BROKER_AWAY,
+        "topics": Kind.TOPICS_WRONG,
+        "grants": Kind.GRANT_MISSING,
+    }
     for name, kind in named.items():
         if not found.checks.get(name, True):
             yield Trouble(kind=kind, severity=Severity.ALARM)
+    for alarm, facts in found.grants:
+        if alarm == "GRANT_EXCESSIVE":
+            subject = f"{facts['principal']} {facts['operation']} {facts['topic']}"
+            yield Trouble(kind=Kind.GRANT_EXCESSIVE, severity=Severity.ALARM, subject=subject)
+        elif alarm == "GRANTS_NOT_ENFORCED":
+            yield Trouble(kind=Kind.GRANTS_NOT_ENFORCED, severity=Severity.WARNING, subject=facts["brokers"])
 
 
 def _watchdog(found: Findings) -> Iterator[Trouble]:
