@@ -62,15 +62,21 @@ class CertificateProfile:
 
     def check(self, signer: Signer) -> None:
         """Raise RefusedError(CERTIFICATE_USAGE, what, expected, received) at the first thing that is otherwise."""
-        key = public_key_of(signer.certificate)
-        kind = KeyType.RSA if isinstance(key, rsa.RSAPublicKey) else KeyType.P256
-        if kind not in self.key_types:
-            raise _unlike("key type", self.key_types, [kind])
-        if kind is KeyType.RSA and key.key_size < self.rsa_min_bits:
-            raise _unlike("RSA bits", [f"{self.rsa_min_bits}"], [f"{key.key_size}"])
-        _check_named("extendedKeyUsage", self.extended_usages, _extended_usages(signer.certificate))
-        _check_named("certificatePolicies", self.policies, _policies(signer.certificate))
-        _check_named("issuer", self.issuers, {signer.issuer_sha256})
+        _check_profile(self, signer.certificate, signer.issuer_sha256)
+
+
+@lru_cache(maxsize=1024)
+def _check_profile(profile: CertificateProfile, certificate: x509.Certificate, issuer_sha256: str) -> None:
+    """Remembered where nothing is otherwise: a certificate and what is asked of it do not change."""
+    key = public_key_of(certificate)
+    kind = KeyType.RSA if isinstance(key, rsa.RSAPublicKey) else KeyType.P256
+    if kind not in profile.key_types:
+        raise _unlike("key type", profile.key_types, [kind])
+    if kind is KeyType.RSA and key.key_size < profile.rsa_min_bits:
+        raise _unlike("RSA bits", [f"{profile.rsa_min_bits}"], [f"{key.key_size}"])
+    _check_named("extendedKeyUsage", profile.extended_usages, _extended_usages(certificate))
+    _check_named("certificatePolicies", profile.policies, _policies(certificate))
+    _check_named("issuer", profile.issuers, {issuer_sha256})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ Writing puts SignedInfo down in its canonical form at once, so the octets that a
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from copy import deepcopy
@@ -52,6 +53,32 @@ _URI = frozenset({"URI"})
 _ALGORITHM = frozenset({"Algorithm"})
 
 REFERENCES_MAX = 16
+
+
+def _usual(prefix: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Canonical SignedInfo as nearly everybody writes it (group: its method), and a reference in it (groups: URI, a
+    first transform if there are two, digest)."""
+
+    def named(element: str, algorithm: str) -> str:
+        return f'<{prefix}{element} Algorithm="{algorithm}"></{prefix}{element}>'
+
+    declared = f"xmlns:{prefix[:-1]}" if prefix else "xmlns"
+    exclusive, sha256 = re.escape(EXCLUSIVE_C14N), re.escape(DIGEST_SHA256)
+    methods = f"({re.escape(RSA_SHA256)}|{re.escape(ECDSA_SHA256)})"
+    reference = (
+        f'<{prefix}Reference URI="([A-Za-z0-9#_.:-]*)"><{prefix}Transforms>'
+        f"(?:{named('Transform', '([A-Za-z0-9#_.:/-]+)')})?{named('Transform', exclusive)}</{prefix}Transforms>"
+        f"{named('DigestMethod', sha256)}<{prefix}DigestValue>([A-Za-z0-9+/=]+)</{prefix}DigestValue>"
+        f"</{prefix}Reference>"
+    )
+    whole = (
+        f'<{prefix}SignedInfo {declared}="{XMLDSIG}">{named("CanonicalizationMethod", exclusive)}'
+        f"{named('SignatureMethod', methods)}(?:{reference}){{1,{REFERENCES_MAX}}}</{prefix}SignedInfo>"
+    )
+    return re.compile(whole.encode()), re.compile(reference.encode())
+
+
+_USUAL = {b"<ds:": _usual("ds:"), b"<Sig": _usual("")}
 
 _IDS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
 _DISGUISES = etree.XPath("boolean(//comment() | //processing-instruction())")
@@ -178,8 +205,15 @@ def name_of(element: etree._Element) -> str:
 def read_signed_info(element: etree._Element, *, inclusive_allowed: bool = False) -> SignedInfo:
     """Read `ds:SignedInfo`. `inclusive_allowed` tolerates InclusiveNamespaces in the exclusive canonicalisation.
 
+    Of a document that went through `check_document`: a comment, which canonical form drops, is not looked for again.
+
     Raises RefusedError: SIGNATURE_MALFORMED, ALGORITHM_NOT_ALLOWED(algorithm).
     """
+    return _usual_signed_info(canonical(element)) or _read_signed_info(element, inclusive_allowed)
+
+
+def _read_signed_info(element: etree._Element, inclusive_allowed: bool) -> SignedInfo:
+    """Element by element, for whatever is unusual or wrong."""
     if not 3 <= len(element) <= 2 + REFERENCES_MAX:
         raise malformed("signed info", "number of references")
     expected = (_C14N_METHOD, _SIGNATURE_METHOD, *[_REFERENCE] * (len(element) - 2))
@@ -193,6 +227,23 @@ def read_signed_info(element: etree._Element, *, inclusive_allowed: bool = False
         octets=canonical(element, prefixes),
         inclusive=bool(prefixes) or any(reference.prefixes for reference in read),
     )
+
+
+def _usual_signed_info(octets: bytes) -> SignedInfo | None:
+    """What everybody writes, read from the very octets that are signed; None: ask element by element, what is wrong."""
+    whole, reference = _USUAL.get(octets[:4], _USUAL[b"<ds:"])
+    found = whole.fullmatch(octets)
+    if found is None:
+        return None
+    references = tuple(
+        Reference(
+            uri=uri.decode(),
+            transforms=(first.decode(), EXCLUSIVE_C14N) if first else (EXCLUSIVE_C14N,),
+            digest=digest.decode(),
+        )
+        for uri, first, digest in reference.findall(octets)
+    )
+    return SignedInfo(method=found[1].decode(), references=references, octets=octets)
 
 
 def _read_reference(element: etree._Element, inclusive_allowed: bool) -> Reference:

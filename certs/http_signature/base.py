@@ -7,7 +7,7 @@ import hashlib
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -33,17 +33,19 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureInput:
-    """One member of Signature-Input: its label, what it covers, and its parameters in their order."""
+    """One member of Signature-Input: its label, what it covers, and its parameters in their order.
+
+    `signature_params` is the value of the base's last line, and of the field's member.
+    """
 
     label: str
     components: tuple[Component, ...]
     parameters: Mapping[str, str | int]
+    signature_params: str = field(init=False)
 
-    @property
-    def signature_params(self) -> str:
-        """The value of the base's last line, and of the field's member."""
+    def __post_init__(self) -> None:
         parameters = [f";{name}={_serialize(value)}" for name, value in self.parameters.items()]
-        return _covered_text(self.components) + "".join(parameters)
+        object.__setattr__(self, "signature_params", _covered_text(self.components) + "".join(parameters))
 
     @classmethod
     def parse(cls, value: str) -> SignatureInput:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certs.algorithms import verify_bytes
 from certs.http_signature.algorithms import algorithm_for
 from certs.http_signature.base import Component, SignatureInput, content_digest, octets_text, signature_base
-from certs.http_signature.message import Headers, HttpRequestParts, HttpResponseParts, MessageParts
+from certs.http_signature.message import Headers, HttpRequestParts, HttpResponseParts, MessageParts, field_values
 from certs.http_signature.policy import COVERED_PREFIXES, LABEL, TAG
 from certs.keystore import Credential
 
@@ -29,7 +29,7 @@ def sign_request(parts: HttpRequestParts, credential: Credential, *, now: dateti
 
     `nonce` is the caller's: unique per signature, printable ASCII.
     """
-    covered = [Component(name) for name in (*_REQUEST, *_meaningful(parts.headers, has_body=bool(parts.body)))]
+    covered = _of_request(_meaningful(parts.headers, has_body=bool(parts.body)))
     return _sign(parts, credential, covered, now=now, extra={"nonce": nonce})
 
 
@@ -37,17 +37,27 @@ def sign_response(
     parts: HttpResponseParts, request: HttpRequestParts, credential: Credential, *, now: datetime
 ) -> dict[str, str]:
     """Headers to add, as for a request; binds the response to the request and, if that was signed, to its signature."""
-    covered = [Component(name) for name in (*_RESPONSE, *_meaningful(parts.headers, has_body=bool(parts.body)))]
-    covered += [Component("@method", req=True), Component("@path", req=True)]
-    if sum(name.lower() == "signature" for name, _ in request.headers) == 1:
-        covered.append(Component("signature", req=True))
+    was_signed = len(field_values(request.headers).get("signature", ())) == 1
+    covered = _of_response(_meaningful(parts.headers, has_body=bool(parts.body)), was_signed)
     return _sign(parts, credential, covered, now=now, request=request)
+
+
+@lru_cache(maxsize=64)
+def _of_request(fields: tuple[str, ...]) -> tuple[Component, ...]:
+    return tuple(Component(name) for name in (*_REQUEST, *fields))
+
+
+@lru_cache(maxsize=64)
+def _of_response(fields: tuple[str, ...], was_signed: bool) -> tuple[Component, ...]:
+    asked = ("@method", "@path", "signature") if was_signed else ("@method", "@path")
+    own = tuple(Component(name) for name in (*_RESPONSE, *fields))
+    return own + tuple(Component(name, req=True) for name in asked)
 
 
 def _sign(
     parts: MessageParts,
     credential: Credential,
-    covered: Iterable[Component],
+    covered: tuple[Component, ...],
     *,
     now: datetime,
     request: HttpRequestParts | None = None,
@@ -57,7 +67,7 @@ def _sign(
     created = int(now.timestamp())
     signed = SignatureInput(
         label=LABEL,
-        components=tuple(covered),
+        components=covered,
         parameters={"created": created, "expires": created + _LIFETIME_S}
         | dict(extra)
         | {"keyid": keyid, "alg": algorithm_for(credential.public_key), "tag": TAG},
@@ -72,10 +82,10 @@ def _sign(
     }
 
 
-def _meaningful(headers: Headers, *, has_body: bool) -> list[str]:
-    present = dict.fromkeys(name.lower() for name, _ in headers)
+def _meaningful(headers: Headers, *, has_body: bool) -> tuple[str, ...]:
+    present = dict.fromkeys([name.lower() for name, _ in headers])
     found = [name for name in present if name.startswith(COVERED_PREFIXES)]
-    return ["content-type", *found] if has_body or "content-type" in present else found
+    return ("content-type", *found) if has_body or "content-type" in present else tuple(found)
 
 
 @lru_cache(maxsize=64)
