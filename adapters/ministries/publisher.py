@@ -22,6 +22,7 @@ from gateway.errors import NotSentError, OutcomeUnknownError
 
 _log = logging.getLogger(__name__)
 _RECORD_OVERHEAD_BYTES = 4_096  # key, headers and framing
+_PAUSE_MAX_S = 1.0  # between two attempts to connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,11 @@ class PublisherSettings:
     value_max_bytes: int = 4_194_304 - _RECORD_OVERHEAD_BYTES
     connect_s: float = 5.0
     delivery_timeout_s: float = 10.0
+
+    @property
+    def before_s(self) -> float:
+        """How long nothing has left at most: connecting, its last retry with the pause, and handing over."""
+        return 3 * self.connect_s + _PAUSE_MAX_S
 
 
 class Publisher:
@@ -83,16 +89,22 @@ class Publisher:
         await asyncio.gather(*self._discarding)
 
     async def _open(self) -> AIOKafkaProducer:
-        async with self._opening:
-            if self._producer is None:
-                self._producer = await self._started()
+        """The one producer. Whoever waits behind others that open it in vain waits no longer than one of them may."""
+        if self._producer is not None:
             return self._producer
+        try:
+            async with asyncio.timeout(2 * self._settings.connect_s + _PAUSE_MAX_S), self._opening:
+                if self._producer is None:
+                    self._producer = await self._started()
+                return self._producer
+        except TimeoutError as error:
+            raise NotSentError("Kafka is not reachable: connecting takes too long") from error
 
     async def _started(self) -> AIOKafkaProducer:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((KafkaError, OSError)),
-                wait=wait_random_exponential(multiplier=0.1, max=1.0),
+                wait=wait_random_exponential(multiplier=0.1, max=_PAUSE_MAX_S),
                 stop=stop_after_delay(self._settings.connect_s),
                 reraise=True,
             ):

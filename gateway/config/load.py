@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.config.encryption import plaintext_addresses, plaintext_console, plaintext_doors
 from gateway.config.expected import impossible
+from gateway.config.leases import outlasting
 from gateway.config.model import Config
 from gateway.config.outbound import forbidden_addresses
 from gateway.config.table import description_of
@@ -179,6 +180,8 @@ def _contradictions(config: Config) -> Iterator[Fault]:
     yield from _plaintext(config)
     for path, why in impossible(config):
         remedy = "Name what the certificate and [signature] allow; a counterparty's list only leaves out"
+        yield Fault(path=path, fault=why, remedy=remedy)
+    for path, why, remedy in outlasting(config):
         yield Fault(path=path, fault=why, remedy=remedy)
     if not config.gateway.address.startswith(config.gateway.bic[:8]):
         remedy = "Let the address begin with the first eight characters of gateway.bic"

@@ -338,7 +338,10 @@ class DispatcherSettings(Section):
         60.0,
         ge=1,
         le=3600,
-        description="Time one process keeps a row before another may take it; longer than any attempt takes",
+        description="Time one process keeps a row before another may take it; twice the longest attempt, or more",
+    )
+    short_lease_allowed: bool = Field(
+        False, description="Whether it may be shorter: two processes may then send the same at once, under one id"
     )
     breaker_failures: int = Field(
         5, ge=1, le=1000, description="Attempts without an answer in a row after which a recipient is left alone"

@@ -46,6 +46,7 @@ _AGAIN = [0.2, 0.2, 0.5, 0.5, *[1] * 60]
 SETTINGS = {
     "EHERRAC__DISPATCHER__RETRY_S": str(_AGAIN),
     "EHERRAC__DISPATCHER__LEASE_S": str(LEASE_S),
+    "EHERRAC__DISPATCHER__SHORT_LEASE_ALLOWED": "true",  # attempts may overlap: harder than production
     "EHERRAC__DISPATCHER__POLL_S": "0.5",
     "EHERRAC__DISPATCHER__BREAKER_PAUSE_S": "0.3",
     "EHERRAC__DISPATCHER__BREAKER_PAUSE_MAX_S": "1",
