@@ -53,6 +53,7 @@ _ANY, _MATCHING = 1, 2  # of a filter
 _LITERAL, _PREFIXED = 3, 4
 _ALLOW: Final = 3  # of a permission
 _GROUPS: Final = 0  # a kind of coordinator
+_UNTOLD: Final = -(2**31)  # Kafka's word for operations that are not told; librdkafka's broker tells none
 _NOT_TOLD: Final = (
     ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
@@ -187,13 +188,13 @@ async def _ask(client: AIOKafkaClient, request: Request[Any], node_id: int | Non
 
 async def _own_rights(client: AIOKafkaClient, names: list[str]) -> dict[tuple[Resource, str], frozenset[Operation]]:
     answer = (await _ask(client, _RightsRequest(names))).to_object()
-    own = {(Resource.CLUSTER, CLUSTER_NAME): _operations(answer["authorized_operations"])}
+    told = {(Resource.CLUSTER, CLUSTER_NAME): answer["authorized_operations"]}
     for row in answer["topics"]:
         if row["error_code"] == TopicAuthorizationFailedError.errno:
-            own[Resource.TOPIC, row["topic"]] = frozenset()
+            told[Resource.TOPIC, row["topic"]] = 0
         elif not row["error_code"]:
-            own[Resource.TOPIC, row["topic"]] = _operations(row["authorized_operations"])
-    return own
+            told[Resource.TOPIC, row["topic"]] = row["authorized_operations"]
+    return {place: _operations(bits) for place, bits in told.items() if bits != _UNTOLD}
 
 
 async def _group_rights(client: AIOKafkaClient, group: str) -> frozenset[Operation]:

@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
 from puppet import until
 
 from adapters.ministries.grant_watch import Alarm, GrantWatch
+from adapters.ministries.grants import Verdict
 from adapters.ministries.kafka import KafkaSettings, create_topics
 from adapters.ministries.rights import give
 from contracts.events.grants import Grant, Operation, Resource, Role, wanted_grants
@@ -31,6 +32,7 @@ from gateway.cli.kafka import check, grants
 from gateway.cli.world import packaged
 from gateway.config import Config, load_config
 from gateway.errors import OurFaultError
+from gateway.wire.broker import EmbeddedBroker
 
 
 class ApacheKafka(Protocol):
@@ -202,6 +204,15 @@ async def test_brokers_that_are_away_refuse_no_start(lab: Lab) -> None:
         watch = await watch_grants(lab.config, stack, away)
         assert watch is not None
         assert watch.verdict is None
+
+
+async def test_of_brokers_that_do_not_tell_rights_nothing_is_called_missing(lab: Lab) -> None:
+    topics = {topic.name: 1 for topic in access_of(lab.config, lab.kafka).topics}
+    with EmbeddedBroker(topics) as broker:
+        async with AsyncExitStack() as stack:
+            watch = await watch_grants(lab.config, stack, KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
+            assert watch is not None
+            assert watch.verdict == Verdict(hidden=True)
 
 
 async def test_the_commands_print_give_and_compare(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
