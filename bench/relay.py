@@ -126,6 +126,10 @@ class _Watched:
     channel: str = Channel.MINISTRIES.value
     given: list[Dispatch] = field(default_factory=list)
 
+    @property
+    def places_per_recipient(self) -> int:
+        return self.adapter.places_per_recipient
+
     async def send(self, dispatch: Dispatch) -> Outcome:
         self.given.append(dispatch)
         return await self.adapter.send(dispatch)
@@ -154,7 +158,7 @@ async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> Relayed:
     await store.close()
     if (came := await _lying(kafka) - lain) != records:
         raise VoidError(f"void: {came} records lie on the topics, {records} were to")
-    places = config.dispatcher.concurrency_per_recipient * len(config.ministries)
+    places = adapter.places_per_recipient * len(config.ministries)
     given = [_record(dispatch) for dispatch in adapter.given]
     alone_s, _ = await _bare(kafka, given, 1)
     at_once_s, bare_cpu_s = await _bare(kafka, given, places)
@@ -228,7 +232,7 @@ def _record(dispatch: Dispatch) -> Record:
 
 async def _bare(kafka: KafkaSettings, records: list[Record], places: int) -> tuple[float, float]:
     """Seconds, and seconds of CPU."""
-    producer = AIOKafkaProducer(**kafka.client_options, acks="all", enable_idempotence=True, max_request_size=4_194_304)
+    producer = AIOKafkaProducer(**PublisherSettings(kafka=kafka).producer_options)
     left = iter(records)
 
     async def send() -> None:

@@ -26,11 +26,15 @@ def declared_names() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinistriesSettings:
-    """`topics` by the ministries' participant codes; `source` is our own code, as `ce_source`."""
+    """`topics` by the ministries' participant codes; `source` is our own code, as `ce_source`.
+
+    `records_at_once`: to one ministry; the producer sends together what waits for a broker.
+    """
 
     publisher: PublisherSettings
     topics: Mapping[str, str] = field(default_factory=declared_names)
     source: str = "GATEWAY"
+    records_at_once: int = 32
 
 
 class MinistriesAdapter:
@@ -41,6 +45,7 @@ class MinistriesAdapter:
     def __init__(self, settings: MinistriesSettings) -> None:
         self._settings = settings
         self._publisher = Publisher(settings.publisher)
+        self.places_per_recipient = settings.records_at_once
 
     async def send(self, dispatch: Dispatch) -> Outcome:
         """Publish one protocol under the dispatch's id."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -23,6 +24,7 @@ from gateway.errors import NotSentError, OutcomeUnknownError
 _log = logging.getLogger(__name__)
 _RECORD_OVERHEAD_BYTES = 4_096  # key, headers and framing
 _PAUSE_MAX_S = 1.0  # between two attempts to connect
+_BATCH_MAX_BYTES = 1_048_576  # for a partition; aiokafka's 16 kB hold no protocol, and all others wait for that one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,16 @@ class PublisherSettings:
     def before_s(self) -> float:
         """How long nothing has left at most: connecting, its last retry with the pause, and handing over."""
         return 3 * self.connect_s + _PAUSE_MAX_S
+
+    @property
+    def producer_options(self) -> dict[str, Any]:
+        """What the producer is opened with: acknowledged by all replicas, each record once whatever is resent."""
+        return self.kafka.client_options | {
+            "acks": "all",
+            "enable_idempotence": True,
+            "max_request_size": self.value_max_bytes + _RECORD_OVERHEAD_BYTES,
+            "max_batch_size": _BATCH_MAX_BYTES,
+        }
 
 
 class Publisher:
@@ -115,12 +127,7 @@ class Publisher:
         raise AssertionError("tenacity either returns or raises")
 
     async def _start_once(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **self._settings.kafka.client_options,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=self._settings.value_max_bytes + _RECORD_OVERHEAD_BYTES,
-        )
+        producer = AIOKafkaProducer(**self._settings.producer_options)
         try:
             async with asyncio.timeout(self._settings.connect_s):
                 await producer.start()

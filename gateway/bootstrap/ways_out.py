@@ -158,6 +158,7 @@ def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Defic
                 publisher=PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s),
                 topics={ministry.code: ministry.topic for ministry in config.ministries},
                 source=config.gateway.code,
+                records_at_once=config.kafka.records_at_once,
             )
         ),
         *_azips(house),

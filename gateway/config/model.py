@@ -291,6 +291,7 @@ class KafkaSettings(Section):
     client_id: str = Field("eherrac-gateway", min_length=1, description="Our name at the broker, and our group")
     receipts_topic: Topic = Field("eherrac.receipts", description="Topic on which the ministries acknowledge")
     delivery_timeout_s: float = Field(10.0, gt=0, le=300, description="Longest wait for the broker's acknowledgement")
+    records_at_once: int = Field(32, ge=1, le=256, description="Protocols under way to one ministry at once")
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="Silence after which a dead replica's share of the receipts goes to another"
     )

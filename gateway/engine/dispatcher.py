@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -16,6 +17,8 @@ from gateway.domain import recipient as recipients
 from gateway.domain.dispatches import DISPATCHES, Channel
 from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine import codec
+from gateway.engine.attachments import Attachments
+from gateway.engine.endings import Endings
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
 from gateway.engine.leasing import Grant
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
@@ -28,12 +31,19 @@ _STORE_PAUSE_S = 0.5
 _INTERRUPTED_MAX = 5  # claims of one row that nobody booked; as many mean that something dies again and again
 
 
+@runtime_checkable
+class Wide(Protocol):
+    """An adapter that gains by more attempts at once than others are allowed: what goes out together costs less."""
+
+    places_per_recipient: int
+
+
 class Dispatcher:
     """One worker over all channels it has adapters for, and the timers. One recipient's trouble delays no other.
 
     Args:
         worker: names the lease; unique among replicas.
-        concurrency: attempts under way at once, per recipient of a channel.
+        concurrency: attempts under way at once, per recipient of a channel; a `Wide` adapter may have more.
         breaker: when a recipient that does not answer is left alone.
         lease_s: longer than any adapter may take.
         poll_s: how long to sleep at most, so that rows put in by other replicas are found.
@@ -56,15 +66,19 @@ class Dispatcher:
         observe: Callable[[str, str], None] = lambda channel, result: None,
     ) -> None:
         self._engine, self._adapters, self._clock = engine, dict(adapters), clock
-        self._worker, self._concurrency, self._lease_s, self._poll_s = worker, concurrency, lease_s, poll_s
+        self._endings, self._attachments = Endings(engine), Attachments(engine.store)
+        self._worker, self._lease_s, self._poll_s = worker, lease_s, poll_s
         self._observe, self._alone = observe, alone
         self._channels = (*self._adapters, Channel.TIMER)
+        wide = {a.channel: a.places_per_recipient for a in self._adapters.values() if isinstance(a, Wide)}
+        self._widths = {channel: max(concurrency, wide.get(channel, 0)) for channel in self._channels}
         self._breaker_policy = breaker
         self._breakers: dict[Lane, Breaker] = {}
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._held: defaultdict[Lane, deque[OutboxRow]] = defaultdict(deque)  # leased, without a place yet
+        self._stale: list[OutboxRow] = []  # held too long to be begun; the next claim gives them back
         self._stopping = False
         self._looks_at = clock()
         self._idle = asyncio.Event()  # no claim is under way
@@ -116,11 +130,12 @@ class Dispatcher:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        await self._endings.finish()
         await self._give_back()
 
     async def _give_back(self) -> None:
         """Others, or the next process, need not wait for the end of a lease on which nothing was begun."""
-        held = [row for rows in self._held.values() for row in rows]
+        held = [*self._stale, *(row for rows in self._held.values() for row in rows)]
         self._held.clear()
         if not held:
             return
@@ -133,12 +148,13 @@ class Dispatcher:
         """Leave for a step that is about to run to lease for us."""
         if self._stopping or self._idle.is_set():
             return None
-        full = {lane for lane, busy in self._busy.items() if busy >= self._concurrency}
+        crowded = {lane for lane, busy in self._busy.items() if busy >= self._widths[lane[0]]}
         return Grant(
             worker=self._worker,
             lease_s=self._lease_s,
             channels=frozenset(self._channels),
-            full=frozenset(full | self._breakers.keys() | self._held.keys()),
+            full=frozenset(crowded | self._breakers.keys() | self._held.keys()),
+            crowded=frozenset(crowded - self._breakers.keys()),
             looks_by=self._looks_at,
         )
 
@@ -171,7 +187,7 @@ class Dispatcher:
             _log.warning("leases not taken over", reason=str(error))
 
     def _places(self, lane: Lane) -> int:
-        return self._breakers.get(lane, CLOSED).places(self._concurrency, self._clock())
+        return self._breakers.get(lane, CLOSED).places(self._widths[lane[0]], self._clock())
 
     def _room(self, lane: Lane) -> int:
         """How many more attempts may begin."""
@@ -181,15 +197,19 @@ class Dispatcher:
         """Take and start all that is due and has a place; what each lane has next, as of the same transaction."""
         for lane in tuple(self._held):  # what is held by a recipient that fell silent nobody's end wakes
             self._start_held(lane)
-        now, limits = self._clock(), dict.fromkeys(self._channels, self._concurrency)
+        now = self._clock()
         known = {*self._breakers, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
-        taken = {lane: self._concurrency - self._room(lane) for lane in known}
+        taken = {lane: self._widths[lane[0]] - self._room(lane) for lane in known}
+        stale = tuple(self._stale)
 
         def work(tx: Transaction) -> tuple[list[OutboxRow], list[LaneRow]]:
-            rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=limits, taken=taken)
+            for row in stale:
+                tx.give_back(row)
+            rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=self._widths, taken=taken)
             return rows, tx.lanes()
 
         rows, heads = await self._engine.store.transact(work)
+        del self._stale[: len(stale)]
         self.take(rows)
         return heads
 
@@ -206,23 +226,26 @@ class Dispatcher:
 
     def _finished(self, task: asyncio.Task[None], lane: Lane) -> None:
         self._tasks.discard(task)
-        if self._room(lane) <= 0:
-            self._wake.set()  # rows may wait for the place; whatever else became due, the engine has told us of
+        was_full = self._room(lane) <= 0
         self._busy[lane] -= 1
         self._start_held(lane)
+        if was_full and self._room(lane) > 0:
+            self._wake.set()  # rows may wait for the place; whatever else became due, the engine has told us of
         if not task.cancelled() and task.exception() is not None:
             _log.error("attempt not booked", task=task.get_name(), error=repr(task.exception()))
 
     def _start_held(self, lane: Lane) -> None:
-        """Places may be free again. What has less than half its lease left is left to its end, as after a crash."""
+        """Places may be free again. What has less than half its lease left is given back, to be claimed anew."""
         held, now = self._held.get(lane), self._clock()
         while held:
             is_old = held[0].visible_at is None or held[0].visible_at <= now + timedelta(seconds=self._lease_s / 2)
-            if not is_old and (self._stopping or self._places(lane) <= self._busy[lane]):
+            if is_old:
+                self._stale.append(held.popleft())
+                self._wake.set()
+            elif self._stopping or self._places(lane) <= self._busy[lane]:
                 return
-            row = held.popleft()
-            if not is_old:
-                self._start(row)
+            else:
+                self._start(held.popleft())
         self._held.pop(lane, None)
 
     async def _handle(self, row: OutboxRow) -> None:
@@ -231,7 +254,7 @@ class Dispatcher:
             return
         outcome = await self._attempt(row)
         self._observe(row.channel, outcome_result(outcome))
-        await self._engine.conclude(row, outcome)
+        await self._endings.conclude(row, outcome)
         await self._judge((row.channel, row.recipient), outcome)
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
@@ -253,8 +276,9 @@ class Dispatcher:
 
     async def _attempt(self, row: OutboxRow) -> Outcome:
         """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
+        document_id = row.attachment_document_id
         try:
-            attachment = await self._attachment(row)
+            attachment = None if document_id is None else await self._attachments.content(document_id)
         except StoreUnavailableError as error:
             return NotSent(reason=f"what is to be sent cannot be read: {error}")
         try:
@@ -262,13 +286,6 @@ class Dispatcher:
         except Exception as error:
             _log.exception("adapter failed", channel=row.channel, delivery=row.id)
             return Unknown(reason=f"adapter failed: {type(error).__name__}")
-
-    async def _attachment(self, row: OutboxRow) -> bytes | None:
-        document_id = row.attachment_document_id
-        if document_id is None:
-            return None
-        document = await self._engine.store.read(lambda reader: reader.document(document_id))
-        return document.content if document is not None else None
 
     def _pause_s(self, heads: list[LaneRow]) -> float:
         """Until the next row of a lane with room; an attempt that ends in a full one wakes us by itself."""

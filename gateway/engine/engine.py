@@ -7,7 +7,8 @@ other content, a conflict.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,12 +24,13 @@ from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
+from gateway.engine.endings import Ended
 from gateway.engine.leasing import Grant, Leaser
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
-from gateway.store.interface import Lane, Store, Transaction
+from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
 from gateway.store.rows import Concluded, InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
@@ -127,12 +129,21 @@ class Engine:
 
         An event that the noun's table refuses now is not lost: the delivery is parked with the refusal as its reason.
         """
-        now, chance = self._clock(), self._chance()
         try:
-            return await self._book(lambda tx: self._conclude(tx, row, outcome, now, chance), now)
+            [held] = await self.conclude_all([Ended(row=row, outcome=outcome)])
         except RefusedError as error:
             refused = Refused(code=error.refusal.code, reason=f"{error.refusal.code} {dict(error.refusal.facts)}")
-            return await self._book(lambda tx: self._conclude(tx, row, refused, now, chance), now)
+            [held] = await self.conclude_all([Ended(row=row, outcome=refused)])
+        return held
+
+    async def conclude_all(self, ended: Sequence[Ended]) -> list[bool]:
+        """Book in one work how several attempts ended; for each, whether its lease held.
+
+        Raises:
+            RefusedError: of one of them; none was booked.
+        """
+        now, chances = self._clock(), [self._chance() for _ in ended]
+        return await self._book(lambda tx: self._conclude(tx, ended, chances, now), now, freed=_freed(ended))
 
     async def fire(self, row: OutboxRow) -> bool:
         """Tell a noun that its timer's time came; False if the lease was lost."""
@@ -146,14 +157,20 @@ class Engine:
                 _tell([Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})])
             return kept
 
-    async def _book(self, work: Callable[[Transaction], tuple[T, Step | None]], now: datetime) -> T:
+    async def _book(
+        self,
+        work: Callable[[Transaction], tuple[T, Step | None]],
+        now: datetime,
+        *,
+        freed: Mapping[Lane, int] = NONE_TAKEN,
+    ) -> T:
         """Run a step durably, lease what follows from it where the dispatcher has room, and see to the rest."""
         leaser = self._leaser
         grant = leaser.grant() if leaser is not None else None
 
         def run(tx: Transaction) -> tuple[T, Step | None, list[OutboxRow]]:
             done, step = work(tx)
-            leased = [] if step is None or grant is None else grant.lease(tx, step.lanes, now)
+            leased = [] if step is None or grant is None else grant.lease(tx, step.lanes, now, freed)
             return done, step, leased
 
         done, step, leased = await self.store.transact(run)
@@ -161,7 +178,7 @@ class Engine:
             leaser.take(leased)
         if step is not None:
             _tell(step.alarms)
-            if _leaves_something(step, grant, leased):
+            if _leaves_something(step, grant, leased, freed):
                 self.wake()
         return done
 
@@ -283,16 +300,26 @@ class Engine:
         return held
 
     def _conclude(
-        self, tx: Transaction, row: OutboxRow, outcome: Outcome, now: datetime, chance: float
-    ) -> tuple[bool, Step | None]:
-        step = self._step(tx, Cause(source=row.recipient, id=row.id), now)
+        self, tx: Transaction, ended: Sequence[Ended], chances: Sequence[float], now: datetime
+    ) -> tuple[list[bool], Step | None]:
+        step = self._step(tx, _cause(ended[0].row), now)
+        step.hold_all((each.row.noun, each.row.noun_id) for each in ended)
+        held = [self._conclude_one(tx, step, *each, now) for each in zip(ended, chances, strict=True)]
+        if not any(held):
+            return held, None
+        step.finish()
+        return held, step
+
+    def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> bool:
+        row, outcome = ended.row, ended.outcome
+        step.cause = _cause(row)
         held = step.hold(row.noun, row.noun_id)
         event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
         handled = event is not None and held.table.handles(held.data, event)
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
         alarms = self._end(tx, step, row, after, now)
         if alarms is None:
-            return False, None
+            return False
         step.note(held, after)
         for alarm in alarms:
             step.raise_alarm(held, alarm)
@@ -302,8 +329,7 @@ class Engine:
             step.keep(held, outcome.exhibits)
         if event is not None and handled:
             step.tell(held, event)
-        step.finish()
-        return True, step
+        return True
 
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
@@ -386,13 +412,22 @@ def _tell(alarms: Iterable[Alarm]) -> None:
         _log.warning("alarm", alarm=alarm.code, facts=alarm.facts)
 
 
-def _leaves_something(step: Step, grant: Grant | None, leased: list[OutboxRow]) -> bool:
+def _freed(ended: Iterable[Ended]) -> Counter[Lane]:
+    """Places that may be taken again, by lane. Where nobody answered, the breaker is asked first."""
+    return Counter((e.row.channel, e.row.recipient) for e in ended if isinstance(e.outcome, Acknowledged | Refused))
+
+
+def _leaves_something(step: Step, grant: Grant | None, leased: list[OutboxRow], freed: Mapping[Lane, int]) -> bool:
     """Whether the dispatcher must look, now or sooner than it would by itself."""
     if grant is None:
         return bool(step.lanes) or step.next_due_at is not None
     if step.next_due_at is not None and step.next_due_at < grant.looks_by:
         return True
-    return not grant.is_all(leased, step.lanes)
+    return not grant.is_all(leased, step.lanes, freed)
+
+
+def _cause(row: OutboxRow) -> Cause:
+    return Cause(source=row.recipient, id=row.id)
 
 
 def _delivery(row: OutboxRow) -> Delivery:

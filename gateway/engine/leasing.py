@@ -7,12 +7,12 @@ rest: what is due later, what had no place, what another replica left behind.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gateway.store.interface import Lane, Transaction
+from gateway.store.interface import NONE_TAKEN, Lane, Transaction
 from gateway.store.rows import OutboxRow
 
 LEASES_MAX = 2  # by one step in one lane
@@ -20,24 +20,47 @@ LEASES_MAX = 2  # by one step in one lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Leave for one step to lease up to `LEASES_MAX` rows in each lane of `channels` that is not `full`."""
+    """Leave for one step to lease up to `LEASES_MAX` rows in each lane of `channels` that is not `full`.
+
+    A lane is `crowded` when it is full of attempts under way: more may wait there, and the end of each makes place for
+    one of them.
+    """
 
     worker: str
     lease_s: float
     channels: frozenset[str]
     full: frozenset[Lane]
     looks_by: datetime  # the dispatcher looks for itself then
+    crowded: frozenset[Lane] = frozenset()
 
-    def lease(self, tx: Transaction, lanes: Iterable[Lane], now: datetime) -> list[OutboxRow]:
-        """Lease what is due in those lanes."""
-        open_lanes = [lane for lane in sorted(lanes) if lane[0] in self.channels and lane not in self.full]
-        limits = dict.fromkeys(self.channels, LEASES_MAX)
-        return tx.claim(now=now, worker=self.worker, lease_s=self.lease_s, limits=limits, lanes=open_lanes)
+    def lease(
+        self, tx: Transaction, lanes: Iterable[Lane], now: datetime, freed: Mapping[Lane, int] = NONE_TAKEN
+    ) -> list[OutboxRow]:
+        """Lease what is due in those lanes, and in crowded ones as many as attempts ended."""
+        places = {lane: LEASES_MAX for lane in lanes if lane[0] in self.channels and lane not in self.full}
+        places |= {lane: count for lane, count in freed.items() if lane in self.crowded}
+        if not places:
+            return []
+        most = max(places.values())
+        return tx.claim(
+            now=now,
+            worker=self.worker,
+            lease_s=self.lease_s,
+            limits=dict.fromkeys(self.channels, most),
+            taken={lane: most - count for lane, count in places.items()},
+            lanes=sorted(places),
+        )
 
-    def is_all(self, leased: Iterable[OutboxRow], lanes: Iterable[Lane]) -> bool:
-        """Whether nothing that is due can have been left in those lanes."""
+    def is_all(
+        self, leased: Iterable[OutboxRow], lanes: Iterable[Lane], freed: Mapping[Lane, int] = NONE_TAKEN
+    ) -> bool:
+        """Whether nothing that is due can have been left in those lanes, but for what an attempt's end will take."""
         took = Counter((row.channel, row.recipient) for row in leased)
-        return all(lane not in self.full and took[lane] < LEASES_MAX for lane in lanes if lane[0] in self.channels)
+        return all(
+            lane not in self.full and took[lane] < LEASES_MAX
+            for lane in lanes
+            if lane[0] in self.channels and not (lane in self.crowded and lane in freed)
+        )
 
 
 class Leaser(Protocol):

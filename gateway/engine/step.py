@@ -1,4 +1,4 @@
-"""One message and all that follows from it inside the house, in one transaction.
+"""One message, or several outcomes, and all that follows inside the house, in one transaction.
 
 The step loads nouns, lets their tables decide, follows every `Tell` until none is left, and writes at the end: each
 noun once, its journal lines in order, its outbox rows, aliases and timers. A refusal anywhere undoes the whole step.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
@@ -96,7 +96,7 @@ class Step:
     """The unit of work. After `finish` only what it leaves behind may be asked for.
 
     That is `alarms`, the `lanes` in which something may now be due, and `next_due_at`, the earliest instant at which a
-    timer or another attempt will be.
+    timer or another attempt will be. Where several causes share a step, `cause` is the one that is told of now.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Step:
         now: datetime,
         cause: Cause,
     ) -> None:
-        self._tx, self._tables, self._rules, self._now, self._cause = tx, tables, rules, now, cause
+        self._tx, self._tables, self._rules, self._now, self.cause = tx, tables, rules, now, cause
         self._held: dict[tuple[str, str], Held] = {}
         self._queue: deque[tuple[Held, Event]] = deque()
         self._lines: list[JournalEntry] = []
@@ -136,14 +136,25 @@ class Step:
         if held is None:
             if not self._held:
                 self._tx.lock_lot_of(noun, id)
-            table = self._tables[noun]
-            row = self._tx.noun(noun, id)
-            if row is None:
-                held = Held(table, id, None, None, 0, GENESIS)
-            else:
-                data = codec.decode_again(table.data, row.data)
-                held = Held(table, id, data, row, row.version, row.head_hash, as_read=data)
-            self._held[noun, id] = held
+            held = self._load(noun, id)
+        return held
+
+    def hold_all(self, names: Iterable[tuple[str, str]]) -> None:
+        """Load nouns that need not be of one lot: their lots are locked first, and all of it in everybody's order."""
+        wanted = sorted(set(names))
+        if len(wanted) > 1:
+            self._tx.lock_lots_of(wanted)
+            for name in wanted:
+                self._load(*name)
+
+    def _load(self, noun: str, id: str) -> Held:
+        table, row = self._tables[noun], self._tx.noun(noun, id)
+        if row is None:
+            held = Held(table, id, None, None, 0, GENESIS)
+        else:
+            data = codec.decode_again(table.data, row.data)
+            held = Held(table, id, data, row, row.version, row.head_hash, as_read=data)
+        self._held[noun, id] = held
         return held
 
     def tell(self, held: Held, event: Event) -> None:
@@ -237,8 +248,8 @@ class Step:
                 event=event,
                 before=before,
                 after=held.data.state if held.data is not None else "",
-                cause_source=self._cause.source,
-                cause_id=self._cause.id,
+                cause_source=self.cause.source,
+                cause_id=self.cause.id,
                 data=data,
                 prev_hash=held.head,
                 hash=b"",
@@ -329,8 +340,8 @@ class Step:
             noun_id=held.id,
             lot_id=held.data.lot_id if held.data is not None else "",
             direction=exhibit.direction,
-            message_source=self._cause.source,
-            message_id=self._cause.id,
+            message_source=self.cause.source,
+            message_id=self.cause.id,
             at=self._now,
             signer=exhibit.signer,
             certificate_sha256=exhibit.certificate_sha256,

@@ -7,7 +7,7 @@ whatever it raises undoes its own writes and nobody else's, and reaches its call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -146,6 +146,9 @@ class Transaction(Reader, Protocol):
 
         Said first, it keeps two works that walk the nouns of one lot in opposite orders from waiting for each other.
         """
+
+    def lock_lots_of(self, names: Sequence[tuple[str, str]]) -> None:
+        """The same for the lots of several nouns (kind and id), in one order for everybody."""
 
     def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
         """Insert (`expected_version` 0) or replace; what stays as it was in `before` is not written again.

@@ -41,6 +41,11 @@ class SqlTransaction(SqlReader):
         if self._session.has("lock_lot_of"):
             self._session.select("lock_lot_of", {"noun": noun, "id": id})
 
+    def lock_lots_of(self, names: Sequence[tuple[str, str]]) -> None:
+        if self._session.has("lock_lots_of"):
+            nouns, ids = zip(*names, strict=True)
+            self._session.select("lock_lots_of", {"nouns": list(nouns), "ids": list(ids)})
+
     def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
         query = _updating(row, before) if expected_version else "insert_noun"
         if not self._session.change(query, to_values(row) | {"expected_version": expected_version}):

@@ -7,6 +7,13 @@ SELECT * FROM nouns WHERE noun = :noun AND id = :id FOR UPDATE;
 SELECT pg_advisory_xact_lock(hashtextextended('lot|' || lot_id, 0))
 FROM nouns WHERE noun = :noun AND id = :id AND lot_id <> '';
 
+-- name: lock_lots_of
+SELECT pg_advisory_xact_lock(lots.key) FROM (
+  SELECT DISTINCT hashtextextended('lot|' || lot_id, 0) AS key
+  FROM nouns JOIN unnest(CAST(:nouns AS text[]), CAST(:ids AS text[])) AS wanted (noun, id) USING (noun, id)
+  WHERE lot_id <> '' ORDER BY key
+) AS lots;
+
 -- name: lock_order
 -- Who adds to or ends a row of an order key sees all the others of that key, committed.
 SELECT pg_advisory_xact_lock(hashtextextended(:order_key, 0));

@@ -1,0 +1,59 @@
+"""What the dispatcher's tests share: one at work, and what is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from puppet import Hand, TestAdapter
+
+from gateway.domain.recipient import RecipientState
+from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.engine import Engine
+from gateway.ports import Dispatch
+
+TO_R, TO_S = ("alpha", "R"), ("alpha", "S")
+
+
+@asynccontextmanager
+async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> AsyncIterator[Dispatcher]:
+    """A dispatcher at work. Its clock is the engine's; it looks again soon, so that time may be passed by hand."""
+    values = {"worker": "w", "poll_s": 0.01} | options
+    dispatcher = Dispatcher(engine, {adapter.channel: adapter for adapter in adapters}, clock=engine._clock, **values)
+    engine.attach(dispatcher)
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.stop()
+        await asyncio.wait_for(task, 5)
+
+
+def ids(dispatches: list[Dispatch]) -> list[str]:
+    return [dispatch.id for dispatch in dispatches]
+
+
+def empty(hand: Hand, channel: str = "alpha") -> Callable[[], Awaitable[bool]]:
+    async def is_empty() -> bool:
+        return await hand.waiting(channel) == []
+
+    return is_empty
+
+
+def parked(hand: Hand, count: int = 1) -> Callable[[], Awaitable[bool]]:
+    async def are_parked() -> bool:
+        return sum(row.parked_at is not None for row in await hand.waiting()) == count
+
+    return are_parked
+
+
+async def is_deferred(hand: Hand, id: str) -> bool:
+    row = await hand.row(id)
+    return row.lease_owner is None and row.attempt > 0
+
+
+async def is_in(hand: Hand, state: RecipientState) -> bool:
+    row = await hand.engine.store.read(lambda r: r.noun("recipient", "alpha/R"))
+    return row is not None and row.state == state

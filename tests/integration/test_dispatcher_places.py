@@ -1,0 +1,248 @@
+"""How many attempts a recipient may have under way: all, none while it is silent, or the one that probes it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dispatching import TO_R, TO_S, empty, ids, is_deferred, is_in, working
+from puppet import (
+    Clock,
+    Hand,
+    Opened,
+    TestAdapter,
+    Wished,
+    engine_on,
+    one_after_another,
+    until,
+)
+
+from gateway.domain.recipient import BreakerPolicy, RecipientState
+from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome
+from gateway.store import Store, StoreUnavailableError
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hand(store: Store, clock: Clock) -> Hand:
+    return Hand(engine_on(store, clock))
+
+
+async def test_a_recipient_has_no_more_under_way_than_it_may(hand: Hand) -> None:
+    gate = asyncio.Event()
+
+    async def script(_: Dispatch) -> Outcome:
+        await gate.wait()
+        return Acknowledged()
+
+    slow, quick = TestAdapter("alpha", script), TestAdapter("beta")
+    for n in range(6):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R, ("beta", "R"))), to=f"P{n}")
+    async with working(hand.engine, slow, quick, concurrency=3):
+        await until(lambda: len(quick.done) == 6)
+        assert slow.at_once == 3
+        gate.set()
+        await until(empty(hand))
+    assert slow.most_at_once == 3
+
+
+async def test_a_bank_that_hangs_with_five_hundred_notices_delays_no_other_bank(hand: Hand) -> None:
+    """While every place of the hanging bank is taken, all of the other bank's notices arrive."""
+    gate = asyncio.Event()
+
+    async def script(dispatch: Dispatch) -> Outcome:
+        if dispatch.recipient == "HANGS":
+            await gate.wait()
+        return Acknowledged()
+
+    adapter = TestAdapter("alpha", script)
+    await hand.say(Opened())
+    for n in range(500):  # all of the hanging bank's are due before the first of the other's
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(("alpha", "HANGS"),)), to=f"P{n}")
+    for _ in range(20):
+        await hand.say(Wished(sends=(("alpha", "WELL"),)))
+    async with working(hand.engine, adapter, concurrency=4) as dispatcher:
+        await until(lambda: len(adapter.done) == 20)
+        assert {sent.recipient for sent in adapter.done} == {"WELL"}
+        assert [sent.recipient for sent in adapter.begun].count("HANGS") == 4
+        await dispatcher.stop(grace_s=0)
+
+
+async def test_a_silent_recipient_is_probed_by_one_attempt_and_keeps_the_others_schedules(
+    hand: Hand, clock: Clock
+) -> None:
+    back = False
+    adapter = TestAdapter("alpha", lambda d: Acknowledged() if back or d.recipient == "S" else NotSent(reason="away"))
+    for n in range(20):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R, TO_S)), to=f"P{n}")
+    options = {"concurrency": 2, "breaker": BreakerPolicy(failures_max=4, pause_s=30)}
+    async with working(hand.engine, adapter, **options):
+        await until(lambda: sum(sent.recipient == "S" for sent in adapter.done) == 20)
+        await until(lambda: is_in(hand, RecipientState.SILENT))
+        assert sum(sent.recipient == "R" for sent in adapter.done) <= 5  # four, and one begun beside the fourth
+        tried = len(adapter.begun)
+        clock.pass_s(30)
+        await until(lambda: len(adapter.done) == tried + 1)
+        await asyncio.sleep(0.05)
+        assert len(adapter.begun) == tried + 1
+        assert max(row.attempt for row in await hand.waiting()) <= 2
+        assert sum(row.attempt == 0 for row in await hand.waiting()) >= 14
+    back = True
+    clock.pass_s(60)  # the pause of the row that probed
+    async with working(hand.engine, adapter, **options):  # a new process: it knows who was silent
+        await until(empty(hand))
+        await until(lambda: is_in(hand, RecipientState.ANSWERING))
+    journal = await hand.engine.store.read(lambda r: r.journal_of("recipient", "alpha/R"))
+    assert [entry.event for entry in journal] == ["FellSilent", "Alarm:RECIPIENT_SILENT", "AnsweredAgain"]
+
+
+async def test_a_full_lane_is_waited_for_without_asking_the_store_over_and_over(hand: Hand) -> None:
+    gate, asked = asyncio.Event(), 0
+
+    async def script(_: Dispatch) -> Outcome:
+        await gate.wait()
+        return Acknowledged()
+
+    for n in range(3):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R,)), to=f"P{n}")
+    transact = hand.engine.store.transact
+
+    async def counted(work: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await transact(work)
+
+    hand.engine.store.transact = counted  # type: ignore[method-assign]
+    adapter = TestAdapter("alpha", script)
+    async with working(hand.engine, adapter, concurrency=1, poll_s=0.05):
+        await until(lambda: adapter.at_once == 1)
+        before = asked
+        await asyncio.sleep(0.3)
+        assert asked - before <= 8  # six polls
+        gate.set()
+        await until(empty(hand))
+
+
+async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_when_it_is_probed(
+    hand: Hand, clock: Clock
+) -> None:
+    """Found by simulation: with nothing under way nobody looked at what was held, and the lane stood still for ever."""
+    adapter = TestAdapter("alpha", one_after_another(NotSent(reason="away")))
+    await hand.say(Opened())
+    await hand.say(Opened(), to="Q")
+    for puppet in ("P", "Q"):
+        await hand.say(Wished(sends=(TO_R,)), to=puppet)
+    leased = await hand.claim("alpha", worker="w")
+    breaker = BreakerPolicy(failures_max=1, pause_s=1)
+    async with working(hand.engine, adapter, concurrency=1, breaker=breaker) as dispatcher:
+        dispatcher.take(leased)
+        await until(lambda: is_deferred(hand, leased[0].id))
+        clock.pass_s(3)
+        await until(empty(hand))
+
+
+@dataclass(slots=True)
+class WideAdapter(TestAdapter):
+    """Gains by five at once."""
+
+    places_per_recipient: int = 5
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(2, 5), (7, 7)])
+async def test_an_adapter_that_gains_by_it_may_have_more_under_way_to_one_recipient(
+    hand: Hand, concurrency: int, most: int
+) -> None:
+    gate = asyncio.Event()
+
+    async def script(_: Dispatch) -> Outcome:
+        await gate.wait()
+        return Acknowledged()
+
+    wide, other = WideAdapter("alpha", script), TestAdapter("beta", script)
+    for n in range(8):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R, ("beta", "R"))), to=f"P{n}")
+    async with working(hand.engine, wide, other, concurrency=concurrency):
+        await until(lambda: (wide.at_once, other.at_once) == (most, concurrency))
+        gate.set()
+        await until(empty(hand))
+        await until(empty(hand, "beta"))
+    assert (wide.most_at_once, other.most_at_once) == (most, concurrency)
+
+
+async def test_what_was_held_too_long_to_be_begun_is_claimed_anew_at_once(hand: Hand, clock: Clock) -> None:
+    """Half of its lease is over when there is a place for it: it need not wait for the other half."""
+    gates = {name: asyncio.Event() for name in ("P", "Q")}
+
+    async def script(dispatch: Dispatch) -> Outcome:
+        await gates[dispatch.body.collection_id].wait()
+        return Acknowledged()
+
+    adapter = TestAdapter("alpha", script)
+    for name in gates:
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(TO_R,)), to=name)
+    first, second = await hand.claim("alpha", worker="w", lease_s=60)
+    async with working(hand.engine, adapter, concurrency=1, lease_s=60) as dispatcher:
+        dispatcher.take([first, second])
+        await until(lambda: adapter.at_once == 1)
+        clock.pass_s(31)
+        await until(lambda: is_at_rest(hand, second.id))  # somebody else may take it already
+        gates["P"].set()
+        await until(lambda: len(adapter.begun) == 2)
+        anew = await hand.row(second.id)
+        assert (anew.lease_owner, anew.attempt) == ("w", 1)  # as if it had never been leased before
+        assert anew.visible_at == clock.now + timedelta(seconds=60)
+        gates["Q"].set()
+        await until(empty(hand))
+    assert ids(adapter.done) == [first.id, second.id]
+
+
+async def is_at_rest(hand: Hand, id: str) -> bool:
+    row = await hand.row(id)
+    return row.lease_owner is None and row.attempt == 0 and row.visible_at == row.due_at
+
+
+async def test_what_cannot_be_given_back_now_is_given_back_by_the_claim_after(
+    hand: Hand, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.engine.dispatcher._STORE_PAUSE_S", 0.02)
+    gate, away = asyncio.Event(), True
+
+    async def script(_: Dispatch) -> Outcome:
+        await gate.wait()
+        return Acknowledged()
+
+    adapter = TestAdapter("alpha", script)
+    for name in ("P", "Q"):
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(TO_R,)), to=name)
+    rows = await hand.claim("alpha", worker="w", lease_s=60)
+    transact = hand.engine.store.transact
+
+    async def sometimes(work: Any) -> Any:
+        if away:
+            raise StoreUnavailableError("away")
+        return await transact(work)
+
+    async with working(hand.engine, adapter, concurrency=1, lease_s=60) as dispatcher:
+        monkeypatch.setattr(hand.engine.store, "transact", sometimes)
+        dispatcher.take(rows)
+        clock.pass_s(31)
+        await asyncio.sleep(0.1)
+        assert (await hand.row(rows[1].id)).lease_owner == "w"
+        away = False
+        await until(lambda: is_at_rest(hand, rows[1].id))
+        gate.set()
+        await until(empty(hand))

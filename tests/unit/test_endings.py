@@ -1,0 +1,152 @@
+"""Attempts that end at the same moment are booked by one work, and each keeps its own fate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+
+import pytest
+
+from gateway.engine.endings import TOGETHER_MAX, Ended, Endings
+from gateway.ports import Acknowledged, Outcome
+from gateway.store import StoreUnavailableError
+from gateway.store.rows import OutboxRow
+
+AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def row(id: str) -> OutboxRow:
+    return OutboxRow(
+        id=id,
+        channel="alpha",
+        recipient="R",
+        noun="puppet",
+        noun_id="P",
+        body_type="X",
+        body="{}",
+        due_at=AT,
+        created_at=AT,
+        seq=1,
+        attempt=1,
+        booked=0,
+        visible_at=AT,
+        lease_owner="w",
+        parked_at=None,
+        concluded_at=None,
+        last_error=None,
+    )
+
+
+@dataclass(slots=True)
+class Book:
+    """Notes what comes together. `gate` holds every work up; `lost` and `faulty` are ids of rows."""
+
+    works: list[list[str]] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: frozenset[str] = frozenset()
+    faulty: frozenset[str] = frozenset()
+
+    async def conclude(self, row: OutboxRow, outcome: Outcome) -> bool:
+        return (await self.conclude_all([Ended(row=row, outcome=outcome)]))[0]
+
+    async def conclude_all(self, ended: Sequence[Ended]) -> list[bool]:
+        names = [each.row.id for each in ended]
+        self.works.append(names)
+        await self.gate.wait()
+        if self.faulty & set(names):
+            raise StoreUnavailableError("of one of them")
+        return [name not in self.lost for name in names]
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+def handed_in(endings: Endings, *ids: str) -> list[asyncio.Task[bool]]:
+    return [asyncio.create_task(endings.conclude(row(id), Acknowledged())) for id in ids]
+
+
+async def moments(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_who_is_alone_waits_for_nobody(book: Book) -> None:
+    book.gate.set()
+    endings = Endings(book)
+    assert [await endings.conclude(row(id), Acknowledged()) for id in "ab"] == [True, True]
+    assert book.works == [["a"], ["b"]]
+
+
+async def test_what_becomes_ready_while_a_work_is_under_way_goes_along_with_the_next(book: Book) -> None:
+    endings = Endings(book)
+    tasks = handed_in(endings, "a")
+    await moments()
+    tasks += handed_in(endings, "b", "c")
+    await moments()
+    tasks += handed_in(endings, "d")
+    await moments()
+    assert book.works == [["a"]]
+    book.gate.set()
+    assert await asyncio.gather(*tasks) == [True] * 4
+    assert book.works == [["a"], ["b", "c", "d"]]
+
+
+async def test_no_work_is_longer_than_the_limit(book: Book) -> None:
+    book.gate.set()
+    names = [str(number) for number in range(TOGETHER_MAX + 3)]
+    await asyncio.gather(*handed_in(Endings(book), *names))
+    assert [len(work) for work in book.works] == [TOGETHER_MAX, 3]
+    assert list(chain(*book.works)) == names  # in the order in which they came
+
+
+async def test_a_lost_lease_is_told_to_its_own_attempt_only(book: Book) -> None:
+    book.gate.set()
+    book.lost = frozenset("b")
+    assert await asyncio.gather(*handed_in(Endings(book), "a", "b", "c")) == [True, False, True]
+    assert len(book.works) == 1
+
+
+async def test_where_one_fails_each_is_booked_by_itself_and_only_that_one_hears_of_it(book: Book) -> None:
+    book.gate.set()
+    book.faulty = frozenset("b")
+    found = await asyncio.gather(*handed_in(Endings(book), "a", "b", "c"), return_exceptions=True)
+    assert [found[0], found[2]] == [True, True]
+    assert isinstance(found[1], StoreUnavailableError)
+    assert book.works == [["a", "b", "c"], ["a"], ["b"], ["c"]]
+
+
+async def test_what_fails_alone_fails_once(book: Book) -> None:
+    book.gate.set()
+    book.faulty = frozenset("a")
+    with pytest.raises(StoreUnavailableError):
+        await Endings(book).conclude(row("a"), Acknowledged())
+    assert book.works == [["a"]]
+
+
+async def test_who_gives_up_waiting_is_booked_nevertheless_and_takes_nobody_along(book: Book) -> None:
+    endings = Endings(book)
+    first, second, third = handed_in(endings, "a", "b", "c")
+    await moments()
+    fourth, fifth = handed_in(endings, "d", "e")
+    await moments()
+    for task in (second, fourth):
+        task.cancel()
+    await moments()
+    finished = asyncio.create_task(endings.finish())
+    await moments()
+    assert not finished.done()
+    book.gate.set()
+    await finished
+    assert book.works == [["a", "b", "c"], ["d", "e"]]
+    assert [await task for task in (first, third, fifth)] == [True] * 3
+    assert (second.cancelled(), fourth.cancelled()) == (True, True)
+
+
+async def test_with_nothing_under_way_there_is_nothing_to_wait_for(book: Book) -> None:
+    await Endings(book).finish()
+    assert book.works == []
