@@ -20,7 +20,7 @@ from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
 from gateway.doors.health import Check, Readiness, health_routes
-from gateway.doors.intake import Intake
+from gateway.doors.intake import Intake, Unfinished
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
 from gateway.doors.root import noting, unknown_paths
@@ -33,6 +33,7 @@ from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.ports import Receiver
+from gateway.wire.admission import Admission
 from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -72,12 +73,13 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
         "clock": house.clock,
         "note_refusal": note,
     }
-    common |= {"keep_answer": inside.answers.answered, "admission": _intake(house, inside.watchdog)}
+    intake = _intake(house, inside.watchdog)
+    common |= {"keep_answer": inside.answers.answered, "admission": intake}
     common |= {"memory": inside.repetitions}
     limit, platform = config.http.body_max_bytes, config.platform.participant
     expected = house.rules.expected
     limits = SoapLimits(body_max_bytes=limit, expected=expected)
-    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, note)])
+    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, note, Unfinished(intake))])
     root.add_subapp(
         "/v1",
         rest_app(
@@ -113,7 +115,7 @@ def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
     return AzipsDoor(receiver, settings, house.keys, clock=house.clock, expected=house.rules.expected).routes()
 
 
-def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Middleware:
+def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal, admission: Admission) -> Middleware:
     """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
 
     async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
@@ -128,6 +130,7 @@ def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Mid
         on_refusal=refused,
         policy=house.rules.signatures,
         keep_answer=inside.answers.answered,
+        admission=admission,
         memory=inside.repetitions,
     )
 
@@ -142,12 +145,15 @@ def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal) -> Mid
 
 def _intake(house: Surroundings, watchdog: Watchdog) -> Intake:
     """How much the doors take in."""
-    settings = house.config.intake
+    config, settings = house.config, house.config.intake
+    rails = [config.aos.participant, config.asan_pay.participant]
+    rails += [config.azips.participant] if config.azips is not None else []
     return Intake(
         backlog=lambda: watchdog.census.backlog,
         backlog_max=settings.outbox_max,
-        look_again_s=house.config.watchdog.interval_s,
+        look_again_s=config.watchdog.interval_s,
         quota=QuotaPolicy(rate_per_s=settings.requests_per_s, burst=settings.requests_burst),
+        own_quotas=dict.fromkeys(rails, QuotaPolicy(rate_per_s=settings.rail_per_s, burst=settings.rail_burst)),
         clock=house.clock,
     )
 

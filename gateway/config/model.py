@@ -329,6 +329,10 @@ class IntakeSettings(Section):
     )
     requests_per_s: float = Field(500.0, gt=0, description="Requests a second that one client may send for ever")
     requests_burst: int = Field(2000, ge=1, description="Requests that it may send at once after a rest")
+    rail_per_s: float = Field(
+        2000.0, gt=0, description="Messages a second that AÖS, AZIPS and Asan Pay may each send for ever"
+    )
+    rail_burst: int = Field(20_000, ge=1, description="Messages that each of them may send at once after a rest")
 
 
 class DispatcherSettings(Section):

@@ -35,7 +35,9 @@ class Deficiencies:
 
     async def refused(self, request: web.Request, refusal: Refusal, body: bytes | None) -> None:
         """A request to the AÖS door was refused: a deficiency if its signatures were the reason."""
-        if refusal.code in NOT_VERIFYING and not self._is_reported(request):
+        if refusal.code not in NOT_VERIFYING:  # what is shed must cost nothing
+            return
+        if not self._is_reported(request):
             _log.error("alarm", alarm="DEFICIENCIES_TOO_MANY", facts={"code": refusal.code})
             return
         octets = request_octets(request_parts(request, body or b""))

@@ -8,7 +8,8 @@ their places.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.errors import ErrorCode
@@ -25,6 +26,8 @@ class Intake:
         backlog: how many deliveries wait now; asked at every request, so it must be quick.
         backlog_max: more than so many, and nothing new is taken.
         look_again_s: when a refused sender may find it otherwise.
+        quota: of each client, at all doors together.
+        own_quotas: of those who have another one, by participant code.
     """
 
     def __init__(
@@ -35,9 +38,10 @@ class Intake:
         look_again_s: float,
         quota: QuotaPolicy,
         clock: Callable[[], datetime],
+        own_quotas: Mapping[str, QuotaPolicy] | None = None,
     ) -> None:
         self._backlog, self._backlog_max, self._look_again_s = backlog, backlog_max, look_again_s
-        self._quota, self._clock = quota, clock
+        self._quota, self._own_quotas, self._clock = quota, dict(own_quotas or {}), clock
         self._buckets: dict[str, Bucket] = {}
 
     def begin(self, method: str) -> None:
@@ -55,6 +59,21 @@ class Intake:
         Raises:
             RefusedError: OVERLOADED.
         """
-        self._buckets[participant], wait = take(self._buckets.get(participant), self._quota, self._clock())
+        quota = self._own_quotas.get(participant, self._quota)
+        self._buckets[participant], wait = take(self._buckets.get(participant), quota, self._clock())
         if wait is not None:
             raise refuse(ErrorCode.OVERLOADED, retry_after_s=math.ceil(wait.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The admission of doors that finish what is under way: the same quotas, and never refused for the backlog."""
+
+    intake: Intake
+
+    def begin(self, method: str) -> None:
+        """Taken."""
+
+    def admit(self, participant: str) -> None:
+        """Once it is known who sends. Raises as `Intake.admit`."""
+        self.intake.admit(participant)

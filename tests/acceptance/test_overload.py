@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
 from aiohttp import ClientSession, TCPConnector
 from town import Town
 
+from contracts.iso20022.samples import TEXT
 from contracts.soap import model
 from contracts.soap.faults import read_problem
 from gateway.domain.door import Door
 from gateway.engine import codec
 from gateway.engine.journal import first_break
+from gateway.wire.client import SignedAnswer
+from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
 FLOOD, HONEST = 64, 5
 
@@ -45,6 +51,48 @@ async def test_who_asks_more_than_its_quota_is_refused_alone(tmp_path: Path) -> 
     assert statuses == [200] * 5 + [503] * 3
     assert (await town.rest("999202", "GET", "/v1/offers/none")).status == 404
     assert await town.refusals("999101") == []
+    await town.close()
+
+
+async def message(town: Town, number: int) -> bytes:
+    """AÖS's text of that number, as a signed ISO message."""
+    text = replace(TEXT, message_id=f"{TEXT.message_id[:-4]}{number:04}")
+    return await seal(text, from_bic="NABZAZ2CIPS", to_bic="EHRNAZ22", credential=town.identity("AOS").credential)
+
+
+async def to_rail(town: Town, code: str, body: bytes, *, sign: bool = True) -> SignedAnswer:
+    return await town.rest(code, "POST", MESSAGES_PATH, body, content_type=CONTENT_TYPE, sign=sign)
+
+
+async def test_a_flooded_rail_keeps_its_honest_sender(tmp_path: Path) -> None:
+    """A bank and a stranger flood AÖS's door; of what AÖS sends meanwhile at least 90 in 100 are taken (all are)."""
+    town = await Town(tmp_path).open(EHERRAC__INTAKE__REQUESTS_PER_S="0.001", EHERRAC__INTAKE__REQUESTS_BURST="5")
+    messages = [await message(town, number) for number in range(20)]
+    honest: list[int] = []
+
+    async def speak() -> None:
+        for one in messages:
+            honest.append((await to_rail(town, "AOS", one)).status)
+
+    bank = [to_rail(town, "999101", b"<x>%d</x>" % number) for number in range(FLOOD)]
+    stranger = [to_rail(town, "999202", b"<y>%d</y>" % number, sign=False) for number in range(FLOOD)]
+    *answers, _ = await asyncio.gather(*bank, *stranger, speak())
+    assert honest == [202] * len(messages)
+    assert Counter(answer.status for answer in answers) == {403: 5, 503: FLOOD - 5, 401: FLOOD}
+    await town.close()
+
+
+async def test_a_message_that_a_rail_sends_above_its_quota_is_taken_when_it_comes_again(tmp_path: Path) -> None:
+    town = await Town(tmp_path).open(EHERRAC__INTAKE__RAIL_PER_S="0.1", EHERRAC__INTAKE__RAIL_BURST="1")
+    first, second = await message(town, 1), await message(town, 2)
+    assert (await to_rail(town, "AOS", first)).status == 202
+    shed = await to_rail(town, "AOS", second)
+    assert (shed.status, orjson.loads(shed.body)["code"]) == (503, "OVERLOADED")
+    assert shed.signer is not None
+    assert await town.counts() == {("inquiry", "told"): 1}
+    town.offset += timedelta(seconds=int(shed.headers["retry-after"]))
+    assert (await to_rail(town, "AOS", second)).status == 202
+    assert await town.counts() == {("inquiry", "told"): 2}
     await town.close()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
 from gateway.domain.quota import Bucket, QuotaPolicy, take
-from gateway.doors.intake import Intake
+from gateway.doors.intake import Intake, Unfinished
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 QUOTA = QuotaPolicy(rate_per_s=10, burst=20)
@@ -68,6 +68,22 @@ def test_honest_clients_keep_their_places_beside_one_that_floods() -> None:
         clock.now += timedelta(seconds=1)
     assert {taken[name] / asked[name] for name in asked if name != "greedy"} == {1.0}  # 0.9 is promised
     assert taken["greedy"] == QUOTA.burst + 59 * QUOTA.rate_per_s
+
+
+def test_a_rail_has_a_quota_of_its_own_and_is_never_refused_for_what_waits() -> None:
+    """A bank that floods the rail's door takes nothing but its own places, at every door."""
+    clock = Clock()
+    own = {"AOS": QuotaPolicy(rate_per_s=100, burst=200)}
+    doors = Intake(backlog=lambda: 10**6, backlog_max=0, look_again_s=1, quota=QUOTA, own_quotas=own, clock=clock)
+    rail = Unfinished(doors)
+    rail.begin("POST")
+    taken = Counter[str]()
+    for _ in range(500):
+        for sender in ("999101", "AOS"):
+            taken[sender] += refused(lambda sender=sender: rail.admit(sender)) is None
+    assert taken == {"AOS": 200, "999101": QUOTA.burst}
+    assert refused(lambda: doors.admit("999101")) is not None
+    doors.admit("999202")
 
 
 def test_a_refused_client_is_told_when_to_come_again_and_then_is_taken() -> None:
