@@ -75,8 +75,8 @@ class Reader(Protocol):
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
 
     def journal_line(self, seq: int) -> JournalRow | None: ...
-    def last_line(self, noun: str, noun_id: str) -> JournalRow | None:
-        """The last thing that happened to a noun."""
+    def last_move(self, noun: str, noun_id: str) -> JournalRow | None:
+        """What brought a noun into the state it is in."""
 
     def refusals(
         self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100

@@ -86,8 +86,8 @@ class SqlReader:
     def journal_line(self, seq: int) -> JournalRow | None:
         return self._session.row(JournalRow, "journal_line", seq=seq)
 
-    def last_line(self, noun: str, noun_id: str) -> JournalRow | None:
-        return self._session.row(JournalRow, "last_line", noun=noun, noun_id=noun_id)
+    def last_move(self, noun: str, noun_id: str) -> JournalRow | None:
+        return self._session.row(JournalRow, "last_move", noun=noun, noun_id=noun_id)
 
     def refusals(
         self, *, sender: str | None = None, code: str | None = None, before: int | None = None, limit: int = 100

@@ -180,7 +180,7 @@ async def test_evidence_is_given_as_a_file_and_who_took_it_is_written_down(offic
     assert page.headers["Content-Type"] == "application/octet-stream"
     assert page.headers["Content-Disposition"].startswith("attachment;")
     ((id, _),) = await office.visits.open_visits()
-    last = await office.store.read(lambda reader: reader.last_line("visit", id))
+    last = await office.store.read(lambda reader: reader.journal_of("visit", id)[-1])
     assert last is not None
     assert (last.event, digest in last.data) == ("Acted", True)
     for wrong in ("", "0" * 64, digest.upper(), f"{digest}x", "../../etc/passwd"):
@@ -196,7 +196,7 @@ async def test_a_parked_delivery_is_sent_again_under_the_persons_name(office: Of
     done = await operator.submit(page, "/waiting/retry", {"id": id})
     assert (done.status, done.headers["Location"]) == (303, "/waiting?done=retried")
     row = await office.store.read(lambda reader: reader.find_outbox(id))
-    line = await office.store.read(lambda reader: reader.last_line("door", "S"))
+    line = await office.store.read(lambda reader: reader.journal_of("door", "S")[-1])
     assert row is not None
     assert line is not None
     assert (row.state, row.parked_at, line.event, line.cause_source) == ("due", None, "Requeued", "Leyla")
@@ -242,7 +242,7 @@ async def test_everything_parked_of_one_recipient_is_sent_again_by_one_press_wit
         done = await operator.submit(page, "/waiting/retry-recipient", {"code": "999101"})
         counts.append(done.headers["Location"].partition("count=")[2])
     assert counts == ["2", "1", "0"]
-    lines = [await office.store.read(lambda reader, n=n: reader.last_line("door", f"S{n}")) for n in range(3)]
+    lines = [await office.store.read(lambda reader, n=n: reader.journal_of("door", f"S{n}")[-1]) for n in range(3)]
     assert {(line.event, line.cause_source) for line in lines if line} == {("Requeued", "Leyla")}
     assert (await operator.get("/waiting/recipient?code=999101")).status == 404
     assert (await operator.submit(page, "/waiting/retry-recipient", {"code": ""})).status == 404
@@ -263,13 +263,19 @@ async def test_parked_deliveries_come_in_pages(office: Office, viewer: Hand, mon
     assert re.findall(r"delivery\?id=(d\d)", (await viewer.get(more)).text) == ["d2"]
 
 
-async def test_a_noun_that_waits_is_shown_with_its_last_line_and_what_to_do(office: Office, viewer: Hand) -> None:
-    """Too great for AÖS, and no AZIPS: no rail carries it."""
+async def test_a_noun_that_waits_is_shown_with_what_made_it_wait_and_what_to_do(office: Office, viewer: Hand) -> None:
+    """Too great for AÖS, and no AZIPS: no rail carries it. That its notice was delivered later is not the reason."""
     await unsold_lot(office, starting_price=Money(500_000_000))
     await office.tell("offer", "L1.offer", Accepted(payer=BANK_ACCOUNT))
     page = await viewer.get("/waiting")
     (row,) = await office.store.read(lambda reader: reader.list_nouns("payment"))
     assert row.state == "held"
+    why = await office.store.read(lambda reader: reader.last_move("payment", row.id))
+    later = await office.store.read(lambda reader: reader.journal_of("payment", row.id)[-1])
+    assert why is not None
+    assert why.before != "held" == why.after
+    assert later.seq > why.seq
+    assert escape(told(why, "az").words) in page.text
     assert text("az", "advice.lot.held") in page.text
     assert text("az", f"advice.payment.{row.state}") in page.text
     assert "/lots/lot?id=L1" in page.text

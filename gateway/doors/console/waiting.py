@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import web
@@ -30,10 +31,11 @@ DONE = ("retried", "discarded", "retried_all")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A noun that waits, and the last thing that happened to it."""
+    """A noun that waits, since when, and what made it wait."""
 
     row: NounRow
-    last: Line | None
+    since: datetime
+    why: Line | None
 
 
 async def show(visitor: Visitor) -> web.StreamResponse:
@@ -139,16 +141,18 @@ def _waiting(
 ) -> tuple[Sequence[OutboxRow], Sequence[Waiting], Sequence[Waiting]]:
     parked = reader.list_outbox(parked=True, after=after, limit=PAGE_ROWS + 1)
     nouns = [
-        _with_last_line(reader, row, language)
+        _with_reason(reader, row, language)
         for name, table in TABLES.items()
         for state in table.states
         if state in table.waiting_for_person
         for row in reader.list_nouns(name, state=state, limit=PAGE_ROWS)
     ]
     unknown = reader.list_nouns("payment", state=PaymentState.UNKNOWN, limit=PAGE_ROWS)
-    return parked, nouns, [_with_last_line(reader, row, language) for row in unknown]
+    return parked, nouns, [_with_reason(reader, row, language) for row in unknown]
 
 
-def _with_last_line(reader: Reader, row: NounRow, language: str) -> Waiting:
-    line = reader.last_line(row.noun, row.id)
-    return Waiting(row=row, last=None if line is None else told(line, language))
+def _with_reason(reader: Reader, row: NounRow, language: str) -> Waiting:
+    line = reader.last_move(row.noun, row.id)
+    if line is None:
+        return Waiting(row=row, since=row.updated_at, why=None)
+    return Waiting(row=row, since=line.at, why=told(line, language))

@@ -21,8 +21,10 @@ SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :
 -- name: journal_line^
 SELECT * FROM journal WHERE seq = :seq;
 
--- name: last_line^
-SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id ORDER BY version DESC LIMIT 1;
+-- name: last_move^
+SELECT * FROM journal
+WHERE noun = :noun AND noun_id = :noun_id AND (before IS NULL OR before <> after)
+ORDER BY version DESC LIMIT 1;
 
 -- name: refusals
 -- What was refused at the doors, the newest first. (By code: in each dialect's own words for the JSON in `data`.)
