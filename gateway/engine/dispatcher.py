@@ -311,7 +311,7 @@ def _dispatch(row: OutboxRow, attachment: bytes | None) -> Dispatch:
         id=row.id,
         channel=row.channel,
         recipient=row.recipient,
-        body=codec.decode(DISPATCHES[row.body_type], row.body),
+        body=codec.decode_again(DISPATCHES[row.body_type], row.body),  # a protocol is the same for every ministry
         attempt=row.attempt,
         created_at=row.created_at,
         sequence=row.sequence,

@@ -19,7 +19,7 @@ from gateway.ports import Outcome
 from gateway.store.rows import OutboxRow
 
 _log = structlog.get_logger(__name__)
-TOGETHER_MAX = 64  # in one work: at about 0.1 ms each nobody waits longer than some 7 ms for the others
+TOGETHER_MAX = 32  # in one work: at about 0.1 ms each nobody waits longer than some 4 ms for the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
