@@ -120,13 +120,18 @@ def _print_result(result: Result, in_flight: int) -> None:
 
 def _print_floor(rows: list[Row], recording: Recording, lots: int, cpu_ms: float) -> None:
     print("\nfloor: the same calls bare, with the same inputs, CPU")
-    print(f"  {'':<42}{'a payment':>10}{'bare µs':>10}{'ours µs':>10}{'floor ms':>10}")
+    print(f"  {'':<42}{'a payment':>10}{'bare µs':>10}{'ours µs':>10}{'cold µs':>10}{'floor ms':>10}{'cold ms':>10}")
     for row in rows:
-        ours = "" if row.ours_us is None else f"{row.ours_us:.0f}"
-        print(f"  {row.label:<42}{row.count:>10.1f}{row.bare_us:>10.0f}{ours:>10}{row.floor_ms:>10.2f}")
-    total_ms = sum(row.floor_ms for row in rows)
-    print(f"  {'floor':<42}{'':>30}{total_ms:>10.2f}")
-    print(f"  {'gateway':<42}{'':>30}{cpu_ms:>10.2f}   = {cpu_ms / total_ms:.2f} x floor")
+        ours, cold = ("" if us is None else f"{us:.0f}" for us in (row.ours_us, row.cold_us))
+        print(
+            f"  {row.label:<42}{row.count:>10.1f}{row.bare_us:>10.0f}{ours:>10}{cold:>10}"
+            f"{row.floor_ms:>10.2f}{row.cold_ms:>10.2f}"
+        )
+    total_ms, cold_ms = sum(row.floor_ms for row in rows), sum(row.cold_ms for row in rows)
+    print(f"  {'floor':<42}{'':>40}{total_ms:>10.2f}{cold_ms:>10.2f}")
+    print(
+        f"  {'gateway':<42}{'':>40}{cpu_ms:>10.2f}   = {cpu_ms / total_ms:.2f} x floor, {cpu_ms / cold_ms:.2f} x cold"
+    )
     print(
         f"  in those commits: {recording.works / lots:.1f} transactions, {_statements(recording) / lots:.0f} statements"
     )

@@ -5,6 +5,10 @@ They are played in the order in which the gateway made them, while a neighbour k
 did: a small call repeated alone on a quiet machine takes a third of the time, and no gateway ever runs there. The
 quickest of several passes counts.
 
+Each is played once more *cold*: before every call as much memory is read as no core keeps for itself, as a program
+does that has other work between two calls. That is no floor (what stays in the caches between two calls of the gateway
+is left out), but it says what of the distance is the machine's memory and not anybody's instructions.
+
 Not in the floor, though the gateway pays for it: HTTP, building messages, deciding, the check of our own signatures.
 """
 
@@ -49,29 +53,40 @@ LABELS = {
     "print": "protocol printed (PDF/A)",
 }
 _PRINT = "print"
-_PASSES = 5
+_PASSES, _COLD_PASSES = 5, 2
+_FORGOTTEN_BYTES = 16 * 2**20  # several times what a core keeps for itself; a tenth of what the gateway's objects take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One primitive. CPU in microseconds each; `ours_us` is None where only the bare one can be played."""
+    """One primitive. CPU in microseconds each; `ours_us` is None where only the bare one can be played.
+
+    `cold_us` is None where a call is so long that what was in the caches before does not matter.
+    """
 
     kind: str
     label: str
     count: float  # per payment
     bare_us: float
     ours_us: float | None
+    cold_us: float | None = None  # bare, with nothing of it in the caches
 
     @property
     def floor_ms(self) -> float:
         """What a payment pays at least, milliseconds."""
         return self.count * self.bare_us / 1000
 
+    @property
+    def cold_ms(self) -> float:
+        """The same, cold."""
+        return self.count * (self.bare_us if self.cold_us is None else self.cold_us) / 1000
+
 
 async def rows(recording: Recording, identity: Identity, lots: int, *, dsn: str | None = None) -> list[Row]:
     """Play everything again and measure it, in company. `dsn` is the PostgreSQL that the statements are of, if any."""
     with neighbours():
         bare, ours = _played(recording.calls, Bare(identity).of), _played(recording.calls, Ours(identity).of)
+        cold = _played(recording.calls, Bare(identity).of, _COLD_PASSES, before_each=_forgetting())
         printed_us = _printed_us([call for call in recording.calls if call.kind == _PRINT], Bare(identity))
         counts = Counter(call.kind for call in recording.calls)
         measured = [
@@ -81,6 +96,7 @@ async def rows(recording: Recording, identity: Identity, lots: int, *, dsn: str 
                 count=counts[kind] / lots,
                 bare_us=printed_us if kind == _PRINT else bare[kind] / counts[kind],
                 ours_us=None if kind == _PRINT else ours[kind] / counts[kind],
+                cold_us=None if kind == _PRINT else cold[kind] / counts[kind],
             )
             for kind, label in LABELS.items()
             if counts[kind]
@@ -105,13 +121,25 @@ def neighbours() -> Iterator[None]:
             process.wait()
 
 
-def _played(calls: Sequence[Call], make: Callable[[Call], list[Play]]) -> Counter[str]:
+def _forgetting() -> Callable[[], object]:
+    """Reads so much that a core has forgotten what it had read before."""
+    ballast = bytearray(_FORGOTTEN_BYTES)
+    return lambda: ballast.count(1)
+
+
+def _played(
+    calls: Sequence[Call],
+    make: Callable[[Call], list[Play]],
+    passes: int = _PASSES,
+    before_each: Callable[[], object] = lambda: None,
+) -> Counter[str]:
     """CPU by kind of one pass over everything, microseconds; the quickest pass of each kind."""
     ready = [(call.kind, make(call)) for call in calls if call.kind in LABELS and call.kind != _PRINT]
     best: Counter[str] = Counter()
-    for _ in range(_PASSES):
+    for _ in range(passes):
         took: Counter[str] = Counter()
         for kind, plays in ready:
+            before_each()
             began = time.thread_time_ns()
             for play in plays:
                 play()
@@ -130,15 +158,20 @@ def _printed_us(calls: list[Call], bare: Bare) -> float:
 def _commits(recording: Recording, lots: int) -> Row:
     """The same statements in the same groups on an empty database; a look that found nothing to do is left out."""
     groups = _groups(recording)
-    with _folder() as folder, closing(connect(str(folder / _blank(folder)), 5.0)) as connection:
-        took = _process_cpu(lambda: _run(connection, groups))
+    took, cold = (_committed_s(groups, before_each) for before_each in (lambda: None, _forgetting()))
     return Row(
         kind="commit",
         label="group of transactions committed (SQLite)",
         count=len(groups) / lots,
         bare_us=took / len(groups) * 1e6,
         ours_us=None,
+        cold_us=cold / len(groups) * 1e6,
     )
+
+
+def _committed_s(groups: list[list[Statement]], before_each: Callable[[], object]) -> float:
+    with _folder() as folder, closing(connect(str(folder / _blank(folder)), 5.0)) as connection:
+        return _run(connection, groups, before_each)
 
 
 async def _postgres_commits(recording: Recording, lots: int, dsn: str) -> Row:
@@ -177,12 +210,18 @@ def _matters(statement: Statement) -> bool:
     return statement.changed > 0 or "SET lease_owner = " not in statement.sql
 
 
-def _run(connection: sqlite3.Connection, groups: list[list[Statement]]) -> None:
+def _run(connection: sqlite3.Connection, groups: list[list[Statement]], before_each: Callable[[], object]) -> float:
+    """Seconds of CPU."""
+    took = 0
     for group in groups:
+        before_each()
+        began = time.thread_time_ns()
         connection.execute("BEGIN IMMEDIATE")
         for statement in group:
             connection.execute(statement.sql, statement.values).fetchall()
         connection.execute("COMMIT")
+        took += time.thread_time_ns() - began
+    return took / 1e9
 
 
 def _process_cpu(work: Callable[[], object]) -> float:

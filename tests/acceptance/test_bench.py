@@ -54,6 +54,7 @@ async def test_the_floor_is_played_from_what_the_gateway_called(
     rows = await floor.rows(recording, identity, LOTS)
     assert {row.kind for row in rows} == {*floor.LABELS, "commit", "produce"}
     assert all(row.bare_us > 0 for row in rows)
+    assert sum(row.cold_ms for row in rows) > sum(row.floor_ms for row in rows)
 
 
 async def test_the_floor_is_played_on_postgresql_too(
