@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from contracts.errors import Refusal
 from gateway.domain.door import RequestRefused, RequestsRefused
+from gateway.store.errors import StoreUnavailableError
 
 LINES_MAX = 32  # a step follows 500 events at most, and nobody reads more of one moment
 Lines = Mapping[str, Sequence[RequestRefused | RequestsRefused]]
@@ -51,7 +52,11 @@ class RefusalBook:
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, source: str | None, what: str, refusal: Refusal, *, digest: str = "") -> None:
-        """Return once the refusal is durable, by itself or among those counted. Raises what the store raises."""
+        """Return once the refusal is durable, by itself or among those counted.
+
+        Raises:
+            StoreError: what the store raises, or that the writing was given up; then nothing is known to be written.
+        """
         if self._next is None:
             self._next = _Batch(done=asyncio.get_running_loop().create_future())
         batch = self._next
@@ -68,11 +73,21 @@ class RefusalBook:
                 await self._write_one(batch)
         finally:
             self._writing = None
+            if self._next is not None:  # the writing was cancelled: nobody would take up who came meanwhile
+                self._next.done.set_exception(_given_up())
+                self._next = None
 
     async def _write_one(self, batch: _Batch) -> None:
         try:
             await self._write(batch.events())
         except Exception as error:  # told to everybody who waits for it
             batch.done.set_exception(error)
+        except BaseException:  # cancelled: whoever waits is not
+            batch.done.set_exception(_given_up())
+            raise
         else:
             batch.done.set_result(None)
+
+
+def _given_up() -> StoreUnavailableError:
+    return StoreUnavailableError("the writing of refusals was given up")

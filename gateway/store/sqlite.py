@@ -7,6 +7,7 @@ own and pays for one durable commit (WAL, `synchronous=FULL`) for all of them. N
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
@@ -22,10 +23,13 @@ from gateway.store.reading import SqlReader
 from gateway.store.session import Session
 from gateway.store.transaction import SqlTransaction
 
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Handle = TypeVar("Handle", bound=SqlReader)
 
 GROUP_MAX = 256  # works in one commit: at about 0.1 ms each nobody waits longer than some 25 ms for the others
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536")
 PACE_S = 0.01  # between commits while several callers are at work: a commit costs as much as two or three works
 
 
@@ -79,10 +83,14 @@ def connect(path: str, lock_timeout_s: float, *, read_only: bool = False) -> sql
     connection = sqlite3.connect(
         path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536"):
-        connection.execute(f"PRAGMA {pragma}")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -242,11 +250,21 @@ class _Writes(Groups[SqlTransaction]):
 
     def _give_up(self, group: list[Job], error: sqlite3.Error) -> None:
         """Nothing of the group is stored; those that failed by themselves keep their own reason."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        _undo(self._connection)
         for job in group:
             if job.error is None:
                 job.error = StoreUnavailableError(str(error))
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    """End the transaction, if there is one. A disk that refuses even that must not end the thread that all works need:
+    the next group then finds the transaction open, fails too, and tries this again.
+    """
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        _log.warning("not rolled back: %s", error)
 
 
 class _Reads(Groups[SqlReader]):
@@ -259,6 +277,7 @@ class _Reads(Groups[SqlReader]):
                 self._attempt(job)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
+            _undo(self._connection)
             for job in group:
                 job.error = job.error or StoreUnavailableError(str(error))
 

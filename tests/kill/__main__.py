@@ -25,7 +25,7 @@ from kill.plan import run_of
 from kill.points import Engine
 from kill.processes import environment
 from kill.quiet import Quiet
-from kill.report import never_reached, progress, read_results, table
+from kill.report import never_reached, progress, read_results, table, too_slow
 from kill.siege import RUNS_A_TOWN, Result, Siege
 
 _TOLD_EVERY = 25
@@ -97,7 +97,7 @@ async def both(arguments: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Besiege, and say what came of it; 1 if anything was lost, invented, doubled or never reached."""
+    """Besiege, and say what came of it; 1 if anything was lost, invented, doubled, never reached or slow to return."""
     parser = argparse.ArgumentParser(prog="kill", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="number of the first run")
@@ -125,8 +125,11 @@ def main() -> int:
     missing = never_reached(results) if arguments.runs >= 200 and arguments.run is None else []
     for point in missing:
         sys.stderr.write(f"never reached: {point}\n")
+    slow = too_slow(results)
+    for restart in slow:
+        sys.stderr.write(f"too slow to come back: {restart}\n")
     failed = any(result.failure for result in results) or list(arguments.out.glob("*.whole"))
-    return 1 if failed or missing or not results else 0
+    return 1 if failed or missing or slow or not results else 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,12 @@ from kill.plan import Blow, strokes
 from kill.points import Engine
 from kill.siege import Result
 
+READY_MAX_S = 30.0  # what is promised, by the clock
+READY_CPU_MAX_S = 15.0
+"""Beyond this the gateway itself is slow and not the machine: a busy machine lengthens the wait for a CPU, and hardly
+the work; who needs 15 s of CPU keeps the promise only where a whole core is idle half of the time. What it takes today
+stands in docs/reliability.md: a few seconds."""
+
 
 def read_results(out: Path) -> list[Result]:
     """Every run written down so far, of both engines."""
@@ -37,6 +43,16 @@ def never_reached(results: list[Result]) -> list[str]:
     engines = {Engine(result.engine) for result in results}
     wanted = {(str(engine), str(one.blow), one.point) for engine in engines for one in strokes(engine) if one.point}
     return [" / ".join(one) for one in sorted(wanted - dealt)]
+
+
+def too_slow(results: list[Result]) -> list[str]:
+    """The restarts that broke the promise by their own doing; one on a starved machine is in the table, no failure."""
+    return [
+        f"run {one.run}: ready after {start['wall_s']:.1f} s, of them {start['cpu_s']:.1f} s of CPU"
+        for one in results
+        for start in one.restarts
+        if start["wall_s"] > READY_MAX_S and start["cpu_s"] > READY_CPU_MAX_S
+    ]
 
 
 def table(results: list[Result]) -> str:

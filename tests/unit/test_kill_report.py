@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kill.plan import Stroke, strokes
 from kill.points import Engine
-from kill.report import never_reached, progress, table
+from kill.report import never_reached, progress, table, too_slow
 from kill.siege import Result
 
 COUNT = dict.fromkeys(
@@ -62,3 +62,11 @@ def test_times_are_told_apart_by_how_the_gateway_was_started() -> None:
     count, last = len(RESULTS) - 1, (len(RESULTS) - 1) / 10
     assert f"| gateway on sqlite, forked, programs read beforehand, by the clock | {count} | " in text
     assert f" | {last:.2f} |" in text
+
+
+def test_a_restart_is_too_slow_by_its_own_work_and_not_by_a_starved_machine() -> None:
+    def restarted(wall_s: float, cpu_s: float) -> Result:
+        return replace(RESULTS[0], restarts=[{"wall_s": wall_s, "cpu_s": cpu_s, "cold": True}])
+
+    assert too_slow([restarted(29.0, 28.0), restarted(90.0, 4.0)]) == []
+    assert too_slow([restarted(31.0, 16.0)]) == ["run 0: ready after 31.0 s, of them 16.0 s of CPU"]

@@ -9,6 +9,7 @@ import pytest
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.door import RequestRefused, RequestsRefused
 from gateway.engine.refusals import LINES_MAX, Lines, RefusalBook
+from gateway.store.errors import StoreUnavailableError
 
 REFUSAL = Refusal(code=ErrorCode.SIGNATURE_INVALID, facts={"step": "5"})
 
@@ -77,6 +78,22 @@ async def test_who_waits_hears_that_it_was_not_written_and_the_next_are_written(
     with pytest.raises(OSError, match="disk full"):
         await book.note("999101", "/v1/events", REFUSAL)
     store.broken = False
+    store.go.release()
+    await book.note("999101", "/v1/events", REFUSAL)
+    assert len(store.batches) == 2
+
+
+async def test_where_the_writing_is_cancelled_nobody_waits_for_ever_and_the_next_are_written() -> None:
+    store = Slow()
+    book = RefusalBook(store.write, nameless="anonymous")
+    first = asyncio.create_task(book.note("999101", "/v1/events", REFUSAL))
+    await settle()
+    second = asyncio.create_task(book.note("999202", "/v1/events", REFUSAL))
+    await settle()
+    (writing,) = (task for task in asyncio.all_tasks() if task.get_name() == "refusals")
+    writing.cancel()
+    ends = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 1)
+    assert [type(end) for end in ends] == [StoreUnavailableError] * 2
     store.go.release()
     await book.note("999101", "/v1/events", REFUSAL)
     assert len(store.batches) == 2
