@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from puppet import Clock, Hand, engine_on
 
+from gateway.engine.engine import Engine
 from gateway.store import Store, open_store
 from gateway.store.testing import blank_store_url
 
@@ -34,3 +36,22 @@ async def store(store_url: str) -> AsyncIterator[Store]:
     opened = await open_store(store_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hand(store: Store, clock: Clock) -> Hand:
+    return Hand(engine_on(store, clock))
+
+
+@pytest.fixture
+async def replicas(store_url: str, clock: Clock) -> AsyncIterator[list[Engine]]:
+    """Three engines over one database, as three programs would be."""
+    stores = [await open_store(store_url) for _ in range(3)]
+    yield [engine_on(store, clock) for store in stores]
+    for store in stores:
+        await store.close()

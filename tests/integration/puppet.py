@@ -35,6 +35,7 @@ from gateway.domain.table import (
     Timer,
 )
 from gateway.engine.engine import Engine
+from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Answer, Dispatch, Exhibit, Message, Outcome, Target
 from gateway.store import Store
 from gateway.store.rows import OutboxRow
@@ -304,3 +305,11 @@ def everything(store_url: str) -> dict[str, list[tuple[Any, ...]]]:
     with psycopg.connect(store_url, autocommit=True) as server:
         names = [name for (name,) in server.execute(listing)]
         return {name: sorted(server.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+async def assert_chains_hold(store: Store, *ids: str) -> None:
+    for id in ids:
+        noun = await store.read(lambda r, id=id: r.noun("puppet", id))
+        chain = await store.read(lambda r, id=id: r.journal_of("puppet", id))
+        assert noun is not None
+        assert first_break(chain, noun) is None
