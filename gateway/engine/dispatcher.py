@@ -175,7 +175,7 @@ class Dispatcher:
             _log.warning("silent recipients not recalled", reason=repr(error))
             return
         breaker = recipients.silent_since_before(self._breaker_policy, self._clock())
-        self._breakers |= dict.fromkeys(silent, breaker)
+        self._breakers |= {lane: breaker for lane in silent if lane[0] in self._channels}
 
     async def _inherit(self) -> None:
         """What the process before had in hand need not wait for its lease."""

@@ -20,7 +20,7 @@ from puppet import (
     until,
 )
 
-from gateway.domain.recipient import BreakerPolicy, RecipientState
+from gateway.domain.recipient import BreakerPolicy, FellSilent, RecipientState
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome
 from gateway.store import Store, StoreUnavailableError
 
@@ -150,6 +150,16 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_
         await until(lambda: is_deferred(hand, leased[0].id))
         clock.pass_s(3)
         await until(empty(hand))
+
+
+async def test_who_is_silent_on_a_channel_that_is_no_longer_served_disturbs_nobody(hand: Hand, clock: Clock) -> None:
+    for channel in ("alpha", "beta"):
+        await hand.engine.note_recipient((channel, "R"), FellSilent(failures=5, reason="away"))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_S,)))
+    async with working(hand.engine, TestAdapter("alpha")) as dispatcher:
+        await until(empty(hand))
+        assert set(dispatcher.breakers) == {TO_R}
 
 
 @dataclass(slots=True)
