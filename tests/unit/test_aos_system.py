@@ -1,123 +1,38 @@
-"""AÖS as pure code, by the rule book: checks and refusals, execution of orders and requests, enquiries, silence."""
+"""AÖS as pure code, by the rule book: checks and refusals, execution of orders, enquiries, silence."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 
 import pytest
+from aos_three import LATE, RULES, THIRD_BIC, assert_of_the_format, consent_to, status_of, system_of_three, words_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.aos.central.checks import OperatingRules
-from adapters.aos.central.orders import OrderState, RequestState
-from adapters.aos.central.participants import Participant
-from adapters.aos.central.system import InstantPaymentSystem
+from adapters.aos.central.orders import OrderState
 from contracts.errors import ErrorCode, Refusal
 from contracts.fields import make_iban
 from contracts.iso20022 import (
     BusinessHeader,
     CreditTransfer,
     OrderEnquiry,
-    OrderStatus,
     PaymentRequest,
     Reason,
     Receipt,
     ReceiptCode,
     RequestEnquiry,
-    RequestStatus,
     StatusKind,
     TransactionState,
-    registry,
 )
-from contracts.iso20022.codes import STATE_OF_KIND
 from contracts.iso20022.samples import BANK_BIC, MOMENT, OPERATOR_BIC, REQUEST, SYSTEM_BIC, TRANSFER
-
-THIRD_BIC = "GNSNAZ22"
-RULES = OperatingRules(confirmation_interval_s=20, request_interval_s=15)
-LATE = MOMENT + timedelta(seconds=21)
-
-
-def _system(*, operator_balance=1_000_000, bank_balance=5_000_000) -> InstantPaymentSystem:
-    rows = (
-        Participant(
-            bic=OPERATOR_BIC,
-            code="GATEWAY",
-            name="operator",
-            clearing_account="C-EHR",
-            correspondent_account=make_iban("NABZ", "1"),
-            opening_balance=operator_balance,
-        ),
-        Participant(
-            bic=BANK_BIC,
-            code="999101",
-            name="bank",
-            clearing_account="C-XZR",
-            correspondent_account=make_iban("NABZ", "2"),
-            opening_balance=bank_balance,
-        ),
-        Participant(bic=THIRD_BIC, code="999202", name="third", clearing_account="C-GNS"),
-    )
-    numbers = count(1)
-    return InstantPaymentSystem(SYSTEM_BIC, rows, RULES, lambda now: f"NABZAZ2CAIPS261122{next(numbers):015d}")
-
-
-def _answer(transfer: CreditTransfer, kind: StatusKind, *reasons: Reason, number: int = 900) -> OrderStatus:
-    return OrderStatus(
-        message_id=f"XZRNAZ22A001261122{number:015d}",
-        created_at=MOMENT,
-        instructing_bic=transfer.creditor.bic,
-        instructed_bic=SYSTEM_BIC,
-        original_message_id=transfer.message_id,
-        original_message_name="pacs.008.001.08",
-        kind=kind,
-        state=STATE_OF_KIND[kind],
-        original_end_to_end_id=transfer.end_to_end_id,
-        original_transaction_id=transfer.transaction_id,
-        reasons=reasons,
-    )
-
-
-def _consent_to(request: PaymentRequest) -> CreditTransfer:
-    return CreditTransfer(
-        message_id="XZRNAZ22A001261122000000000000500",
-        created_at=MOMENT,
-        instructing_bic=request.debtor.bic,
-        instructed_bic=request.creditor.bic,
-        end_to_end_id=request.end_to_end_id,
-        transaction_id=request.instruction_id,
-        amount_minor=request.amount_minor,
-        settlement_date=request.execution_date,
-        debtor=request.debtor,
-        creditor=request.creditor,
-        purpose=request.purpose,
-        case_number=request.case_number,
-    )
-
-
-def _said(outgoings, to_bic=None):
-    """(recipient, class, word) of each message, the word being its kind or receipt code."""
-    return [
-        (out.to_bic, type(out.message).__name__, str(getattr(out.message, "kind", getattr(out.message, "code", ""))))
-        for out in outgoings
-        if to_bic in (None, out.to_bic)
-    ]
-
-
-def _everything_is_of_the_format(outgoings):
-    """AOS-C4 holds for AÖS's own words too."""
-    for out in outgoings:
-        kind = registry.type_of(out.message)
-        assert registry.read(registry.build(out.message), kind) == out.message
-
 
 # -- payment orders ---------------------------------------------------------------------------------------------------
 
 
 def test_an_order_is_blocked_and_passed_to_the_creditor_agent():
     """AOS-P1, AOS-P2."""
-    system = _system()
+    system = system_of_three()
     out = system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     assert [(o.to_bic, o.message) for o in out] == [(BANK_BIC, TRANSFER)]
     assert system.ledger.blocked("C-EHR") == TRANSFER.amount_minor
@@ -126,23 +41,23 @@ def test_an_order_is_blocked_and_passed_to_the_creditor_agent():
 
 def test_auth_posts_and_stat_goes_to_both():
     """AOS-P3, AOS-P4, AOS-G2."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
-    out = system.handle(_answer(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "STAT"), (BANK_BIC, "OrderStatus", "STAT")]
+    out = system.handle(status_of(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "STAT"), (BANK_BIC, "OrderStatus", "STAT")]
     assert {o.message.state for o in out} == {TransactionState.ACSC}
     assert system.ledger.balance("C-EHR") == 1_000_000 - TRANSFER.amount_minor
     assert system.ledger.balance("C-XZR") == 5_000_000 + TRANSFER.amount_minor
     assert system.ledger.blocked("C-EHR") == 0
-    _everything_is_of_the_format(out)
+    assert_of_the_format(out)
 
 
 def test_naut_releases_and_rjct_with_the_agents_reason_goes_to_both():
     """AOS-P3, AOS-P5."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
-    out = system.handle(_answer(TRANSFER, StatusKind.NAUT, Reason(code="AC04")), BANK_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT"), (BANK_BIC, "OrderStatus", "RJCT")]
+    out = system.handle(status_of(TRANSFER, StatusKind.NAUT, Reason(code="AC04")), BANK_BIC, MOMENT)
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT"), (BANK_BIC, "OrderStatus", "RJCT")]
     assert all(o.message.reasons == (Reason(code="AC04"),) for o in out)
     assert system.ledger.available("C-EHR") == 1_000_000
     assert system.ledger.balance("C-XZR") == 5_000_000
@@ -150,12 +65,12 @@ def test_naut_releases_and_rjct_with_the_agents_reason_goes_to_both():
 
 def test_silence_of_the_creditor_agent_ends_the_order_after_its_interval():
     """AOS-P5, AOS-G5; EL202 as in facts.md."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     assert system.next_due() == MOMENT + timedelta(seconds=20)
     assert system.expire(MOMENT + timedelta(seconds=19)) == ()
     out = system.expire(LATE)
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT"), (BANK_BIC, "OrderStatus", "RJCT")]
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT"), (BANK_BIC, "OrderStatus", "RJCT")]
     assert out[0].message.reasons[0].code == "EL202"
     assert system.ledger.available("C-EHR") == 1_000_000
     assert system.expire(LATE) == ()
@@ -164,38 +79,38 @@ def test_silence_of_the_creditor_agent_ends_the_order_after_its_interval():
 
 def test_auth_after_the_interval_moves_nothing_and_hears_the_outcome_again():
     """AOS-P5."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     system.expire(LATE)
-    out = system.handle(_answer(TRANSFER, StatusKind.AUTH), BANK_BIC, LATE)
-    assert _said(out) == [(BANK_BIC, "OrderStatus", "RJCT")]
+    out = system.handle(status_of(TRANSFER, StatusKind.AUTH), BANK_BIC, LATE)
+    assert words_of(out) == [(BANK_BIC, "OrderStatus", "RJCT")]
     assert system.ledger.balance("C-XZR") == 5_000_000
 
 
 def test_auth_twice_posts_once():
     """AOS-P4."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
-    system.handle(_answer(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
-    out = system.handle(_answer(TRANSFER, StatusKind.NAUT, number=901), BANK_BIC, MOMENT)
-    assert _said(out) == [(BANK_BIC, "OrderStatus", "STAT")]
+    system.handle(status_of(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
+    out = system.handle(status_of(TRANSFER, StatusKind.NAUT, number=901), BANK_BIC, MOMENT)
+    assert words_of(out) == [(BANK_BIC, "OrderStatus", "STAT")]
     assert system.ledger.balance("C-XZR") == 5_000_000 + TRANSFER.amount_minor
 
 
 def test_only_the_creditor_agent_may_answer():
     """AOS-P3, AOS-S1."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
-    out = system.handle(_answer(TRANSFER, StatusKind.AUTH), THIRD_BIC, MOMENT)
-    assert _said(out) == [(THIRD_BIC, "Receipt", "ERRC")]
+    out = system.handle(status_of(TRANSFER, StatusKind.AUTH), THIRD_BIC, MOMENT)
+    assert words_of(out) == [(THIRD_BIC, "Receipt", "ERRC")]
     assert system.orders[TRANSFER.message_id].state is OrderState.BLOCKED
 
 
 def test_an_order_beyond_the_liquidity_is_refused_at_once():
     """AOS-P2 with facts.md: refused at once when the bank's liquidity is short."""
-    system = _system(operator_balance=TRANSFER.amount_minor - 1)
+    system = system_of_three(operator_balance=TRANSFER.amount_minor - 1)
     out = system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT")]
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT")]
     assert out[0].message.reasons[0].code == "AM04"
 
 
@@ -217,28 +132,28 @@ CHECKED = [
 @pytest.mark.parametrize(("rule", "code", "order"), CHECKED, ids=[f"{row[0]}-{i}" for i, row in enumerate(CHECKED)])
 def test_a_broken_rule_is_refused_by_pacs_002_with_its_code_and_rule(rule, code, order):
     """AOS-C2, AOS-C5, AOS-C7, AOS-C8, AOS-C9 and AOS-R1."""
-    system = _system(operator_balance=9_000_000)
+    system = system_of_three(operator_balance=9_000_000)
     out = system.handle(order, OPERATOR_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT")]
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT")]
     assert [reason.code for reason in out[0].message.reasons] == [code]
     assert out[0].message.reasons[0].text.startswith(rule)
     assert system.orders == {}
     assert system.ledger.blocked("C-EHR") == 0
-    _everything_is_of_the_format(out)
+    assert_of_the_format(out)
 
 
 def test_an_order_without_fault_names_its_correspondent_accounts():
     """AOS-C7, AOS-C8."""
-    system = _system()
+    system = system_of_three()
     named = replace(
         TRANSFER, debtor_agent_account=make_iban("NABZ", "1"), creditor_agent_account=make_iban("NABZ", "2")
     )
-    assert _said(system.handle(named, OPERATOR_BIC, MOMENT)) == [(BANK_BIC, "CreditTransfer", "")]
+    assert words_of(system.handle(named, OPERATOR_BIC, MOMENT)) == [(BANK_BIC, "CreditTransfer", "")]
 
 
 def test_a_closed_clearing_account_is_refused():
     """AOS-C6."""
-    system = _system()
+    system = system_of_three()
     system.ledger.close_account("C-XZR")
     out = system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     assert [reason.code for reason in out[0].message.reasons] == ["AC01"]
@@ -246,7 +161,7 @@ def test_a_closed_clearing_account_is_refused():
 
 def test_a_repeated_document_number_is_refused_and_the_first_order_goes_on():
     """AOS-C3."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     out = system.handle(replace(TRANSFER, amount_minor=1), OPERATOR_BIC, MOMENT)
     assert [reason.code for reason in out[0].message.reasons] == ["AM05"]
@@ -256,27 +171,27 @@ def test_a_repeated_document_number_is_refused_and_the_first_order_goes_on():
 
 def test_payments_to_the_budget_are_excepted_from_the_maximum():
     """AOS-C9 with facts.md."""
-    system = _system(operator_balance=9_000_000)
+    system = system_of_three(operator_balance=9_000_000)
     system.rules = replace(RULES, budget_bics=frozenset({BANK_BIC}))
     out = system.handle(replace(TRANSFER, amount_minor=5_000_000), OPERATOR_BIC, MOMENT)
-    assert _said(out) == [(BANK_BIC, "CreditTransfer", "")]
+    assert words_of(out) == [(BANK_BIC, "CreditTransfer", "")]
 
 
 def test_the_value_date_is_the_day_in_baku_at_any_hour():
     """AOS-C2, AOS-G1: 21:00 UTC on the 22nd is the 23rd in Baku."""
     night = MOMENT.replace(hour=21)
     order = replace(TRANSFER, settlement_date=OTHER_DAY)
-    assert _said(_system().handle(order, OPERATOR_BIC, night)) == [(BANK_BIC, "CreditTransfer", "")]
+    assert words_of(system_of_three().handle(order, OPERATOR_BIC, night)) == [(BANK_BIC, "CreditTransfer", "")]
 
 
 def test_a_request_that_breaks_a_rule_is_refused_by_camt_025():
     """AOS-R2, AOS-C9."""
-    system = _system()
+    system = system_of_three()
     out = system.handle(replace(REQUEST, amount_minor=4_000_001), OPERATOR_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "Receipt", "RJCT")]
+    assert words_of(out) == [(OPERATOR_BIC, "Receipt", "RJCT")]
     assert out[0].message.original_message_id == REQUEST.message_id
     assert out[0].message.reasons[0].code == "AM02"
-    _everything_is_of_the_format(out)
+    assert_of_the_format(out)
 
 
 MALFORMED = [
@@ -294,115 +209,12 @@ def test_what_is_not_of_the_format_is_refused_with_the_path_of_the_fault(name, a
         from_bic=OPERATOR_BIC, to_bic=SYSTEM_BIC, message_id="M1", message_name=name, created_at=MOMENT
     )
     refusal = Refusal(code=ErrorCode.SCHEMA_INVALID, facts={"path": "/Document/X[2]/Amt"})
-    out = _system().refuse_malformed(header, refusal, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, answer, word)]
+    out = system_of_three().refuse_malformed(header, refusal, MOMENT)
+    assert words_of(out) == [(OPERATOR_BIC, answer, word)]
     assert out[0].message.original_message_id == "M1"
     assert out[0].message.reasons[0].code == "FF01"
     assert "/Document/X-2/Amt" in out[0].message.reasons[0].text
-    _everything_is_of_the_format(out)
-
-
-# -- payment requests -------------------------------------------------------------------------------------------------
-
-
-def test_a_request_goes_to_the_debtor_agent_and_its_order_is_its_consent():
-    """AOS-P7, AOS-M2: the initiator hears ACSP with the MSID; the order runs as any."""
-    system = _system()
-    assert _said(system.handle(REQUEST, OPERATOR_BIC, MOMENT)) == [(BANK_BIC, "PaymentRequest", "")]
-    consent = _consent_to(REQUEST)
-    out = system.handle(consent, BANK_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "RequestStatus", "ACSP"), (OPERATOR_BIC, "CreditTransfer", "")]
-    assert out[0].message.msid == consent.message_id
-    assert out[1].message.case_number == REQUEST.case_number  # EHR-12
-    _everything_is_of_the_format(out)
-
-
-def test_stat_of_a_request_goes_to_both_agents_and_the_initiator():
-    """AOS-P7."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    consent = _consent_to(REQUEST)
-    system.handle(consent, BANK_BIC, MOMENT)
-    out = system.handle(_answer(consent, StatusKind.AUTH), OPERATOR_BIC, MOMENT)
-    assert _said(out) == [
-        (BANK_BIC, "OrderStatus", "STAT"),
-        (OPERATOR_BIC, "OrderStatus", "STAT"),
-        (OPERATOR_BIC, "RequestStatus", "STAT"),
-    ]
-    assert out[2].message.msid == consent.message_id
-    assert system.ledger.balance("C-EHR") == 1_000_000 + REQUEST.amount_minor
-
-
-def test_a_refused_request_is_told_to_the_initiator_with_ea178_and_the_banks_reason():
-    """AOS-P7 with facts.md: EA178 (+ AM04)."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    out = system.handle(_naut(REQUEST), BANK_BIC, MOMENT)
-    assert _said(out) == [(OPERATOR_BIC, "RequestStatus", "RJCT")]
-    assert [reason.code for reason in out[0].message.reasons] == ["EA178", "AM04"]
-    assert system.handle(_naut(REQUEST), BANK_BIC, MOMENT) == ()
-
-
-def _naut(request: PaymentRequest) -> RequestStatus:
-    return RequestStatus(
-        message_id="XZRNAZ22A001261122000000000000501",
-        created_at=MOMENT,
-        initiating_bic=SYSTEM_BIC,
-        forwarding_bic=BANK_BIC,
-        original_message_id=request.message_id,
-        original_payment_information_id=request.payment_information_id,
-        original_instruction_id=request.instruction_id,
-        original_end_to_end_id=request.end_to_end_id,
-        kind=StatusKind.NAUT,
-        state=TransactionState.RJCT,
-        reasons=(Reason(code="AM04"),),
-    )
-
-
-def test_silence_of_the_debtor_agent_ends_the_request():
-    """AOS-P7; EP252 as in facts.md."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    out = system.expire(LATE)
-    assert _said(out) == [(OPERATOR_BIC, "RequestStatus", "RJCT")]
-    assert out[0].message.reasons[0].code == "EP252"
-
-
-def test_a_consent_that_comes_too_late_moves_nothing():
-    """AOS-P7: the initiator has heard RJCT already."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    system.expire(LATE)
-    out = system.handle(_consent_to(REQUEST), BANK_BIC, LATE)
-    assert _said(out) == [(BANK_BIC, "OrderStatus", "RJCT")]
-    assert system.ledger.blocked("C-XZR") == 0
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"amount_minor": REQUEST.amount_minor + 1}, {"case_number": None}, {"creditor": TRANSFER.creditor}],
-    ids=["amount", "case number", "creditor"],
-)
-def test_a_consent_to_something_else_is_refused(change):
-    """AOS-P7, EHR-12."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    out = system.handle(replace(_consent_to(REQUEST), **change), BANK_BIC, MOMENT)
-    assert _said(out) == [(BANK_BIC, "OrderStatus", "RJCT")]
-    assert out[0].message.reasons[0].code == "AM09"
-    assert system.requests[REQUEST.message_id].state is RequestState.PASSED
-
-
-def test_naut_of_the_credit_is_told_to_the_initiator_too():
-    """AOS-P5, AOS-P7."""
-    system = _system()
-    system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    consent = _consent_to(REQUEST)
-    system.handle(consent, BANK_BIC, MOMENT)
-    out = system.handle(_answer(consent, StatusKind.NAUT, Reason(code="AC01")), OPERATOR_BIC, MOMENT)
-    assert (OPERATOR_BIC, "RequestStatus", "RJCT") in _said(out)
-    assert (BANK_BIC, "OrderStatus", "RJCT") in _said(out)
-    assert system.ledger.available("C-XZR") == 5_000_000
+    assert_of_the_format(out)
 
 
 # -- enquiries --------------------------------------------------------------------------------------------------------
@@ -433,37 +245,37 @@ def _ask_request(request: PaymentRequest) -> RequestEnquiry:
 
 def test_an_enquiry_hears_what_holds_before_and_after():
     """AOS-I1."""
-    system = _system()
+    system = system_of_three()
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     states = [system.handle(_ask_order(TRANSFER), OPERATOR_BIC, MOMENT)[0].message.state]
-    system.handle(_answer(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
+    system.handle(status_of(TRANSFER, StatusKind.AUTH), BANK_BIC, MOMENT)
     out = system.handle(_ask_order(TRANSFER), OPERATOR_BIC, MOMENT)
     assert [*states, out[0].message.state] == [TransactionState.PDNG, TransactionState.ACSC]
-    assert _said(out) == [(OPERATOR_BIC, "OrderStatus", "STAT")]
+    assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "STAT")]
     assert out[0].asked
 
 
 def test_an_enquiry_about_a_request_hears_what_holds():
     """AOS-I2."""
-    system = _system()
+    system = system_of_three()
     system.handle(REQUEST, OPERATOR_BIC, MOMENT)
     heard = [system.handle(_ask_request(REQUEST), OPERATOR_BIC, MOMENT)]
-    system.handle(_consent_to(REQUEST), BANK_BIC, MOMENT)
+    system.handle(consent_to(REQUEST), BANK_BIC, MOMENT)
     heard.append(system.handle(_ask_request(REQUEST), OPERATOR_BIC, MOMENT))
     assert [out[0].message.state for out in heard] == [TransactionState.PDNG, TransactionState.ACSP]
-    assert _said(heard[1]) == [(OPERATOR_BIC, "RequestStatus", "STAT")]
+    assert words_of(heard[1]) == [(OPERATOR_BIC, "RequestStatus", "STAT")]
     for out in heard:
-        _everything_is_of_the_format(out)
+        assert_of_the_format(out)
 
 
 @pytest.mark.parametrize("ask", [_ask_order(TRANSFER), _ask_request(REQUEST)], ids=["order", "request"])
 def test_an_enquiry_about_nothing_or_anothers_is_an_error(ask):
     """AOS-R5."""
-    system = _system()
-    assert _said(system.handle(ask, OPERATOR_BIC, MOMENT)) == [(OPERATOR_BIC, "Receipt", "ERRC")]
+    system = system_of_three()
+    assert words_of(system.handle(ask, OPERATOR_BIC, MOMENT)) == [(OPERATOR_BIC, "Receipt", "ERRC")]
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     system.handle(REQUEST, OPERATOR_BIC, MOMENT)
-    assert _said(system.handle(ask, THIRD_BIC, MOMENT)) == [(THIRD_BIC, "Receipt", "ERRC")]
+    assert words_of(system.handle(ask, THIRD_BIC, MOMENT)) == [(THIRD_BIC, "Receipt", "ERRC")]
 
 
 def test_a_message_only_aos_may_send_is_an_error():
@@ -475,7 +287,7 @@ def test_a_message_only_aos_may_send_is_an_error():
         original_message_name="pain.001.001.09",
         code=ReceiptCode.RJCT,
     )
-    assert _said(_system().handle(receipt, BANK_BIC, MOMENT)) == [(BANK_BIC, "Receipt", "ERRC")]
+    assert words_of(system_of_three().handle(receipt, BANK_BIC, MOMENT)) == [(BANK_BIC, "Receipt", "ERRC")]
 
 
 # -- everything at once -----------------------------------------------------------------------------------------------
@@ -494,12 +306,12 @@ def test_a_message_only_aos_may_send_is_an_error():
 )
 def test_in_any_order_of_messages_money_is_conserved_and_no_order_executes_twice(steps):
     """AOS-P2 to AOS-P7: whatever is sent, the sum is zero and every settled order was posted exactly once."""
-    system = _system()
+    system = system_of_three()
     now = MOMENT
     for action, which, amount in steps:
         order = replace(TRANSFER, message_id=f"ORDER-{which}", end_to_end_id=f"E{which}", amount_minor=amount)
         request = replace(REQUEST, message_id=f"REQUEST-{which}", end_to_end_id=f"R{which}", amount_minor=amount)
-        consent = replace(_consent_to(request), message_id=f"CONSENT-{which}")
+        consent = replace(consent_to(request), message_id=f"CONSENT-{which}")
         if action == "order":
             system.handle(order, OPERATOR_BIC, now)
         elif action == "request":
@@ -514,7 +326,7 @@ def test_in_any_order_of_messages_money_is_conserved_and_no_order_executes_twice
             system.expire(now)
         else:
             for answered, agent in ((order, BANK_BIC), (consent, OPERATOR_BIC)):
-                system.handle(_answer(answered, StatusKind(action)), agent, now)
+                system.handle(status_of(answered, StatusKind(action)), agent, now)
         assert sum(system.ledger.balances().values()) == 0
         settled = [key for key, held in system.orders.items() if held.state is OrderState.SETTLED]
         posted = [
