@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from aos_rail import (
+    BANK_BIC,
+    CLAIMANT,
+    CLOSED,
+    DESIGNATED,
+    GATEWAY_BIC,
+    MUTE,
+    POOR,
+    Books,
+    Gateway,
+    World,
+    now,
+)
 from lxml import etree
 
 from adapters.aos.adapter import AosAdapter, AosSettings
@@ -19,180 +30,36 @@ from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, OperatingRules,
 from certs.authority import Authority
 from certs.trust import TrustStore
 from certs.xmldsig import sign_enveloped
-from contracts.fields import make_iban
 from contracts.iso20022 import Envelope, StatusKind, envelope
 from contracts.iso20022.samples import STATUS, SYSTEM_BIC
 from gateway.domain.clock import local_date
-from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.dispatches import PaymentEnquiry, PaymentKind
 from gateway.domain.events.credit import Offered
 from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.order import OutcomeUnknown, Sent
 from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
-from gateway.domain.values import Account
-from gateway.doors.aos import AosDoor, AosDoorSettings
-from gateway.ports import Acknowledged, Answer, Dispatch, Message, NotSent, Refused, Unknown
+from gateway.ports import Acknowledged, Dispatch, NotSent, Refused, Unknown
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
-from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, MessageIds, seal
+from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 from gateway.wire.iso_participant import IsoParticipant, IsoParticipantSettings
-from gateway.wire.server import Running, serve_app, signed_http
+from gateway.wire.server import serve_app
 
-GATEWAY_BIC, BANK_BIC = "EHRNAZ22", "XZRNAZ22"
-GATEWAY_ADDRESS = "EHRNAZ22A001"
-DESIGNATED = Account(holder="Hərrac Mərkəzi (nümunə)", iban=make_iban("EHRN", "1"), bic=GATEWAY_BIC)
-CLAIMANT = Account(holder="Xəzər Nümunə Bankı", iban=make_iban("XZRN", "1"), bic=BANK_BIC, tax_id="9999991041")
-POOR = Account(holder="Kasıb Şəxs", iban=make_iban("XZRN", "2"), bic=BANK_BIC)
-CLOSED = Account(holder="Bağlı Hesab", iban=make_iban("XZRN", "3"), bic=BANK_BIC)
-MUTE = Account(holder="Səssiz Hesab", iban=make_iban("XZRN", "4"), bic=BANK_BIC)
 BOTH_WRAPPERS = pytest.mark.parametrize("world", list(Envelope), indirect=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
 def identities() -> dict[str, Identity]:
-    authority = Authority.create(_now())
+    authority = Authority.create(now())
     credentials = {
-        name: authority.issue(name, f"{name} (nümunə)", key="p256", now=_now()) for name in ("GATEWAY", "999101", "AOS")
+        name: authority.issue(name, f"{name} (nümunə)", key="p256", now=now()) for name in ("GATEWAY", "999101", "AOS")
     }
     trust = TrustStore.from_pem(
-        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(_now())]
+        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(now())]
     )
     return {name: Identity(credential, trust) for name, credential in credentials.items()}
-
-
-class Books:
-    """A bank's books of a few accounts, in qəpik."""
-
-    def __init__(self) -> None:
-        self.balances = {CLAIMANT.iban: 10_000_000, POOR.iban: 100, MUTE.iban: 10_000_000}
-        self.reserved: dict[str, tuple[str, int]] = {}
-
-    def can_debit(self, iban: str, amount: Money) -> str | None:
-        if iban not in self.balances:
-            return "AC01"
-        return None if self.balances[iban] >= amount.minor else "AM04"
-
-    def can_credit(self, iban: str) -> str | None:
-        return None if iban in self.balances else "AC04"
-
-    def reserve(self, end_to_end_id: str, iban: str, amount: Money) -> None:
-        self.balances[iban] -= amount.minor
-        self.reserved[end_to_end_id] = (iban, amount.minor)
-
-    def settle(self, end_to_end_id: str) -> None:
-        del self.reserved[end_to_end_id]
-
-    def release(self, end_to_end_id: str) -> None:
-        iban, amount = self.reserved.pop(end_to_end_id)
-        self.balances[iban] += amount
-
-    def credit(self, end_to_end_id: str, iban: str, amount: Money) -> None:
-        self.balances[iban] += amount.minor
-
-
-@dataclass
-class Gateway:
-    """The gateway's AÖS side: adapter and door around a receiver that records, and confirms what it is offered."""
-
-    identity: Identity
-    system_url: str
-    envelope: Envelope = Envelope.DATA_PDU
-    heard: list[Message] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    fault_paths: list[str] = field(default_factory=list)
-    confirms: bool = True
-    ids: MessageIds = field(default_factory=lambda: MessageIds(GATEWAY_ADDRESS))
-    adapter: AosAdapter = field(init=False)
-    running: Running = field(init=False)
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-
-    async def start(self) -> None:
-        client = SignedClient(lambda: self.identity, timeout_s=5, clock=_now)
-        aos = AosSettings(url=self.system_url, own_bic=GATEWAY_BIC, envelope=self.envelope)
-        self.adapter = AosAdapter(client, aos, lambda: self.identity)
-        settings = AosDoorSettings(own_bic=GATEWAY_BIC, own_address=GATEWAY_ADDRESS, envelope=self.envelope)
-        door = AosDoor(self, settings, lambda: self.identity, clock=_now)
-        app = web.Application(
-            middlewares=[signed_http(lambda: self.identity, clock=_now, on_refusal=self._note_refusal)]
-        )
-        app.router.add_routes(door.routes())
-        self.running = await serve_app(app, "127.0.0.1", 0)
-
-    async def close(self) -> None:
-        await asyncio.gather(*self.tasks)
-        await self.running.close()
-        await self.adapter.close()
-
-    async def receive(self, message: Message) -> Answer:
-        """The Receiver: first time kept, repetitions answered the same."""
-        repeated = any(known.id == message.id for known in self.heard)
-        if not repeated:
-            self.heard.append(message)
-            if isinstance(message.event, Offered) and self.confirms:
-                task = asyncio.create_task(self.confirm(message.event))
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
-        noun_id = message.target.id.value if isinstance(message.target.id, ByAlias) else message.target.id
-        return Answer(noun=message.target.noun, id=noun_id, state="x", version=1, accepted_at=_now(), repeated=repeated)
-
-    async def confirm(self, offered: Offered) -> None:
-        answer = CreditAnswer(
-            credit_id="c",
-            message_id=self.ids.next(_now()),
-            original_message_id=offered.message_id,
-            original_end_to_end_id=offered.end_to_end_id,
-            original_transaction_id=offered.transaction_id,
-            authorised=True,
-            reason=None,
-            created_at=_now(),
-        )
-        assert isinstance(await self.send(answer), Acknowledged)
-
-    async def send(self, body: Any) -> Any:
-        return await self.adapter.send(
-            Dispatch(id="d", channel="aos", recipient="AOS", body=body, attempt=1, created_at=_now())
-        )
-
-    def order(self, kind: PaymentKind, debtor: Account, creditor: Account, amount: int, e2e: str) -> PaymentOrder:
-        return PaymentOrder(
-            kind=kind,
-            payment_id=e2e,
-            message_id=self.ids.next(_now()),
-            end_to_end_id=e2e,
-            transaction_id=e2e,
-            amount=Money(amount),
-            debtor=debtor,
-            creditor=creditor,
-            lot_id="lot-1",
-            case_number="2026/114-7",
-            purpose="Nümunə ödəniş",
-            created_at=_now(),
-        )
-
-    def events(self, kind: type[Any]) -> list[Any]:
-        return [message.event for message in self.heard if isinstance(message.event, kind)]
-
-    async def _note_refusal(self, request: web.Request, refusal: Any, body: bytes | None) -> None:
-        self.refused.append(refusal.code)
-        self.fault_paths.append(refusal.facts.get("path", ""))
-
-
-@dataclass
-class World:
-    """Everybody, connected."""
-
-    aos: AosSandbox
-    bank: IsoParticipant
-    books: Books
-    gateway: Gateway
-
-    def clearing(self) -> dict[str, int]:
-        return {"gateway": self.aos.system.ledger.balance("C-EHR"), "bank": self.aos.system.ledger.balance("C-XZR")}
 
 
 @pytest.fixture
@@ -341,11 +208,11 @@ async def test_when_statuses_stay_away_an_enquiry_finds_the_outcome(world, kind)
     enquiry = PaymentEnquiry(
         kind=kind,
         payment_id=e2e,
-        message_id=world.gateway.ids.next(_now()),
+        message_id=world.gateway.ids.next(now()),
         original_message_id=order.message_id,
         original_end_to_end_id=e2e,
         original_transaction_id=e2e,
-        created_at=_now(),
+        created_at=now(),
     )
     outcome = await world.gateway.send(enquiry)
     assert isinstance(outcome, Acknowledged)
@@ -428,10 +295,10 @@ async def test_no_connection_is_not_sent_and_a_time_out_is_unknown(world, identi
     app.router.add_post(MESSAGES_PATH, silent)
     running = await serve_app(app, "127.0.0.1", 0)
     order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-12")
-    dispatch = Dispatch(id="d", channel="aos", recipient="AOS", body=order, attempt=1, created_at=_now())
+    dispatch = Dispatch(id="d", channel="aos", recipient="AOS", body=order, attempt=1, created_at=now())
     outcomes = []
     for url in ("http://127.0.0.1:1", running.address):
-        client = SignedClient(lambda: identities["GATEWAY"], timeout_s=0.3, clock=_now)
+        client = SignedClient(lambda: identities["GATEWAY"], timeout_s=0.3, clock=now)
         adapter = AosAdapter(client, AosSettings(url=url, own_bic=GATEWAY_BIC), lambda: identities["GATEWAY"])
         outcomes.append(await adapter.send(dispatch))
         await adapter.close()
@@ -443,7 +310,7 @@ async def test_no_connection_is_not_sent_and_a_time_out_is_unknown(world, identi
 
 
 async def _post(url: str, signer: Identity, content: bytes, content_type: str = CONTENT_TYPE) -> int:
-    client = SignedClient(lambda: signer, timeout_s=5, clock=_now)
+    client = SignedClient(lambda: signer, timeout_s=5, clock=now)
     try:
         answer = await client.request(
             "POST", url + MESSAGES_PATH, body=content, content_type=content_type, expected_participant=None
@@ -456,7 +323,7 @@ async def _post(url: str, signer: Identity, content: bytes, content_type: str = 
 async def _status_from(
     identity: Identity, *, from_bic: str = SYSTEM_BIC, wrapper: Envelope = Envelope.DATA_PDU
 ) -> bytes:
-    status = replace(STATUS, created_at=_now(), kind=StatusKind.STAT)
+    status = replace(STATUS, created_at=now(), kind=StatusKind.STAT)
     return await seal(status, from_bic=from_bic, to_bic=GATEWAY_BIC, credential=identity.credential, wrapper=wrapper)
 
 
