@@ -31,7 +31,6 @@ from contracts.events.protocols import ProtocolReceipted, read_protocol, write_r
 from contracts.events.topics import Carries, Topic, protocol_topics, receipts_topic
 from gateway.domain.dispatches import AuctionResult, Channel, ProtocolDelivery
 from gateway.domain.events.protocol import Receipted
-from gateway.errors import NotSentError
 from gateway.ports import Acknowledged, Answer, Dispatch, Message, NotSent, Refused, Target, Unknown
 from gateway.wire.broker import EmbeddedBroker
 from gateway.wire.identity import Identity
@@ -489,23 +488,3 @@ async def test_a_reader_asks_its_handler_again_before_it_goes_on(embedded: Clust
     await reader.close()
     await publisher.close()
     assert seen == [b"1", b"1", b"1", b"2"]
-
-
-async def test_whoever_waits_for_a_connection_waits_no_longer_than_one_attempt_to_make_it() -> None:
-    """A lease is reckoned with that; one after the other would each begin the whole wait anew."""
-
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(mute, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_s=0.2)
-    publisher = Publisher(PublisherSettings(kafka=kafka, connect_s=0.2))
-    record = Record(topic="t", key=b"L1", value=b"x", headers=[])
-    began = asyncio.get_running_loop().time()
-    ends = await asyncio.gather(*(publisher.publish(record) for _ in range(16)), return_exceptions=True)
-    assert {type(end) for end in ends} == {NotSentError}
-    assert asyncio.get_running_loop().time() - began < 2 * 0.2 + 1 + 1  # a second for the machine
-    await publisher.close()
-    server.close()
