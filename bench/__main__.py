@@ -71,9 +71,7 @@ def _run(folder: Path, lots: int, in_flight: int, key: str) -> None:
     rows = asyncio.run(floor.rows(recording, identity, counted))
     _print_floor(rows, recording, counted, result.cpu_ms)
     _print_above(bare_http(), rows, recording, counted)
-    config = folder / "town" / "gateway.toml"
-    alone = asyncio.run(engine_alone.measure(folder, config, total=lots, in_flight=in_flight))
-    print(f"\nengine, store and dispatcher alone: {alone.payments_s:.0f} payments/s, {alone.cpu_ms:.1f} ms CPU each")
+    _print_alone(folder, lots, in_flight)
 
 
 def _run_on_postgres(folder: Path, lots: int, in_flight: int, key: str, dsn: str) -> None:
@@ -96,6 +94,14 @@ def _run_on_postgres(folder: Path, lots: int, in_flight: int, key: str, dsn: str
     recording = Recording.load(folder / "recorded" / "recording.pickle")
     identity = KeyFolder(directory=folder / "recorded" / "keys" / "GATEWAY").identity()
     _print_floor(asyncio.run(floor.rows(recording, identity, counted, dsn=dsn)), recording, counted, result.cpu_ms)
+    with postgres_url(dsn) as url:
+        _print_alone(folder, lots, in_flight, url)
+
+
+def _print_alone(folder: Path, lots: int, in_flight: int, url: str = "") -> None:
+    config = folder / "town" / "gateway.toml"
+    alone = asyncio.run(engine_alone.measure(folder, config, total=lots, in_flight=in_flight, url=url))
+    print(f"\nengine, store and dispatcher alone: {alone.payments_s:.0f} payments/s, {alone.cpu_ms:.1f} ms CPU each")
 
 
 def _machine() -> str:

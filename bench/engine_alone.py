@@ -1,4 +1,4 @@
-"""The engine by itself: the same payments through tables, journal, outbox and dispatcher on SQLite, without a network.
+"""The engine by itself: the same payments through tables, journal, outbox and dispatcher, without a network.
 
 Adapters here acknowledge at once, and what banks, AÖS and ministries would say is told to the engine directly, each
 with as many bytes of evidence as on the wire. Nothing is signed, verified, parsed or printed.
@@ -173,10 +173,10 @@ class _Adapter:
         """Nothing is held."""
 
 
-async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int) -> EngineResult:
-    """So many payments through the engine, in this process."""
+async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int, url: str = "") -> EngineResult:
+    """So many payments through the engine, in this process. `url`: of the store, if not a fresh SQLite in `folder`."""
     config = load_config(config_path, {})
-    store, town = await open_store(blank_store_url(folder)), _Town(total * len(config.ministries))
+    store, town = await open_store(url or blank_store_url(folder)), _Town(total * len(config.ministries))
     engine = Engine(store, TABLES, build_rulebook(config), clock=_now, policies=policies(config))
     town.engine = engine
     dispatcher = _dispatcher(engine, town, config)

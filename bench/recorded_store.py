@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from bench.recording import Recorder, Statement
 from gateway.store import postgres, sqlite
+from gateway.store.link import Control
 from gateway.store.session import named_queries
 
 
@@ -18,40 +18,30 @@ def install(recorder: Recorder) -> None:
 
 
 def _install_postgres(recorder: Recorder) -> None:
-    """Every work is a transaction of its own, in one of several threads."""
-    local, recording = threading.local(), recorder.recording
-    session, texts = postgres.PostgresSession, named_queries("postgresql")
-    select, change, change_each = session.select, session.change, session.change_each
-    once = postgres.PostgresStore._once
+    """Every work is a transaction of its own, on a link that it has to itself."""
+    recording, texts = recorder.recording, named_queries("postgresql")
+    session, attempt = postgres.PostgresSession, postgres._attempt
+    select_each, write = session.select_each, session.write
+    sent: dict[Any, list[Statement]] = {}  # by link
 
-    def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
-        columns, rows = select(session, query, values)
-        local.statements.append(Statement(texts[query], dict(values), len(rows)))
+    def selected(self: Any, query: str, each: Sequence[dict[str, Any]]) -> Any:
+        columns, rows = select_each(self, query, each)
+        sent[self.link] += [Statement(texts[query], dict(values), len(rows)) for values in each]
         return columns, rows
 
-    def changed(session: Any, query: str, values: dict[str, Any]) -> int:
-        count = change(session, query, values)
-        local.statements.append(Statement(texts[query], dict(values), count))
-        return count
+    def written(self: Any, query: str, rows: Sequence[dict[str, Any]], confirm: Any = None) -> None:
+        write(self, query, rows, confirm)
+        sent[self.link] += [Statement(texts[query], dict(values), 1) for values in rows]
 
-    def changed_each(session: Any, query: str, rows: Sequence[dict[str, Any]]) -> int:
-        count = change_each(session, query, rows)
-        if len(rows) > 1:  # one alone is a `change`
-            local.statements.extend(Statement(texts[query], dict(values), 1) for values in rows)
-        return count
-
-    def ran(store: Any, work: Any, handle: Any, isolation: Any, *, read_only: bool) -> Any:
-        local.statements = []
-        result = once(store, work, handle, isolation, read_only=read_only)
-        if not read_only:
-            recording.commits.append(local.statements)
+    def ran(link: Any, job: Any) -> None:
+        sent[link] = []
+        attempt(link, job)
+        if job.begin is Control.WRITE and job.error is None:
+            recording.commits.append(sent[link])
             recording.works += 1
-        return result
 
-    session.select = selected  # type: ignore[method-assign, assignment]
-    session.change = changed  # type: ignore[method-assign, assignment]
-    session.change_each = changed_each  # type: ignore[method-assign, assignment]
-    postgres.PostgresStore._once = ran  # type: ignore[method-assign, assignment]
+    session.select_each, session.write = selected, written  # type: ignore[assignment, method-assign]
+    postgres._attempt = ran
 
 
 def _install_sqlite(recorder: Recorder) -> None:

@@ -136,7 +136,11 @@ class Reader(Protocol):
 
 
 class Transaction(Reader, Protocol):
-    """Reads and writes of one all-or-nothing unit of work."""
+    """Reads and writes of one all-or-nothing unit of work.
+
+    A write that returns nothing need not be done when it returns: what it raises may come from a later call, or from
+    the commit. Nothing is kept then, whatever the work does about it.
+    """
 
     def prove_writable(self) -> None:
         """Write something that changes nothing: whether it commits says whether anything would."""
@@ -180,8 +184,8 @@ class Transaction(Reader, Protocol):
         first.
         """
 
-    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
-        """Conclude the timer, even under a worker's hands; False if there is none."""
+    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> None:
+        """Conclude the timer if there is one, even under a worker's hands."""
 
     def claim(
         self,

@@ -16,7 +16,7 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
     Args:
         url: where the data are; a SQLite file and its folder are made if missing.
         lock_timeout_s: how long one statement waits for another program's lock, or for a connection.
-        pool_size: connections (and threads) to PostgreSQL.
+        pool_size: connections to PostgreSQL.
 
     Raises:
         ValueError: another kind of URL.
@@ -27,7 +27,7 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
     if scheme == "sqlite" and path.startswith("/") and len(path) > 1:
         return await asyncio.to_thread(_open_sqlite, path[1:], lock_timeout_s)
     if scheme in ("postgresql", "postgres"):
-        return await asyncio.to_thread(_open_postgres, url, lock_timeout_s, pool_size)
+        return await _open_postgres(url, lock_timeout_s, pool_size)
     raise ValueError(f"not a store URL: {scheme}:// (sqlite:///path or postgresql://…)")
 
 
@@ -43,14 +43,14 @@ def _open_sqlite(path: str, lock_timeout_s: float) -> Store:
         raise StoreUnavailableError(f"{path}: {error}") from error
 
 
-def _open_postgres(dsn: str, lock_timeout_s: float, pool_size: int) -> Store:
+async def _open_postgres(dsn: str, lock_timeout_s: float, pool_size: int) -> Store:
     import psycopg  # only who uses PostgreSQL pays for loading it
 
     from gateway.store.postgres import PostgresStore
     from gateway.store.schema import ensure_postgres
 
     try:
-        ensure_postgres(dsn)
+        await asyncio.to_thread(ensure_postgres, dsn)
     except psycopg.Error as error:
         raise StoreUnavailableError(str(error)) from error
-    return PostgresStore(dsn, lock_timeout_s, pool_size)
+    return await PostgresStore.open(dsn, lock_timeout_s, pool_size)

@@ -1,4 +1,4 @@
-"""The store on PostgreSQL: a few threads, a connection each, every work a transaction of its own.
+"""The store on PostgreSQL: a few links, every work a transaction of its own.
 
 READ COMMITTED with locks: a noun is locked as it is read, an order key while it is added to or ended. What still meets
 (two firsts of one noun or message, a deadlock) is run again a bounded number of times. A connection lost before the
@@ -9,157 +9,222 @@ with the same message id, that it was done.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
-
-import psycopg
-from psycopg import errors
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError, VersionConflictError
 from gateway.store.interface import Reader, Transaction
+from gateway.store.link import Control, Link, LostError, Rows, TryAgainError
 from gateway.store.reading import SqlReader
-from gateway.store.session import Session
+from gateway.store.session import Otherwise, Session
 from gateway.store.transaction import SqlTransaction
 
 T = TypeVar("T")
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 ATTEMPTS_MAX = 6  # of one work; more means something is wrong, not busy
-
-
-class _TryAgainError(StoreError):
-    """The server undid the transaction because of another one."""
-
-
-class _LostError(StoreUnavailableError):
-    """The connection broke before a commit was asked for."""
+CONNECT_PAUSE_S = 0.1  # between attempts to reach a server, while somebody waits for it
+_AGAIN = (TryAgainError, LostError, VersionConflictError, DuplicateError)
 
 
 class PostgresSession(Session):
-    """Named queries on a psycopg connection."""
+    """Named queries over a link."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, link: Link) -> None:
         super().__init__("postgresql")
-        self._connection = connection
+        self.link = link
 
-    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        statement = self._statements[query]
-        try:
-            cursor = self._connection.execute(statement.sql, statement.arrange(values))
-            return tuple([column.name for column in cursor.description or ()]), cursor.fetchall()
-        except psycopg.Error as error:
-            raise translated(error) from error
+    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
+        return self.select_each(query, [values])
+
+    def select_each(self, query: str, each: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Rows]:
+        return self.link.fetch(query, map(self._statements[query].arrange, each))
 
     def change(self, query: str, values: Mapping[str, Any]) -> int:
-        statement = self._statements[query]
-        try:
-            return self._connection.execute(statement.sql, statement.arrange(values)).rowcount
-        except psycopg.Error as error:
-            raise translated(error) from error
+        self.write(query, [values])
+        return self.link.settle().command_tuples or 0
 
     def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """All rows go to the server in one trip (libpq's pipeline)."""
-        if len(rows) == 1:
-            return self.change(query, rows[0])
-        statement = self._statements[query]
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(statement.sql, [statement.arrange(row) for row in rows])
-                return cursor.rowcount
-        except psycopg.Error as error:
-            raise translated(error) from error
+        return sum([self.change(query, values) for values in rows])
+
+    def write(self, query: str, rows: Sequence[Mapping[str, Any]], otherwise: Otherwise | None = None) -> None:
+        arrange = self._statements[query].arrange
+        for values in rows:
+            self.link.send(query, arrange(values), otherwise=otherwise)
 
 
-def translated(error: psycopg.Error) -> StoreError:
-    """What the caller can do about it. The server's DETAIL, which quotes data, is left out."""
-    reason = error.diag.message_primary or str(error)
-    if isinstance(error, errors.SerializationFailure | errors.DeadlockDetected):
-        return _TryAgainError(reason)
-    if isinstance(error, errors.UniqueViolation):
-        return DuplicateError(reason)
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        lost = (error.sqlstate or "08").startswith(("08", "57P"))  # connection failures, the server going down
-        return _LostError(reason) if lost else StoreUnavailableError(reason)
-    if isinstance(error, errors.ReadOnlySqlTransaction | errors.FeatureNotSupported):  # a standby: the pool has not
-        return StoreUnavailableError(reason)  # noticed a failover. Nothing we say is unsupported elsewhere.
-    return StoreError(reason)
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One work on its way, and what came of it."""
+
+    work: Callable[[Any], Any]
+    handle: Callable[[Session], SqlReader]
+    begin: Control
+    future: asyncio.Future[Any]
+    attempts: int = 0
+    error: Exception | None = None
+    patience: asyncio.TimerHandle | None = None
+    is_over: bool = False  # as far as its caller can tell
+
+    def settle(self, result: Any) -> None:
+        self.is_over = True
+        if not self.future.done():  # else cancelled by its caller
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class PostgresStore:
-    """`interface.Store` on a PostgreSQL database. Blocking to open: waits for its first connection."""
+    """`interface.Store` on a PostgreSQL database. It belongs to the loop it was opened on."""
 
     def __init__(self, dsn: str, lock_timeout_s: float, pool_size: int) -> None:
-        def configure(connection: Connection) -> None:
-            connection.execute(f"SET lock_timeout = {int(lock_timeout_s * 1000)}".encode())
-            connection.commit()
+        self._dsn, self._lock_timeout_s, self._pool_size = dsn, lock_timeout_s, pool_size
+        self._idle: list[Link] = []  # the last one used is the next to be used
+        self._busy: dict[Link, _Job] = {}
+        self._waiting: deque[_Job] = deque()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._closed: asyncio.Future[None] | None = None
+        self._trouble = "all connections are at work"
 
-        self._lock_timeout_s = lock_timeout_s
-        self._pool = ConnectionPool(dsn, min_size=1, max_size=pool_size, open=False, configure=configure)
-        self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="store")
-        try:
-            self._pool.open(wait=True, timeout=lock_timeout_s)
-        except PoolTimeout as error:
-            self._pool.close()
-            raise StoreUnavailableError(str(error)) from error
+    @classmethod
+    async def open(cls, dsn: str, lock_timeout_s: float, pool_size: int) -> PostgresStore:
+        """Open it with a first connection.
+
+        Raises:
+            StoreUnavailableError: there is none to be had.
+        """
+        store = cls(dsn, lock_timeout_s, pool_size)
+        store._idle.append(await Link.open(dsn, lock_timeout_s, store._gone))
+        return store
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_thread(self._transact, work)
+        result: T = await self._submit(work, SqlTransaction, Control.WRITE)
+        return result
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        return await self._in_thread(self._read, work)
+        result: T = await self._submit(work, SqlReader, Control.READ)
+        return result
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
-        await asyncio.to_thread(self._pool.close)
+        if self._closed is None:
+            self._closed = asyncio.get_running_loop().create_future()
+            self._close_if_done()
+        await asyncio.shield(self._closed)
 
-    async def _in_thread(self, run: Callable[[Callable[[Any], T]], T], work: Callable[[Any], T]) -> T:
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, run, work)
-        except RuntimeError as error:
-            raise StoreUnavailableError("the store is closed") from error
-        return await future
+    def _submit(
+        self, work: Callable[[Any], T], handle: Callable[[Session], SqlReader], begin: Control
+    ) -> asyncio.Future[Any]:
+        if self._closed is not None:
+            raise StoreUnavailableError("the store is closed")
+        job = _Job(work, handle, begin, asyncio.get_running_loop().create_future())
+        self._start(job)
+        return job.future
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+    # -- jobs and links -----------------------------------------------------------------------------------------------
+
+    def _start(self, job: _Job) -> None:
+        if self._idle:
+            self._begin(self._idle.pop(), job)
+            return
+        loop = asyncio.get_running_loop()
+        job.patience = loop.call_later(self._lock_timeout_s, self._give_up, job)
+        self._waiting.append(job)
+        self._connect()
+
+    def _begin(self, link: Link, job: _Job) -> None:
+        if job.patience is not None:
+            job.patience.cancel()
+        job.attempts += 1
+        self._busy[link] = job
+        link.run(lambda: _attempt(link, job), lambda: self._ended(link, job))
+
+    def _ended(self, link: Link, job: _Job) -> None:
+        """A link is free again; the job is done, or tried again before all others."""
+        del self._busy[link]
+        again = isinstance(job.error, _AGAIN) and job.attempts < ATTEMPTS_MAX
+        if job.error is not None and not again:
+            job.fail(_final(job.error))
+        elif again:
+            self._wait_first(job)
+        self._free(link)
+
+    def _wait_first(self, job: _Job) -> None:
+        job.error = None
+        job.patience = asyncio.get_running_loop().call_later(self._lock_timeout_s, self._give_up, job)
+        self._waiting.appendleft(job)
+
+    def _free(self, link: Link) -> None:
+        if link.is_lost:
+            link.close()
+            if self._waiting:
+                self._connect()
+        elif self._waiting:
+            self._begin(link, self._waiting.popleft())
+        else:
+            self._idle.append(link)
+        self._close_if_done()
+
+    def _gone(self, link: Link) -> None:
+        """The server ended a connection that nobody used."""
+        self._idle.remove(link)
+        link.close()
+
+    def _give_up(self, job: _Job) -> None:
+        self._waiting.remove(job)
+        job.fail(StoreUnavailableError(f"no connection within {self._lock_timeout_s:g} s: {self._trouble}"))
+        self._close_if_done()
+
+    def _connect(self) -> None:
+        """Open another connection for those who wait, if there may be one."""
+        links = len(self._idle) + len(self._busy) + len(self._connecting)
+        soon = len(self._connecting) + sum(job.is_over for job in self._busy.values())
+        if links < self._pool_size and soon < len(self._waiting):
+            task = asyncio.create_task(self._open_another(), name="connect to PostgreSQL")
+            self._connecting.add(task)
+            task.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        self._close_if_done()
+
+    async def _open_another(self) -> None:
+        while self._waiting:
             try:
-                return self._once(work, SqlTransaction, psycopg.IsolationLevel.READ_COMMITTED, read_only=False)
-            except (_TryAgainError, _LostError, VersionConflictError, DuplicateError) as error:
-                if attempt == ATTEMPTS_MAX:
-                    raise _final(error) from error
-        raise AssertionError("the last attempt returns or raises")
+                link = await Link.open(self._dsn, self._lock_timeout_s, self._gone)
+            except StoreError as error:
+                self._trouble = str(error)
+                await asyncio.sleep(CONNECT_PAUSE_S)
+            else:
+                self._free(link)
+                return
 
-    def _read(self, work: Callable[[Reader], T]) -> T:
-        for _ in range(ATTEMPTS_MAX - 1):
-            try:
-                return self._once(work, SqlReader, psycopg.IsolationLevel.REPEATABLE_READ, read_only=True)
-            except _LostError:
-                continue
-        return self._once(work, SqlReader, psycopg.IsolationLevel.REPEATABLE_READ, read_only=True)
-
-    def _once(
-        self,
-        work: Callable[[Any], T],
-        handle: Callable[[Session], SqlReader],
-        isolation: psycopg.IsolationLevel,
-        *,
-        read_only: bool,
-    ) -> T:
-        try:
-            with self._pool.connection(self._lock_timeout_s) as connection:
-                connection.isolation_level, connection.read_only = isolation, read_only
-                result = work(handle(PostgresSession(connection)))
-                connection.commit()
-                return result
-        except PoolTimeout as error:
-            raise StoreUnavailableError(str(error)) from error
-        except errors.SerializationFailure as error:
-            raise _TryAgainError(str(error)) from error
-        except psycopg.Error as error:
-            raise StoreUnavailableError(str(error)) from error
+    def _close_if_done(self) -> None:
+        if self._closed is None or self._closed.done() or self._busy or self._waiting:
+            return
+        while self._idle:
+            self._idle.pop().close()
+        if not self._connecting:
+            self._closed.set_result(None)
 
 
-def _final(error: StoreError) -> StoreError:
+def _attempt(link: Link, job: _Job) -> None:
+    """Run a work as a transaction, on its side of the link. Who only reads need not wait for the end of it."""
+    try:
+        link.send(job.begin)
+        result = job.work(job.handle(PostgresSession(link)))
+        if job.begin is Control.READ:
+            job.settle(result)
+        link.commit()
+    except Exception as error:
+        job.error = error
+        link.undo()
+    else:
+        job.settle(result)
+
+
+def _final(error: Exception) -> Exception:
     """What the caller hears when trying again has not helped."""
-    return StoreUnavailableError(str(error)) if isinstance(error, _TryAgainError) else error
+    return StoreUnavailableError(str(error)) if isinstance(error, TryAgainError) else error

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import aiosql
 
+from gateway.store.errors import StoreError
 from gateway.store.mapping import reader
 
 R = TypeVar("R")
+Otherwise = Callable[[], StoreError]
 
 
 @cache
@@ -49,11 +51,21 @@ class Statement:
 @cache
 def statements(dialect: str) -> dict[str, Statement]:
     """Every named query with its placeholders in order of place."""
-    named, mark = (re.compile(r":([a-z]\w*)"), "?") if dialect == "sqlite" else (re.compile(r"%\((\w+)\)s"), "%s")
-    return {
-        name: Statement(named.sub(mark, sql), _arranger(named.findall(sql)))
-        for name, sql in named_queries(dialect).items()
-    }
+    place = _place_sqlite if dialect == "sqlite" else _place_postgresql
+    return {name: place(sql) for name, sql in named_queries(dialect).items()}
+
+
+def _place_sqlite(sql: str) -> Statement:
+    """`:name` becomes `?`: a value for each mention."""
+    named = re.compile(r":([a-z]\w*)")
+    return Statement(named.sub("?", sql), _arranger(named.findall(sql)))
+
+
+def _place_postgresql(sql: str) -> Statement:
+    """`%(name)s` becomes `$1`, `$2`…: a value for each name."""
+    named = re.compile(r"%\((\w+)\)s")
+    names = list(dict.fromkeys(named.findall(sql)))
+    return Statement(named.sub(lambda found: f"${names.index(found[1]) + 1}", sql), _arranger(names))
 
 
 def _arranger(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -80,6 +92,27 @@ class Session(ABC):
     def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run a writing statement for each row, one after the other, in one call; how many rows all of them touched."""
 
+    def write(self, query: str, rows: Sequence[Mapping[str, Any]], otherwise: Otherwise | None = None) -> None:
+        """Run a writing statement for each row where nobody waits for what comes of it.
+
+        What the database says of it ends the transaction, at the commit at the latest; so does, where there is an
+        `otherwise`, that error if a row touched nothing.
+        """
+        count = self.change_each(query, rows)
+        if otherwise is not None and count < len(rows):
+            raise otherwise()
+
+    def select_each(
+        self, query: str, each: Sequence[Mapping[str, Any]]
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Run a statement with each of these values, one after the other; column names and all result rows."""
+        columns: tuple[str, ...] = ()
+        found: list[tuple[Any, ...]] = []
+        for values in each:
+            columns, tuples = self.select(query, values)
+            found += tuples
+        return columns, found
+
     def has(self, query: str) -> bool:
         """Whether this dialect knows the query."""
         return query in self._statements
@@ -87,6 +120,11 @@ class Session(ABC):
     def rows(self, cls: type[R], query: str, **values: Any) -> list[R]:
         """All results as dataclasses."""
         columns, tuples = self.select(query, values)
+        return list(map(reader(cls, columns), tuples)) if tuples else []
+
+    def rows_each(self, cls: type[R], query: str, each: Sequence[Mapping[str, Any]]) -> list[R]:
+        """All results of a statement with each of these values, as dataclasses."""
+        columns, tuples = self.select_each(query, each)
         return list(map(reader(cls, columns), tuples)) if tuples else []
 
     def row(self, cls: type[R], query: str, **values: Any) -> R | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.store.errors import DuplicateError, VersionConflictError
+from gateway.store.errors import DuplicateError, StoreError, VersionConflictError
 from gateway.store.interface import NONE_TAKEN, Lane
 from gateway.store.mapping import to_micros, to_values
 from gateway.store.reading import SqlReader
@@ -25,6 +25,7 @@ from gateway.store.rows import (
     OutboxRow,
     StampRow,
 )
+from gateway.store.session import Otherwise
 
 
 class SqlTransaction(SqlReader):
@@ -35,11 +36,11 @@ class SqlTransaction(SqlReader):
         return self._session.row(NounRow, query, noun=noun, id=id)
 
     def prove_writable(self) -> None:
-        self._session.change("prove_writable", {})
+        self._session.write("prove_writable", [{}])
 
     def lock_lot_of(self, noun: str, id: str) -> None:
         if self._session.has("lock_lot_of"):
-            self._session.select("lock_lot_of", {"noun": noun, "id": id})
+            self._session.write("lock_lot_of", [{"noun": noun, "id": id}])
 
     def lock_lots_of(self, names: Sequence[tuple[str, str]]) -> None:
         if self._session.has("lock_lots_of"):
@@ -48,8 +49,11 @@ class SqlTransaction(SqlReader):
 
     def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
         query = _updating(row, before) if expected_version else "insert_noun"
-        if not self._session.change(query, to_values(row) | {"expected_version": expected_version}):
-            raise VersionConflictError(f"{row.noun} {row.id} is not at version {expected_version}")
+
+        def otherwise() -> StoreError:
+            return VersionConflictError(f"{row.noun} {row.id} is not at version {expected_version}")
+
+        self._session.write(query, [to_values(row) | {"expected_version": expected_version}], otherwise)
 
     def add_alias(self, row: AliasRow) -> bool:
         return bool(self._session.change("insert_alias", to_values(row))) or row == self.find_alias(
@@ -57,13 +61,17 @@ class SqlTransaction(SqlReader):
         )
 
     def add_inbox(self, row: InboxRow) -> None:
-        if not self._session.change("insert_inbox", to_values(row)):
-            raise DuplicateError(f"message {row.message_id} of {row.source} is in the inbox already")
+        def otherwise() -> StoreError:
+            return DuplicateError(f"message {row.message_id} of {row.source} is in the inbox already")
+
+        self._session.write("insert_inbox", [to_values(row)], otherwise)
 
     def append_journal(self, *entries: JournalEntry) -> None:
-        if self._insert_all("insert_journal", entries) < len(entries):
+        def otherwise() -> StoreError:
             chains = sorted({f"{entry.noun} {entry.noun_id}" for entry in entries})
-            raise VersionConflictError(f"a line of that version is in the chain already: {', '.join(chains)}")
+            return VersionConflictError(f"a line of that version is in the chain already: {', '.join(chains)}")
+
+        self._insert_all("insert_journal", entries, otherwise)
 
     def enqueue(self, *items: OutboxItem) -> None:
         for item in items:
@@ -75,9 +83,9 @@ class SqlTransaction(SqlReader):
             raise ValueError("a timer has a name and no order key")
         self._insert_all("set_timer", items)
 
-    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> bool:
+    def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> None:
         values = {"noun": noun, "noun_id": noun_id, "name": name, "now": to_micros(now)}
-        return self._session.change("cancel_timer", values) > 0
+        self._session.write("cancel_timer", [values])
 
     def claim(
         self,
@@ -90,13 +98,12 @@ class SqlTransaction(SqlReader):
         lanes: Iterable[Lane] | None = None,
     ) -> list[OutboxRow]:
         values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
-        claimed: list[OutboxRow] = []
+        claims = []
         for lane in self._due_lanes(now) if lanes is None else lanes:
             places = limits.get(lane[0], 0) - taken.get(lane, 0)
             if places > 0:
-                whose = {"channel": lane[0], "recipient": lane[1], "limit": places}
-                claimed += self._session.rows(OutboxRow, "claim", **whose, **values)
-        return sorted(claimed, key=lambda row: (row.due_at, row.seq))
+                claims.append({"channel": lane[0], "recipient": lane[1], "limit": places} | values)
+        return sorted(self._session.rows_each(OutboxRow, "claim", claims), key=lambda row: (row.due_at, row.seq))
 
     def _due_lanes(self, now: datetime) -> list[Lane]:
         return [(lane.channel, lane.recipient) for lane in self.lanes() if lane.visible_at <= now]
@@ -165,15 +172,16 @@ class SqlTransaction(SqlReader):
         if any(hashlib.sha256(content).hexdigest() != link.sha256 for link, content in pieces):
             raise ValueError("the evidence is not what its digest says")
         contents = [{"sha256": link.sha256, "content": content} for link, content in pieces]
-        self._session.change_each("insert_evidence", contents)
+        self._session.write("insert_evidence", contents)
         self._insert_all("insert_evidence_link", [link for link, _ in pieces])
 
-    def _insert_all(self, query: str, rows: Sequence[Any]) -> int:
-        """Insert rows in their order; how many there were room for."""
-        return self._session.change_each(query, [to_values(row) for row in rows]) if rows else 0
+    def _insert_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
+        """Insert rows in their order; `otherwise` where one has no room."""
+        if rows:
+            self._session.write(query, [to_values(row) for row in rows], otherwise)
 
     def add_ocsp_answer(self, row: OcspAnswerRow) -> None:
-        self._session.change("insert_ocsp_answer", to_values(row))
+        self._session.write("insert_ocsp_answer", [to_values(row)])
 
     def _leased(self, query: str, row: OutboxRow, **values: Any) -> bool:
         """Change a row on the strength of its lease; a later claim, a cancellation or a conclusion has ended it."""
@@ -185,11 +193,11 @@ class SqlTransaction(SqlReader):
 
     def _lock_order(self, order_key: str | None) -> None:
         if order_key is not None and self._session.has("lock_order"):
-            self._session.select("lock_order", {"order_key": order_key})
+            self._session.write("lock_order", [{"order_key": order_key}])
 
     def _promote(self, order_key: str | None) -> None:
         if order_key is not None:
-            self._session.change("promote", {"order_key": order_key})
+            self._session.write("promote", [{"order_key": order_key}])
 
 
 def _updating(row: NounRow, before: NounRow | None) -> str:

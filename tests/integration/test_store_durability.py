@@ -196,7 +196,7 @@ async def test_a_lost_connection_to_postgresql_is_only_a_delay(postgres_dsn: str
     import psycopg
 
     store = await open_store(store_url, pool_size=1)
-    own = await store.transact(lambda tx: tx._session._connection.info.backend_pid)
+    own = await store.transact(lambda tx: tx._session.link.server_process)
     with psycopg.connect(postgres_dsn, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s)", (own,))
     await store.transact(lambda tx: tx.save_noun(NOUN, expected_version=0))

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from greenlet import getcurrent, greenlet
 
 from kill import points
 
@@ -148,10 +151,11 @@ def _around_sending(sentry: Sentry, where: str, channel: str) -> None:
 
 
 class Works:
-    """What the transaction under way in each thread has written, by the names of `points`."""
+    """What each transaction under way has written, by the names of `points`: one to a thread or greenlet."""
 
     def __init__(self, sentry: Sentry) -> None:
-        self._sentry, self._here = sentry, threading.local()
+        self._sentry = sentry
+        self._here: WeakKeyDictionary[greenlet, set[str]] = WeakKeyDictionary()
 
     def watch(self, where: str, name: str, work: str) -> None:
         """A call that did something (its result is not empty) marks its transaction."""
@@ -178,13 +182,10 @@ class Works:
         return result
 
     def forget(self) -> None:
-        self._here.written = set()
+        self._here.pop(getcurrent(), None)
 
     def _written(self) -> set[str]:
-        if not hasattr(self._here, "written"):
-            self.forget()
-        written: set[str] = self._here.written
-        return written
+        return self._here.setdefault(getcurrent(), set())
 
 
 def _commits_of_sqlite(sentry: Sentry, works: Works) -> None:
@@ -241,19 +242,17 @@ def _changed_at(file: str) -> int:
 
 
 def _commits_of_postgres(works: Works) -> None:
-    import psycopg
-
-    commit, rollback = psycopg.Connection.commit, psycopg.Connection.rollback
+    link = _found("gateway.store.link:Link")
+    commit, undo = link.commit, link.undo
 
     def committing(self: Any) -> None:
         works.commit(lambda: commit(self))
 
-    def rolling_back(self: Any) -> None:
+    def undoing(self: Any) -> None:
         works.forget()
-        rollback(self)
+        undo(self)
 
-    psycopg.Connection.commit = committing  # type: ignore[method-assign]
-    psycopg.Connection.rollback = rolling_back  # type: ignore[method-assign]
+    link.commit, link.undo = committing, undoing
 
 
 # -- migrations, copies, time-stamps ----------------------------------------------------------------------------------

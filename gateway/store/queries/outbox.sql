@@ -11,7 +11,7 @@ INSERT INTO outbox (
   :id, :channel, :recipient, :order_key, :noun, :noun_id, :name, :body_type, :body, :attachment_document_id, :state,
   :due_at, :sequence, :state_version, :created_at, 0,
   CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE order_key = :order_key AND concluded_at IS NULL) THEN NULL
-       ELSE :due_at END
+       ELSE CAST(:due_at AS bigint) END
 );
 
 -- name: set_timer!
