@@ -331,7 +331,15 @@ def _dumped(value: Any) -> tuple[bytes | None, pq.Format]:
         return value.encode(), pq.Format.BINARY
     if isinstance(value, int):
         return b"%d" % value, pq.Format.TEXT
+    if isinstance(value, tuple):
+        return _array(value).encode(), pq.Format.TEXT
     return value, pq.Format.BINARY  # octets, or nothing
+
+
+def _array(texts: Iterable[str]) -> str:
+    """As PostgreSQL writes an array of texts."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 def _statements() -> dict[str, str]:

@@ -203,3 +203,19 @@ async def test_a_caller_who_goes_away_stops_nothing(store: Store) -> None:
         if await names(store):
             break
     assert await names(store) == ["P1"]
+
+
+async def test_lots_of_several_nouns_are_locked_whatever_their_names(store: Store, server: Server) -> None:
+    names = ('a"b', "c\\d", "e,f}", "NULL")
+    for id in names:
+        await store.transact(lambda tx, id=id: tx.save_noun(replace(NOUN, id=id, lot_id=f"L{id}"), expected_version=0))
+
+    def work(tx: Any) -> int:
+        tx.lock_lots_of([("payment", id) for id in names])
+        tx.find_inbox("A", "B")
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+        found = server.execute(held, (tx._session.link.server_process,)).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    assert await store.transact(work) == len(names)
