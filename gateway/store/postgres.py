@@ -159,12 +159,12 @@ class PostgresStore:
     def _free(self, link: Link) -> None:
         if link.is_lost:
             link.close()
-            if self._waiting:
-                self._connect()
-        elif self._waiting:
-            self._begin(link, self._waiting.popleft())
         else:
             self._idle.append(link)
+        while self._waiting and self._idle:
+            self._begin(self._idle.pop(), self._waiting.popleft())
+        if self._waiting:
+            self._connect()
         self._close_if_done()
 
     def _gone(self, link: Link) -> None:
