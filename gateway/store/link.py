@@ -331,7 +331,7 @@ def _dumped(value: Any) -> tuple[bytes | None, pq.Format]:
         return value.encode(), pq.Format.BINARY
     if isinstance(value, int):
         return b"%d" % value, pq.Format.TEXT
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return _array(value).encode(), pq.Format.TEXT
     return value, pq.Format.BINARY  # octets, or nothing
 

@@ -45,7 +45,7 @@ class SqlTransaction(SqlReader):
     def lock_lots_of(self, names: Sequence[tuple[str, str]]) -> None:
         if self._session.has("lock_lots_of"):
             nouns, ids = zip(*names, strict=True)
-            self._session.write("lock_lots_of", [{"nouns": nouns, "ids": ids}])
+            self._session.write("lock_lots_of", [{"nouns": list(nouns), "ids": list(ids)}])
 
     def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
         query = _updating(row, before) if expected_version else "insert_noun"
