@@ -1,6 +1,7 @@
 """What the engine asks of a store: synchronous work inside a transaction, awaited from outside.
 
-`await store.transact(work)` runs `work(transaction)` in a database thread and returns when its effects are on disk.
+`await store.transact(work)` runs `work(transaction)` (SQLite in a thread of its own, PostgreSQL on the loop, giving way
+where it waits) and returns when its effects are on disk.
 `work` must be a plain function of the transaction that may be run again from its beginning (conflicts on PostgreSQL);
 whatever it raises undoes its own writes and nobody else's, and reaches its caller unchanged.
 """
@@ -264,4 +265,4 @@ class Store(Protocol):
         """Run read-only `work` on one consistent state that contains everything acknowledged before the call."""
 
     async def close(self) -> None:
-        """Finish what was handed in, then let go of threads, connections and files."""
+        """Finish what was handed in, then let go of connections and files."""
