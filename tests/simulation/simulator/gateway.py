@@ -125,9 +125,10 @@ class Gateway:
                 for worker in self._workers:
                     worker.groups.close()
                 self._workers = []
-                if process.alive:
-                    self._world.trace(self._world.loop.time(), f"{process.name} cannot open its store: {error}")
-                    await asyncio.sleep(START_AGAIN_S)
+                if not process.alive:  # it died while opening it
+                    return
+                self._world.trace(self._world.loop.time(), f"{process.name} cannot open its store: {error}")
+                await asyncio.sleep(START_AGAIN_S)
         self._assemble(process, self.store)
 
     def _worker(self, groups: Any) -> SimulatedWorker:
