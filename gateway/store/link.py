@@ -17,6 +17,7 @@ import psycopg
 from greenlet import greenlet
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGresult
 
 from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError
@@ -24,6 +25,12 @@ from gateway.store.session import Otherwise, statements
 
 Rows = list[tuple[Any, ...]]
 _Sent = tuple[list[PGresult] | None, Otherwise | None]
+_WATCHFUL = {  # a server that is gone without a word is known to be after some 25 s, not two hours; the DSN's own win
+    "keepalives_idle": "10",  # seconds
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",  # milliseconds
+}
 _SURELY = " surely"  # after a query's name: the same, failing where it touches no row
 _SURELY_WRITTEN = ("insert_inbox", "insert_journal", "insert_noun", "move_noun", "touch_noun", "update_noun")
 _SURE = "WITH done AS ({sql} RETURNING 1) SELECT 1 / count(*) FROM done"
@@ -71,10 +78,14 @@ class Link:
         Raises:
             StoreError: no such server can be reached, or it does not know our tables.
         """
-        wait_s = max(2, round(lock_timeout_s))
+        settings: dict[str, Any] = {
+            **_WATCHFUL,
+            "connect_timeout": max(2, round(lock_timeout_s)),
+            **conninfo_to_dict(dsn),
+        }
         try:
             connection = await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=wait_s, client_encoding="utf8"
+                make_conninfo(**settings), autocommit=True, client_encoding="utf8"
             )
         except psycopg.Error as error:
             raise StoreUnavailableError(str(error)) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from store_rows import NOUN, NOW
 
 from gateway.store import DuplicateError, Store, StoreError, StoreUnavailableError, VersionConflictError, open_store
+from gateway.store.link import Link
 from gateway.store.rows import DocumentRow, FeedRow
 
 pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -219,3 +222,22 @@ async def test_lots_of_several_nouns_are_locked_whatever_their_names(store: Stor
         return int(found[0])
 
     assert await store.transact(work) == len(names)
+
+
+async def test_a_server_that_is_gone_without_a_word_is_noticed_within_half_a_minute(
+    store: Store, store_url: str
+) -> None:
+    """Else a work would wait two hours for an answer; what the DSN says of it counts more."""
+    patient = f"{store_url}{'&' if '?' in store_url else '?'}keepalives_idle=77"
+    assert await tcp_options(store_url) == [10, 5, 3, 20_000]
+    assert await tcp_options(patient) == [77, 5, 3, 20_000]
+
+
+async def tcp_options(dsn: str) -> list[int]:
+    link = await Link.open(dsn, 5.0, lambda link: None)
+    try:
+        with socket.socket(fileno=os.dup(link._socket)) as watched:
+            names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+            return [watched.getsockopt(socket.IPPROTO_TCP, name) for name in names]
+    finally:
+        link.close()
