@@ -279,11 +279,14 @@ def _dumps(sentry: Sentry) -> None:
 
     def dump(url: str, target: Path) -> None:
         over = threading.Event()
-        threading.Thread(target=_pass_when_written, args=(sentry, target, over), daemon=True).start()
+        looking = threading.Thread(target=_pass_when_written, args=(sentry, target, over), daemon=True)
+        looking.start()
         try:
             original(url, target)
         finally:
             over.set()
+        looking.join()
+        sentry.passed(points.BACKING_UP)  # written between two looks; it has not got its name yet
 
     backup._dump = dump
 
