@@ -148,6 +148,7 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_
     async with working(hand.engine, adapter, concurrency=1, breaker=breaker) as dispatcher:
         dispatcher.take(leased)
         await until(lambda: is_deferred(hand, leased[0].id))
+        await until(lambda: TO_R in dispatcher.breakers)  # the probe's moment is reckoned before time passes
         clock.pass_s(3)
         await until(empty(hand))
 
