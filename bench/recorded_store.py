@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.recording import Recorder, Statement
-from gateway.store import postgres, sqlite
+from gateway.store import postgres, sqlite, sqlite_works
 from gateway.store.link import Control
 from gateway.store.session import named_queries
 
@@ -45,11 +45,15 @@ def _install_postgres(recorder: Recorder) -> None:
 
 
 def _install_sqlite(recorder: Recorder) -> None:
-    """Record what the writing thread does; the reading one commits nothing."""
+    """Record what the writing connection does; the reading one commits nothing."""
     open_statements: list[Statement] = []
     recording = recorder.recording
-    select, change, run_group = sqlite.SqliteSession.select, sqlite.SqliteSession.change, sqlite._Writes.run
-    change_each, texts = sqlite.SqliteSession.change_each, named_queries("sqlite")
+    select, change, change_each = (
+        sqlite.SqliteSession.select,
+        sqlite.SqliteSession.change,
+        sqlite.SqliteSession.change_each,
+    )
+    run_first, commit, texts = sqlite_works.Writes._run_first, sqlite_works.Writes._commit, named_queries("sqlite")
 
     def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
         columns, rows = select(session, query, values)
@@ -69,16 +73,20 @@ def _install_sqlite(recorder: Recorder) -> None:
             open_statements.extend(Statement(texts[query], dict(values), 1) for values in rows)
         return count
 
-    def grouped(writer: Any, group: list[Any]) -> None:
-        run_group(writer, group)
-        recording.commits.append(list(open_statements))
-        recording.works += len(group)
+    def began(writes: Any, job: Any) -> None:
         open_statements.clear()
+        run_first(writes, job)
+
+    async def committed(writes: Any) -> None:
+        recording.commits.append(list(open_statements))
+        recording.works += len(writes._group)
+        await commit(writes)
 
     sqlite.SqliteSession.select = selected  # type: ignore[method-assign, assignment]
     sqlite.SqliteSession.change = changed  # type: ignore[method-assign, assignment]
     sqlite.SqliteSession.change_each = changed_each  # type: ignore[method-assign, assignment]
-    sqlite._Writes.run = grouped  # type: ignore[method-assign, assignment]
+    sqlite_works.Writes._run_first = began  # type: ignore[method-assign, assignment]
+    sqlite_works.Writes._commit = committed  # type: ignore[method-assign, assignment]
 
 
 def _is_writing(session: Any) -> bool:

@@ -1,7 +1,7 @@
 """What the engine asks of a store: synchronous work inside a transaction, awaited from outside.
 
-`await store.transact(work)` runs `work(transaction)` (SQLite in a thread of its own, PostgreSQL on the loop, giving way
-where it waits) and returns when its effects are on disk.
+`await store.transact(work)` runs `work(transaction)` on the loop (on PostgreSQL it gives way where it must wait)
+and returns when its effects are on disk; `await store.read(work)` may take long.
 `work` must be a plain function of the transaction that may be run again from its beginning (conflicts on PostgreSQL);
 whatever it raises undoes its own writes and nobody else's, and reaches its caller unchanged.
 """

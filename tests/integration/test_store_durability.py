@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Awaitable
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +18,7 @@ import pytest
 from store_rows import NOUN
 
 from gateway.store import Store, StoreError, StoreUnavailableError, open_store
-from gateway.store.sqlite import Groups, Job, WorkerThread, connect
+from gateway.store.sqlite import connect
 from gateway.store.testing import blank_store_url
 
 HERE = Path(__file__).parent
@@ -202,44 +201,3 @@ async def test_a_lost_connection_to_postgresql_is_only_a_delay(postgres_dsn: str
     await store.transact(lambda tx: tx.save_noun(NOUN, expected_version=0))
     assert await store.read(lambda r: r.noun("payment", "P1")) == NOUN
     await store.close()
-
-
-class Counted(Groups[None]):
-    """Groups that only note how many works each held; the first waits until it is let go."""
-
-    pace_s = 0.5
-
-    def __init__(self) -> None:
-        super().__init__("counted", sqlite3.connect(":memory:", check_same_thread=False), None)
-        self.sizes: list[int] = []
-        self.begun, self.go = threading.Event(), threading.Event()
-
-    def run(self, group: list[Job]) -> None:
-        self.sizes.append(len(group))
-        self.begun.set()
-        assert self.go.wait(5)
-
-
-async def test_works_that_come_close_together_share_a_group_and_who_is_alone_never_waits() -> None:
-    groups = Counted()
-    worker = WorkerThread(groups)
-    first = asyncio.ensure_future(worker.submit(str))
-    assert await asyncio.to_thread(groups.begun.wait, 5)
-    two = [asyncio.ensure_future(worker.submit(str)) for _ in range(2)]
-    await asyncio.sleep(0)
-    groups.go.set()
-    await asyncio.gather(first, *two)
-
-    async def later(pause_s: float) -> None:
-        await asyncio.sleep(pause_s)
-        await worker.submit(str)
-
-    await asyncio.gather(*(later(0.02 * n) for n in range(3)))  # within the pace of the group of two
-    await asyncio.sleep(groups.pace_s)
-    began = asyncio.get_running_loop().time()
-    for _ in range(20):
-        await worker.submit(str)
-    took_s = asyncio.get_running_loop().time() - began
-    await worker.close()
-    assert groups.sizes == [1, 2, 3] + [1] * 20
-    assert took_s < 20 * groups.pace_s

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from simulator.gateway import Parts
-from simulator.storage import SimulatedWorker
+from simulator.storage import SimulatedStore
 from simulator.world import runs
 
 from adapters.aos.adapter import AosAdapter
@@ -42,12 +42,28 @@ class _WithoutInbox:
             self._tx.add_inbox(row)
 
 
-class DoesNotSync(SimulatedWorker):
+class DoesNotSync(SimulatedStore):
     """Says that it is on disk when the system has it."""
 
-    def __init__(self, groups: Any, world: Any) -> None:
-        super().__init__(groups, world)
-        groups._connection.execute("PRAGMA synchronous=OFF")
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self._writes.connection.execute("PRAGMA synchronous=OFF")
+
+
+class SaysSoBeforeTheCommit(SimulatedStore):
+    """Works are told of while their transaction is still open."""
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self._writes._run_first = self._tells(self._writes._run_first)  # type: ignore[method-assign]
+        self._writes._run_beside = self._tells(self._writes._run_beside)  # type: ignore[method-assign]
+
+    def _tells(self, run: Any) -> Any:
+        def told(job: Any) -> None:
+            run(job)
+            job.settle()
+
+        return told
 
 
 _numbers = count()
@@ -125,7 +141,8 @@ class LosesFeedNumbers(_Stepping):
 
 BUGS = [
     (Parts(engine=ForgetsTheInbox), 10),
-    (Parts(worker=DoesNotSync), 40),
+    (Parts(store=DoesNotSync), 40),
+    (Parts(store=SaysSoBeforeTheCommit), 20),
     (Parts(aos=NewIdAtResend), 40),
     (Parts(dispatcher=TakesSilenceForAcknowledgement), 20),
     (Parts(engine=TakesSilenceForRefusal), 60),
@@ -138,7 +155,7 @@ BUGS = [
 def _name(value: Any) -> str:
     if isinstance(value, int):
         return f"{value} seeds"
-    parts = (value.engine, value.worker, value.aos, value.dispatcher)
+    parts = (value.engine, value.store, value.aos, value.dispatcher)
     return next(part.__name__ for part in parts if part.__module__ == __name__)
 
 

@@ -37,12 +37,11 @@ from gateway.engine.watchdog import Watchdog
 from gateway.ports import Adapter, Answer, Message, Receiver
 from gateway.store.errors import StoreError
 from gateway.store.schema import ensure_sqlite
-from gateway.store.sqlite import SqliteStore
 from gateway.wire.client import SignedClient
 from simulator import vfs
 from simulator.loop import Process
 from simulator.network import participant_of
-from simulator.storage import PATH, SimulatedWorker
+from simulator.storage import PATH, SimulatedStore
 from simulator.unsigned import identity
 
 KAFKA = KafkaSettings(bootstrap_servers="broker:9092")
@@ -61,7 +60,7 @@ class Parts:
 
     engine: type[Engine] = Engine
     dispatcher: type[Dispatcher] = Dispatcher
-    worker: type[SimulatedWorker] = SimulatedWorker
+    store: type[SimulatedStore] = SimulatedStore
     tables: Mapping[str, Any] = field(default_factory=lambda: TABLES)
     aos: type[AosAdapter] = AosAdapter
 
@@ -85,10 +84,9 @@ class Gateway:
         self.name, self._world, self._parts = name, world, parts
         self.offset_s, self.lives = 0.0, 0
         self.process: Process | None = None
-        self.store: SqliteStore | None = None
+        self.store: SimulatedStore | None = None
         self.engine: Engine | None = None
         self.watchdog: Watchdog | None = None
-        self._workers: list[SimulatedWorker] = []
 
     @property
     def alive(self) -> bool:
@@ -104,7 +102,6 @@ class Gateway:
         self.lives += 1
         self.process = Process(f"GATEWAY/{self.name}.{self.lives}")
         self.store = self.engine = self.watchdog = None
-        self._workers = []
         self._world.trace(self._world.loop.time(), f"{self.process.name} starts")
         self.process.spawn(self._live(self.process))
 
@@ -112,31 +109,22 @@ class Gateway:
         """What the system does after a process: locks go, files are closed."""
         assert self.process is not None
         vfs.release(self.process)
-        for worker in self._workers:
-            worker.groups.close()
-        self._workers = []
+        if self.store is not None:
+            self.store.bury()
 
     async def _live(self, process: Process) -> None:
         while self.store is None:
             try:
                 ensure_sqlite(PATH, 0.0)
-                self.store = SqliteStore(PATH, 0.0, self._worker)
+                self.store = self._parts.store(self._world)
             except Exception as error:  # as its supervisor would: start again
-                for worker in self._workers:
-                    worker.groups.close()
-                self._workers = []
                 if not process.alive:  # it died while opening it
                     return
                 self._world.trace(self._world.loop.time(), f"{process.name} cannot open its store: {error}")
                 await asyncio.sleep(START_AGAIN_S)
         self._assemble(process, self.store)
 
-    def _worker(self, groups: Any) -> SimulatedWorker:
-        worker = self._parts.worker(groups, self._world)
-        self._workers.append(worker)
-        return worker
-
-    def _assemble(self, process: Process, store: SqliteStore) -> None:
+    def _assemble(self, process: Process, store: SimulatedStore) -> None:
         world = self._world
         engine = self.engine = self._parts.engine(
             store,
@@ -174,7 +162,7 @@ class Gateway:
 
     # -- its doors and adapters --------------------------------------------------------------------------------------
 
-    def _ways_in(self, receiver: Receiver, store: SqliteStore) -> web.Application:
+    def _ways_in(self, receiver: Receiver, store: SimulatedStore) -> web.Application:
         rules, app = self._world.rules, web.Application()
         settings = RestSettings(platform=rules.platform, banks=frozenset(rules.banks))
         for route in RestDoor(settings, receiver, StoreQueries(store)).routes():
