@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.trust import TrustStore
@@ -210,7 +211,7 @@ class World:
 
     def client(self, code: str) -> SignedClient:
         if code not in self.clients:
-            self.clients[code] = SignedClient(lambda: self.parties.identities[code], timeout_s=10, clock=clock)
+            self.clients[code] = SignedClient(lambda: self.parties.identities[code], timeout_s=PATIENCE_S, clock=clock)
         return self.clients[code]
 
     async def ask(self, code: str, method: str, path: str, **options: Any) -> SignedAnswer:

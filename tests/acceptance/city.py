@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from town import Town, world_keys
+from waiting import until
 
 from adapters.aos.delivery import DeliverySettings
 from adapters.aos.faults import Fault
@@ -38,14 +37,6 @@ QUICK = {
     "EHERRAC__DISPATCHER__RETRY_S": "[0.2, 0.2, 0.5, 0.5, 1, 1, 2, 2, 5]",
     "EHERRAC__DISPATCHER__POLL_S": "0.05",
 }
-
-
-def free_port() -> int:
-    """A port nobody has now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class City(Town):
@@ -194,33 +185,21 @@ class City(Town):
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    async def until(self, condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool] | bool]) -> None:
         """Wait until it is so; with the lots' story where it does not become so."""
         try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    found = condition()
-                    if await found if isinstance(found, Awaitable) else found:
-                        return
-                    await asyncio.sleep(0.02)
+            await until(condition)
         except TimeoutError:
             raise AssertionError(f"it did not become so; {await self.states()}") from None
 
-    async def until_state(self, noun: str, id: str, state: str, timeout_s: float = 15.0) -> None:
-        async def reached() -> bool:
-            row = await self.noun(noun, id)
-            return row is not None and row.state == state
-
-        await self.until(reached, timeout_s)
-
-    async def until_quiet(self, timeout_s: float = 15.0) -> None:
+    async def until_quiet(self) -> None:
         """Nothing but timers and what waits for a person is in the outbox."""
 
         async def quiet() -> bool:
             rows = await self.system.store.read(lambda reader: reader.list_outbox(parked=False, limit=1000))
             return all(row.channel == "timer" for row in rows)
 
-        await self.until(quiet, timeout_s)
+        await self.until(quiet)
 
     async def states(self) -> dict[str, str]:
         rows = [row for noun in TABLES for row in await self.system.store.read(lambda r, noun=noun: r.list_nouns(noun))]

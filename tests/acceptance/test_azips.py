@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import socket
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from ports import free_port
 from town import PAYER, Town
 
 from adapters.azips.sandbox import AzipsSandbox, AzipsSandboxSettings, Correspondent
@@ -45,12 +43,8 @@ class Place:
 
     async def state(self, id: str, wanted: str) -> Any:
         """Wait until a payment is in this state; its data."""
-        for _ in range(200):
-            row = await self.town.noun("payment", id)
-            if row is not None and row.state == wanted:
-                return orjson.loads(row.data)
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{id} is {row.state if row else 'nowhere'}, not {wanted}")
+        await self.town.until_state("payment", id, wanted)
+        return orjson.loads((await self.town.noun("payment", id)).data)
 
     async def sold_to_the_bank(self, lot: str) -> None:
         await self.town.announce(lot, startingPrice="60000.00")
@@ -76,13 +70,6 @@ class Place:
         target = Target(noun="payment", id=id)
         digest = hashlib.sha256(codec.encode(event).encode()).hexdigest()
         await self.town.system.engine.receive(Message(source="test", id=id, target=target, event=event, digest=digest))
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest_asyncio.fixture(params=["mt", "mx"])

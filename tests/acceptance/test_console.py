@@ -14,6 +14,7 @@ import pytest_asyncio
 from aiohttp import ClientSession, CookieJar
 from test_deficiency import _post, _sealed
 from town import Town, world_keys
+from waiting import until
 
 from gateway.cli.pki import load_authority
 from gateway.cli.visits import app
@@ -74,12 +75,13 @@ async def test_a_name_no_journal_could_carry_gets_no_link(
 
 async def takes_work(town: Town, session: ClientSession) -> bool:
     """Once everything of the gateway stands."""
-    for _ in range(100):
+
+    async def is_ready() -> bool:
         async with session.get(town.system.address + "/readyz") as answer:
-            if answer.status == 200:
-                return (await town.announce()).status == 202
-        await asyncio.sleep(0.1)
-    return False
+            return answer.status == 200
+
+    await until(is_ready)
+    return (await town.announce()).status == 202
 
 
 async def test_a_port_that_is_taken_stops_no_gateway(tmp_path: Path, browser: ClientSession) -> None:

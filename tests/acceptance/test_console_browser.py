@@ -6,7 +6,6 @@ signs in by her link, sees it, reads the refusal in three languages, sends the n
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,9 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest_asyncio
-from city import free_port
 from playwright.async_api import Browser, Page, async_playwright, expect
+from ports import free_port
 from town import PAYER, Town
+from waiting import until
 
 from adapters.platform.sandbox import NOTICES_PATH, PlatformSandbox, PlatformSandboxSettings
 from contracts.errors import Refusal
@@ -161,11 +161,14 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
     await page.get_by_label(text("en", "lots.query")).fill("L1.offer")
     await page.keyboard.press("Enter")
     delivered = page.locator(".timeline li", has_text="EHERRAC: Notice delivered")
-    for _ in range(50):
-        if await delivered.count():
-            break
-        await asyncio.sleep(0.2)
+
+    async def is_shown() -> bool:
         await page.reload()
+        return await delivered.count() > 0
+
+    await expect(page.locator(".timeline")).to_be_visible()
+
+    await until(is_shown)
     await expect(page.locator(".timeline")).to_contain_text("Leyla decided: EHERRAC: Notice is sent again")
     assert [notice.data.subject_id for notice in platform.notices] == ["L1.offer"]
 
@@ -219,9 +222,8 @@ async def test_the_page_works_without_scripts_and_says_so_when_it_is_old(
 
 
 async def _parked(town: Town) -> list[OutboxRow]:
-    for _ in range(100):
-        rows = await town.system.store.read(lambda reader: reader.list_outbox(parked=True, recipient="EHERRAC"))
-        if rows:
-            return rows
-        await asyncio.sleep(0.1)
-    raise AssertionError("nothing is parked")
+    async def rows() -> list[OutboxRow]:
+        return await town.system.store.read(lambda reader: reader.list_outbox(parked=True, recipient="EHERRAC"))
+
+    await until(rows)
+    return await rows()

@@ -19,6 +19,7 @@ import orjson
 import pytest
 from aiohttp import web
 from town import CLOSED, Town
+from waiting import until
 
 from certs.asice import seal
 from certs.http_signature import HttpResponseParts
@@ -124,9 +125,7 @@ async def _to_protocol(town: Town) -> None:
     )
     status, _ = await town.soap("999101", decision)
     assert status == 200
-    async with asyncio.timeout(20):
-        while not await town.system.store.read(_protocol_is_sealed):  # noqa: ASYNC110 - another program would poll too
-            await asyncio.sleep(0.05)
+    await until(lambda: town.system.store.read(_protocol_is_sealed))
     await town.system.answers.write()
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from test_evidence import LOT, Case, broken
 from town import CLOSED, Town, world_keys
+from waiting import PATIENCE_S
 
 from certs.ocsp import read_answer
 from certs.revocation import load_lists
@@ -107,7 +108,7 @@ async def _to_protocol(town: Town) -> None:
     """Whom OCSP has not been asked about is refused, and asked about at once: its next attempt gets in."""
 
     async def until_taken(say: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (await say()) not in (200, 202):  # noqa: ASYNC110 - as a client tries again
                 await asyncio.sleep(0.1)
 
@@ -123,9 +124,7 @@ async def _to_protocol(town: Town) -> None:
     await until_taken(announce)
     assert (await town.unsold()).status == 202
     await until_taken(refuse)
-    async with asyncio.timeout(20):
-        while (row := await town.noun("protocol", "L1.protocol")) is None or row.state != "sealed":  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await town.until_state("protocol", "L1.protocol", "sealed")
     await town.system.answers.write()
 
 

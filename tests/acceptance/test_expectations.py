@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import orjson
 import pytest_asyncio
 from lxml import etree
 from town import Town
+from waiting import until
 
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.publisher import Publisher, PublisherSettings, Record
@@ -91,9 +91,7 @@ async def test_a_ministrys_receipt_is_held_to_what_is_expected_of_it(town: Town)
     headers = list(write_receipt(event))
     await publisher.publish(Record(topic="eherrac.receipts", key=b"L1", value=document, headers=headers))
     await publisher.close()
-    for _ in range(200):
-        if lines := await town.refusals():
-            break
-        await asyncio.sleep(0.1)
+    await until(town.refusals)
+    lines = await town.refusals()
     told = orjson.loads(lines[0].data)
     assert (told["code"], told["facts"]["what"]) == (ErrorCode.CERTIFICATE_USAGE, "issuer")

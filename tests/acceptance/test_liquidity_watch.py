@@ -10,8 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 import pytest_asyncio
-from city import OWN_BIC, City, free_port
+from city import OWN_BIC, City
+from ports import free_port
 from town import Town
+from waiting import until
 
 from adapters.aos.central.orders import OrderState
 from adapters.azips.sandbox import AzipsSandbox, AzipsSandboxSettings, Correspondent
@@ -32,12 +34,8 @@ WATCHED = {
 async def test_the_account_is_asked_about_at_the_start_and_the_question_is_under_way(tmp_path: Path) -> None:
     town = await Town(tmp_path).open(**WATCHED)
     try:
-        for _ in range(100):
-            row = await town.noun("liquidity", ACCOUNT)
-            if row is not None:
-                break
-            await asyncio.sleep(0.05)
-        assert row is not None
+        await until(lambda: town.noun("liquidity", ACCOUNT))
+        row = await town.noun("liquidity", ACCOUNT)
         assert orjson.loads(row.data)["expected"]["minor"] == 0
         (query,) = await town.system.store.read(lambda reader: reader.outbox_of("liquidity", ACCOUNT))
         assert (query.channel, query.body_type) == ("aos", "StandingQuery")

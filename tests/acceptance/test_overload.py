@@ -30,7 +30,7 @@ async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_rea
     await town.announce()
     await town.unsold()
     await town.system.watchdog.count()
-    before = await town.system.store.read(lambda r: r.count_nouns())
+    before = await town.counts()
     answer = await town.decide("999101")
     assert (answer.status, orjson.loads(answer.body)["code"]) == (503, "OVERLOADED")
     assert answer.signer is not None
@@ -40,7 +40,7 @@ async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_rea
     assert problem is not None
     assert (problem.code, problem.retry) == ("OVERLOADED", True)
     assert (await town.rest("999101", "GET", "/v1/offers/L1.offer")).status == 200
-    assert await town.system.store.read(lambda r: r.count_nouns()) == before
+    assert await town.counts() == before
     await town.close()
 
 

@@ -126,7 +126,7 @@ async def test_where_not_even_the_question_is_answered_a_person_goes_on_and_a_la
     """Never failed, never a second pacs.004; the profile says how often it is asked about."""
     credit = await asked_back(city, about_returns(FaultKind.SILENCE, asked=True))
     await grant(city, credit)
-    await city.until_state("credit", credit, "return_unresolved", timeout_s=30)
+    await city.until_state("credit", credit, "return_unresolved")
     assert returns(city) == [OrderState.SETTLED]
     (order,) = [o for o in city.aos.system.orders.values() if isinstance(o.transfer, PaymentReturn)]
     city.aos.plan.faults.clear()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from town import Town, world_keys
+from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.keystore import Credential
@@ -52,7 +53,7 @@ def _context(town: Town, shown: Credential | None, *, trusting: bool = True) -> 
 
 async def _ask(town: Town, context: tls.SSLContext, address: str | None = None) -> SignedAnswer:
     identity = town.identity("999101")
-    client = SignedClient(lambda: identity, timeout_s=10, clock=town.now, ssl=context)
+    client = SignedClient(lambda: identity, timeout_s=PATIENCE_S, clock=town.now, ssl=context)
     try:
         return await client.request(
             "GET", (address or town.system.address) + "/v1/offers", expected_participant="GATEWAY"

@@ -58,7 +58,7 @@ async def assert_agreed_and_paid_once(city: City, lot: str = "L1") -> None:
 
 async def test_nothing_goes_wrong(city: City) -> None:
     """EHR-5, EHR-7: accepted, paid, protocol with three ministries. For comparison with all that follows."""
-    await city.open()
+    await city.open(EHERRAC__AOS__ANSWER_TIMEOUT_S="25")  # slowness is no silence here
     await sell_to_claimant(city)
     await assert_agreed_and_paid_once(city)
     assert "SilenceElapsed" not in await city.events("payment", "L1.purchase")
@@ -67,10 +67,13 @@ async def test_nothing_goes_wrong(city: City) -> None:
 
 async def test_when_aos_is_silent_we_ask_and_book_once(city: City) -> None:
     """AOS-I2: silence is UNKNOWN, never failed; the answer to our enquiry settles it."""
-    await city.open(faults=[fault(FaultKind.SILENCE)])
+    slowly = {"EHERRAC__AOS__ENQUIRY_DELAY_S": "60", "EHERRAC__AOS__ENQUIRY_INTERVAL_S": "60"}
+    await city.open(faults=[fault(FaultKind.SILENCE)], **slowly)
     await sell_to_claimant(city)
     await city.until_state("payment", "L1.purchase", "unknown")
+    await city.until_quiet()
     assert (await city.noun("lot", "L1")).state == "awaiting_payment"
+    city.offset += timedelta(minutes=1)
     await assert_agreed_and_paid_once(city)
     events = await city.events("payment", "L1.purchase")
     told = events.index("Settled") + 1  # what the credit's own question brings comes after, and changes nothing
@@ -136,10 +139,15 @@ async def test_a_badly_signed_status_changes_nothing_and_the_good_one_settles(ci
     await city.open(faults=[fault(FaultKind.BADLY_SIGNED)])
     await sell_to_claimant(city)
     await assert_agreed_and_paid_once(city)
+
+    async def all_are_written_down() -> bool:
+        broken = [done for done in city.aos.deliveries.done if done.status == 401]
+        told = [done for done in broken if done.outgoing.to_bic == "EHRNAZ22"]
+        return len(await city.refusals("AOS")) == len(told) >= 3
+
+    await city.until(all_are_written_down)  # AÖS goes on telling
     refused = [orjson.loads(line.data) for line in await city.refusals("AOS")]
     assert {line["code"] for line in refused} == {ErrorCode.SIGNATURE_INVALID}
-    broken = [done for done in city.aos.deliveries.done if done.status == 401]
-    assert len(refused) == len([done for done in broken if done.outgoing.to_bic == "EHRNAZ22"]) >= 3
 
 
 async def test_every_message_of_aos_coming_twice_has_one_effect(city: City) -> None:
@@ -247,7 +255,7 @@ async def test_a_receipt_nobody_can_read_holds_no_other_back(city: City) -> None
     await city.until_quiet()
 
     async def three_refusals() -> bool:
-        return len(await city.refusals()) == 3
+        return len(await city.refusals()) >= 3  # a record is read again where its reader lost its partition
 
     await city.until(three_refusals)
     protocol = await city.data("protocol", "L1.protocol")
@@ -263,7 +271,7 @@ async def test_many_lots_at_once_all_come_to_their_ends(city: City) -> None:
         *(sell_to_claimant(city, f"L{n}", startingPrice=f"{1000 + n}.00", claimant="999101") for n in range(12))
     )
     for n in range(12):
-        await city.until_state("protocol", f"L{n}.protocol", "delivered", timeout_s=30)
+        await city.until_state("protocol", f"L{n}.protocol", "delivered")
     await city.until_quiet()
     moved = [order for order in city.aos.system.orders.values() if order.state is OrderState.SETTLED]
     assert sorted(order.transfer.end_to_end_id for order in moved) == sorted(f"L{n}.purchase" for n in range(1, 12, 2))

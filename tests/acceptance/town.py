@@ -7,7 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 from lxml import etree
+from waiting import PATIENCE_S, until
 
 from certs.keystore import Credential
 from certs.trust import TrustStore
@@ -103,7 +104,7 @@ class Town:
         return lambda: identity
 
     def client(self, code: str) -> SignedClient:
-        client = SignedClient(self.keys(code), timeout_s=10, clock=self.now)
+        client = SignedClient(self.keys(code), timeout_s=PATIENCE_S, clock=self.now)
         self._clients.append(client)
         return client
 
@@ -194,6 +195,17 @@ class Town:
     async def noun(self, noun: str, id: str) -> Any:
         return await self.system.store.read(lambda reader: reader.noun(noun, id))
 
+    async def until(self, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+        """Wait until it is so."""
+        await until(condition)
+
+    async def until_state(self, noun: str, id: str, state: str) -> None:
+        async def reached() -> bool:
+            row = await self.noun(noun, id)
+            return row is not None and row.state == state
+
+        await self.until(reached)
+
     async def counts(self) -> dict[tuple[str, str], int]:
         rows = await self.system.store.read(lambda reader: reader.count_nouns())
-        return {(row.noun, row.state): row.count for row in rows if row.noun != "door"}
+        return {(row.noun, row.state): row.count for row in rows if row.noun not in ("door", "recipient")}

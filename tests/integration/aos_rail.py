@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from waiting import PATIENCE_S
 
 from adapters.aos.adapter import AosAdapter, AosSettings
 from adapters.aos.sandbox import AosSandbox
@@ -86,7 +87,7 @@ class Gateway:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def start(self) -> None:
-        client = SignedClient(lambda: self.identity, timeout_s=5, clock=now)
+        client = SignedClient(lambda: self.identity, timeout_s=PATIENCE_S, clock=now)
         aos = AosSettings(url=self.system_url, own_bic=GATEWAY_BIC, envelope=self.envelope)
         self.adapter = AosAdapter(client, aos, lambda: self.identity)
         settings = AosDoorSettings(own_bic=GATEWAY_BIC, own_address=GATEWAY_ADDRESS, envelope=self.envelope)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from puppet import Clock, Hand, engine_on
+from waiting import PATIENCE_S
 
 from gateway.engine.engine import Engine
 from gateway.store import Store, open_store
@@ -33,7 +34,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[Store]:
     """An open, empty store."""
-    opened = await open_store(store_url)
+    opened = await open_store(store_url, lock_timeout_s=PATIENCE_S)
     yield opened
     await opened.close()
 
@@ -50,8 +51,9 @@ def hand(store: Store, clock: Clock) -> Hand:
 
 @pytest.fixture
 async def replicas(store_url: str, clock: Clock) -> AsyncIterator[list[Engine]]:
-    """Three engines over one database, as three programs would be."""
-    stores = [await open_store(store_url) for _ in range(3)]
+    """Three engines over one database, as three programs would be. Who waits for each other waits for ever."""
+    url = store_url.replace("options=", f"options={quote('-cdeadlock_timeout=1h ')}")
+    stores = [await open_store(url, lock_timeout_s=PATIENCE_S) for _ in range(3)]
     yield [engine_on(store, clock) for store in stores]
     for store in stores:
         await store.close()

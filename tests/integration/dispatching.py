@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from puppet import Hand, TestAdapter
+from waiting import PATIENCE_S
 
 from gateway.domain.recipient import RecipientState
 from gateway.engine.dispatcher import Dispatcher
@@ -28,7 +29,7 @@ async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> Asy
         yield dispatcher
     finally:
         await dispatcher.stop()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 def ids(dispatches: list[Dispatch]) -> list[str]:
@@ -47,6 +48,11 @@ def parked(hand: Hand, count: int = 1) -> Callable[[], Awaitable[bool]]:
         return sum(row.parked_at is not None for row in await hand.waiting()) == count
 
     return are_parked
+
+
+def at_rest(dispatcher: Dispatcher) -> Callable[[], bool]:
+    """Nothing is under way: what was begun is booked and its recipient judged, by the clock as it stood."""
+    return lambda: not dispatcher._tasks
 
 
 async def is_deferred(hand: Hand, id: str) -> bool:

@@ -5,7 +5,6 @@ A puppet is `open` until `Closed`. It remembers what it heard, so that an effect
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -278,16 +277,6 @@ def one_after_another(*outcomes: Outcome) -> Script:
 
 
 EXHIBIT = Exhibit(direction="in", media_type="application/xml", content=b"<a/>", signer="999101")
-
-
-async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 10.0) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            found = condition()
-            if await found if isinstance(found, Awaitable) else found:
-                return
-            await asyncio.sleep(0.005)
 
 
 CHANNEL_WITH_FEED = Channel.PLATFORM.value

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
+from waiting import PATIENCE_S, until
 
 from adapters.aos.central.words import Outgoing
 from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, Participant
@@ -60,9 +61,7 @@ class Both:
         return answer.status
 
     async def until_told(self, times: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.told) < times:  # noqa: ASYNC110 - another program would poll too
-                await asyncio.sleep(0.02)
+        await until(lambda: len(self.told) >= times)
 
 
 @pytest_asyncio.fixture
@@ -79,7 +78,7 @@ async def both(identities: dict[str, Identity]) -> AsyncIterator[Both]:
         AzipsSandboxSettings(identity=lambda: identities["AZIPS"], correspondents=(correspondent,), aos_url=aos.address)
     )
     await azips.start()
-    client = SignedClient(lambda: identities["GATEWAY"], timeout_s=5, clock=_now)
+    client = SignedClient(lambda: identities["GATEWAY"], timeout_s=PATIENCE_S, clock=_now)
     yield Both(aos, azips, client, told)
     await client.close()
     await azips.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -22,6 +21,7 @@ from aos_rail import (
     now,
 )
 from lxml import etree
+from waiting import PATIENCE_S, until
 
 from adapters.aos.adapter import AosAdapter, AosSettings
 from adapters.aos.faults import Fault, FaultKind
@@ -91,13 +91,6 @@ async def world(identities, request):
     await gateway.close()
     await bank.close()
     await aos.close()
-
-
-async def until(holds: Callable[[], bool], timeout_s: float = 8.0) -> None:
-    """Wait for a condition of the other programs."""
-    async with asyncio.timeout(timeout_s):
-        while not holds():  # noqa: ASYNC110 - the condition is another program's
-            await asyncio.sleep(0.01)
 
 
 @BOTH_WRAPPERS
@@ -310,7 +303,7 @@ async def test_no_connection_is_not_sent_and_a_time_out_is_unknown(world, identi
 
 
 async def _post(url: str, signer: Identity, content: bytes, content_type: str = CONTENT_TYPE) -> int:
-    client = SignedClient(lambda: signer, timeout_s=5, clock=now)
+    client = SignedClient(lambda: signer, timeout_s=PATIENCE_S, clock=now)
     try:
         answer = await client.request(
             "POST", url + MESSAGES_PATH, body=content, content_type=content_type, expected_participant=None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from adapters.aos.faults import Fault, FaultKind
 from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, OperatingRules, Participant
@@ -45,6 +46,7 @@ from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.wire.identity import Identity
 from gateway.wire.iso_participant import IsoParticipant, IsoParticipantSettings
 
+TIMEOUT_S = 4.0  # of a participant that says something to AÖS
 INDIRECT_BIC = "GNSNAZ22"
 SETTLEMENT = make_iban("NABZ", "6001")
 BIDDER = replace(samples.BIDDER, iban=make_iban("XZRN", "77"))
@@ -110,12 +112,6 @@ class World:
         return order
 
 
-async def until(holds: Callable[[], Any], timeout_s: float = 8.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not holds():  # noqa: ASYNC110 - the condition is another program's
-            await asyncio.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def authority() -> Authority:
     return Authority.create(_now())
@@ -173,7 +169,7 @@ async def world(identities: dict[str, Identity], tmp_path: Path) -> AsyncIterato
     voices = {}
     for row in ROWS:
         own = IsoParticipantSettings(
-            bic=row.bic, address=f"{row.bic}A001", system_url=aos.address, timeout_s=1.0, retry_for_s=0.1
+            bic=row.bic, address=f"{row.bic}A001", system_url=aos.address, timeout_s=TIMEOUT_S, retry_for_s=0.1
         )
         voice = IsoParticipant(own, lambda code=row.code: identities[code], None)  # type: ignore[arg-type,misc]
         voice.agent = Ear(row.bic)  # type: ignore[assignment]
@@ -390,7 +386,7 @@ async def test_words_out_of_order_change_places(world):
 @pytest.mark.parametrize("kind", [FaultKind.SLOW, FaultKind.BROKEN])
 async def test_after_a_slow_or_broken_answer_the_order_runs_all_the_same(world, kind):
     """The sender does not know; AÖS does."""
-    _fault(world, kind, delay_s=2.0)
+    _fault(world, kind, delay_s=2 * TIMEOUT_S)
     with pytest.raises(OutcomeUnknownError):
         await world.say(OPERATOR_BIC, order(1))
     await until(lambda: ("ORDER-1", "ACSC") in world.ear(OPERATOR_BIC).statuses())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from waiting import PATIENCE_S, until
 
 from adapters.asan_pay.adapter import AsanPayAdapter, AsanPaySettings
 from adapters.asan_pay.sandbox import CONTROL_INVOICES, CONTROL_PAYMENTS, AsanPaySandbox, AsanPaySandboxSettings, Payers
@@ -92,7 +92,7 @@ class World:
     async def notify(
         self, who: str, content: bytes, content_type: str = codec.MEDIA_TYPE
     ) -> tuple[int, dict[str, Any]]:
-        client = SignedClient(lambda: self.identities[who], timeout_s=5, clock=clock)
+        client = SignedClient(lambda: self.identities[who], timeout_s=PATIENCE_S, clock=clock)
         try:
             answer = await client.request(
                 "POST",
@@ -133,7 +133,7 @@ async def world(identities: dict[str, Identity], behaviour: dict[str, Any]) -> A
     settings = AsanPaySandboxSettings(identity=lambda: identities["ASANPAY"], pay_after_s=0.0, notify_again_s=0.01)
     asan_pay = AsanPaySandbox(replace(settings, **behaviour))
     await asan_pay.start()
-    client = SignedClient(lambda: identities["GATEWAY"], timeout_s=5, clock=clock)
+    client = SignedClient(lambda: identities["GATEWAY"], timeout_s=PATIENCE_S, clock=clock)
     adapter = AsanPayAdapter(client, AsanPaySettings(url=asan_pay.address))
     yield World(identities, inbox, gateway, asan_pay, adapter)
     await adapter.close()
@@ -145,12 +145,6 @@ def dispatch(body: InvoiceOrder | InvoiceCancellation = ORDER, id: str = "D-1") 
     return Dispatch(
         id=id, channel=Channel.ASAN_PAY.value, recipient="ASANPAY", body=body, attempt=1, created_at=clock()
     )
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not reached():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def invoiced(world: World) -> str:
@@ -212,7 +206,7 @@ async def test_where_nobody_listens_nothing_was_sent(world: World) -> None:
 
 
 async def test_an_answer_signed_by_somebody_else_leaves_the_outcome_unknown(world: World) -> None:
-    client = SignedClient(lambda: world.identities["GATEWAY"], timeout_s=5, clock=clock)
+    client = SignedClient(lambda: world.identities["GATEWAY"], timeout_s=PATIENCE_S, clock=clock)
     adapter = AsanPayAdapter(client, AsanPaySettings(url=world.asan_pay.address, participant="AOS"))
     assert isinstance(await adapter.send(dispatch()), Unknown)
     await adapter.close()
@@ -314,7 +308,7 @@ async def test_an_unsigned_notification_reaches_nobody(world: World) -> None:
 
 
 async def test_another_participant_may_not_order_invoices(world: World) -> None:
-    client = SignedClient(lambda: world.identities["999101"], timeout_s=5, clock=clock)
+    client = SignedClient(lambda: world.identities["999101"], timeout_s=PATIENCE_S, clock=clock)
     adapter = AsanPayAdapter(client, AsanPaySettings(url=world.asan_pay.address))
     outcome = await adapter.send(dispatch())
     await adapter.close()
@@ -326,7 +320,7 @@ async def test_the_days_settlement_list_is_signed_and_balances_with_the_ledger(w
     """PSP-7.8: what Asan Pay says of the day, for the matching at its end."""
     paid = world.asan_pay.pay(await invoiced(world))
     day = local_date(paid.paid_at or clock())
-    client = SignedClient(lambda: world.identities["GATEWAY"], timeout_s=5, clock=clock)
+    client = SignedClient(lambda: world.identities["GATEWAY"], timeout_s=PATIENCE_S, clock=clock)
     path = codec.SETTLEMENT_PATH.format(day=day.isoformat())
     answer = await client.request("GET", world.asan_pay.address + path, expected_participant="ASANPAY")
     wrong = await client.request("GET", world.asan_pay.address + path + "x", expected_participant="ASANPAY")

@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from puppet import Clock, Hand, Heard, Opened, Wished, engine_on, everything, until
+from puppet import Clock, Hand, Heard, Opened, Wished, engine_on, everything
+from waiting import until
 
 from gateway.cli.backup import backup as backup_command
 from gateway.cli.backup import restore as restore_command

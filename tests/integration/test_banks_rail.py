@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest_asyncio
+from waiting import PATIENCE_S
 
 from adapters.aos.sandbox import AosSandbox, AosSandboxSettings, Participant
 from adapters.banks.adapter import Transport
@@ -48,7 +49,7 @@ class Heard:
 
     async def final(self, kind: type[Any]) -> Any:
         """The first final status of this kind."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 message = await self.queue.get()
                 if isinstance(message, kind) and message.state in (TransactionState.ACSC, TransactionState.RJCT):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from waiting import PATIENCE_S
 
 from adapters.banks import adapter as adapter_module
 from adapters.banks import mapping
@@ -174,7 +175,7 @@ async def _world(keys: Keys, transport: Transport, version: SoapVersion, **more:
     await bank.start()
     bank.connect(gateway.address)
     endpoint = BankEndpoint(
-        code=BANK, transport=transport, callback_url=bank.callback_url, timeout_s=3.0, soap_version=version
+        code=BANK, transport=transport, callback_url=bank.callback_url, timeout_s=PATIENCE_S, soap_version=version
     )
     adapter = BanksAdapter([endpoint], lambda: keys["GATEWAY"], clock=_clock)
     world = World(keys, books, gateway, bank, adapter)

@@ -71,5 +71,5 @@ def test_a_sandbox_runs_alone(tmp_path: Path) -> None:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert ready["address"].startswith("http://127.0.0.1:")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from dispatching import TO_R, TO_S, empty, ids, is_deferred, parked, working
+from dispatching import TO_R, TO_S, at_rest, empty, ids, is_deferred, parked, working
 from puppet import (
     POLICY,
     START,
@@ -20,9 +20,9 @@ from puppet import (
     Wished,
     engine_on,
     one_after_another,
-    until,
 )
 from structlog.testing import capture_logs
+from waiting import until
 
 from gateway.domain.delivery import RetryPolicy
 from gateway.engine.journal import first_break
@@ -116,12 +116,12 @@ async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand:
     await hand.say(Wished(sends=(TO_R,)))
     (row,) = await hand.waiting()
     begun_at = []
-    async with working(hand.engine, adapter):
+    async with working(hand.engine, adapter) as dispatcher:
         for number, pause_s in enumerate((*POLICY.pauses_s, None), start=1):
             await until(lambda number=number: len(adapter.done) == number)
             begun_at.append(clock.now)
             if pause_s is not None:
-                await until(lambda: is_deferred(hand, row.id))
+                await until(at_rest(dispatcher))
                 clock.now = (await hand.row(row.id)).due_at
         await until(parked(hand))
         clock.pass_s(10**6)
@@ -343,7 +343,7 @@ async def test_a_nouns_messages_to_one_recipient_keep_their_order_among_many(han
             clock.pass_s(0.5)
             return await hand.waiting() == []
 
-        await until(all_delivered, timeout_s=20)
+        await until(all_delivered)
     seen: set[str] = set()
     for sent in adapter.begun:
         key = (sent.body.collection_id, sent.recipient)
@@ -364,9 +364,10 @@ async def test_followers_wait_while_the_first_is_deferred_and_others_do_not(hand
     adapter = TestAdapter(
         "alpha", lambda d: NotSent(reason="") if (d.id, d.attempt) == (first.id, 1) else Acknowledged()
     )
-    async with working(hand.engine, adapter):
+    async with working(hand.engine, adapter) as dispatcher:
         await until(lambda: len(adapter.done) == 3)
         assert set(ids(adapter.done)) == {first.id, other.id, another.id}
+        await until(at_rest(dispatcher))
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 3
         clock.pass_s(2)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from dispatching import TO_R, empty, ids, working
+from dispatching import TO_R, at_rest, empty, ids, working
 from puppet import (
     Clock,
     Hand,
@@ -15,8 +15,8 @@ from puppet import (
     TestAdapter,
     Wished,
     engine_on,
-    until,
 )
+from waiting import PATIENCE_S, until
 
 from gateway.engine.dispatcher import Dispatcher
 from gateway.ports import Acknowledged, Dispatch, Outcome
@@ -89,9 +89,9 @@ async def test_an_outcome_that_could_not_be_booked_is_sent_again_after_the_lease
     adapter = TestAdapter("alpha", script)
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
-    async with working(hand.engine, adapter, lease_s=60):
+    async with working(hand.engine, adapter, lease_s=60) as dispatcher:
         await until(lambda: len(adapter.done) == 1)
-        await asyncio.sleep(0.05)
+        await until(at_rest(dispatcher))
         weather.error = None
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 1
@@ -140,7 +140,7 @@ async def test_replicas_share_the_work_and_send_each_row_once(store_url: str, cl
         working(hands[1].engine, adapters[1], worker="b", concurrency=4),
         working(hands[2].engine, adapters[2], worker="c", concurrency=4),
     ):
-        await until(empty(hands[0]), timeout_s=20)
+        await until(empty(hands[0]))
     sent = [dispatch.id for adapter in adapters for dispatch in adapter.begun]
     assert len(sent) == len(set(sent)) == 60
     for store in stores:
@@ -231,4 +231,4 @@ async def test_what_does_not_finish_in_time_is_left_to_its_lease(hand: Hand, clo
 
 
 async def test_stopping_what_never_ran_is_no_wait(hand: Hand) -> None:
-    await asyncio.wait_for(Dispatcher(hand.engine, {}, clock=Clock(), worker="w").stop(), 1)
+    await asyncio.wait_for(Dispatcher(hand.engine, {}, clock=Clock(), worker="w").stop(), PATIENCE_S)

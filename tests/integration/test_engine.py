@@ -24,6 +24,7 @@ from puppet import (
     everything,
     message,
 )
+from waiting import PATIENCE_S
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
@@ -338,7 +339,7 @@ async def test_nouns_of_one_lot_that_tell_each_other_at_once_do_not_wait_for_eac
     for id in ("P", "Q"):
         await replicas[0].receive(message(Opened(lot="L"), id=f"o{id}", to=id))
     said = [message(Wished(tell="QP"[n % 2]), id=f"x{n}", to="PQ"[n % 2]) for n in range(48)]
-    async with asyncio.timeout(2):  # PostgreSQL needs a second to see one deadlock
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(replicas[n % 3].receive(one) for n, one in enumerate(said)))
     hand = Hand(replicas[0])
     assert [(await hand.puppet(id)).heard for id in "PQ"] == [("told",) * 24] * 2
@@ -351,7 +352,7 @@ async def test_lots_that_notify_in_opposite_orders_at_once_do_not_wait_for_each_
         await replicas[0].receive(message(Opened(), id=f"o{n}", to=f"P{n}"))
     wishes = [Wished(notices=(PLATFORM, BANK)), Wished(notices=(BANK, PLATFORM))]
     said = [message(wishes[n % 2], id=f"x{n}", to=f"P{n % 12}") for n in range(48)]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(replicas[n % 3].receive(one) for n, one in enumerate(said)))
     for recipient in ("EHERRAC", "999101"):
         assert await replicas[0].store.read(lambda r, recipient=recipient: r.feed_head(recipient)) == 48

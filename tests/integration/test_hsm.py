@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
+from waiting import PATIENCE_S
 
 from certs import asice
 from certs.authority import Authority
@@ -163,7 +164,7 @@ async def test_clients_and_doors_sign_with_the_device(device: Device) -> None:
     app = web.Application(middlewares=[signed_http(lambda: identity, clock=lambda: NOW)])
     app.add_routes([web.post("/x", hello)])
     running = await serve_app(app, "127.0.0.1", 0)
-    client = SignedClient(lambda: identity, timeout_s=5, clock=lambda: NOW)
+    client = SignedClient(lambda: identity, timeout_s=PATIENCE_S, clock=lambda: NOW)
     try:
         answers = await asyncio.gather(
             *(

@@ -22,8 +22,8 @@ async def test_whoever_waits_for_a_connection_waits_no_longer_than_one_attempt_t
     publisher = Publisher(PublisherSettings(kafka=kafka, connect_s=0.2))
     record = Record(topic="t", key=b"L1", value=b"x", headers=[])
     began = asyncio.get_running_loop().time()
-    ends = await asyncio.gather(*(publisher.publish(record) for _ in range(16)), return_exceptions=True)
+    ends = await asyncio.gather(*(publisher.publish(record) for _ in range(64)), return_exceptions=True)
     assert {type(end) for end in ends} == {NotSentError}
-    assert asyncio.get_running_loop().time() - began < 2 * 0.2 + 1 + 1  # a second for the machine
+    assert asyncio.get_running_loop().time() - began < 64 * 0.2 / 2  # all at once, on a slow machine too
     await publisher.close()
     server.close()

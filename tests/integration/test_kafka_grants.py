@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
-from puppet import until
+from waiting import PATIENCE_S, until
 
 from adapters.ministries.grant_watch import Alarm, GrantWatch
 from adapters.ministries.grants import Verdict
@@ -88,14 +88,15 @@ sasl_password_file = "password"
 
 
 @pytest.fixture(autouse=True)
-def cleared(apache_kafka: ApacheKafka) -> Iterator[None]:
+async def cleared(apache_kafka: ApacheKafka) -> AsyncIterator[None]:
     """What is granted on the cluster is everybody's: it ends with the test."""
     yield
     every = (None, None, AclOperation.ANY, AclPermissionType.ANY)
     cluster = AclBindingFilter(ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL, *every)
     admin = AdminClient({"bootstrap.servers": apache_kafka.plain})
     for done in admin.delete_acls([cluster]).values():
-        done.result(timeout=10)
+        done.result(timeout=PATIENCE_S)
+    await until(lambda: admin.describe_acls(cluster).result(timeout=PATIENCE_S) == [])
 
 
 async def look(lab: Lab, told: list[Alarm]) -> GrantWatch:

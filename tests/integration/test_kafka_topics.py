@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from puppet import until
+from waiting import until
 
 from adapters.ministries.kafka import KafkaSettings, create_topics
 from adapters.ministries.topics import TopicWatch, topic_faults, wanted_topics
@@ -37,11 +37,14 @@ def kafka(kafka_bootstrap: str) -> KafkaSettings:
 
 async def faults_of(kafka: KafkaSettings, wanted: tuple[Topic, ...]) -> tuple[str, ...]:
     """Once the cluster agrees with itself about what was just created."""
-    for _ in range(100):
+    found: tuple[str, ...] = ()
+
+    async def nothing_is_missing() -> bool:
+        nonlocal found
         found = await topic_faults(kafka, wanted)
-        if not any("missing" in fault for fault in found):
-            return found
-        await asyncio.sleep(0.1)
+        return not any("missing" in fault for fault in found)
+
+    await until(nothing_is_missing)
     return found
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from puppet import START, Clock, Hand, Opened, TestAdapter, Wished, engine_on, until
+from dispatching import at_rest
+from puppet import START, Clock, Hand, Opened, TestAdapter, Wished, engine_on
+from waiting import PATIENCE_S, until
 
 from contracts.errors.refusal import RefusedError
 from gateway.domain.recipient import BreakerPolicy
@@ -145,7 +147,9 @@ async def test_what_was_leased_and_not_begun_is_given_back_at_the_end_as_if_it_h
         return Acknowledged()
 
     adapter = TestAdapter("alpha", script)
-    dispatcher = Dispatcher(hand.engine, {"alpha": adapter}, clock=hand.engine._clock, worker="w", concurrency=1)
+    dispatcher = Dispatcher(
+        hand.engine, {"alpha": adapter}, clock=hand.engine._clock, worker="w", concurrency=1, poll_s=PATIENCE_S
+    )
     running = asyncio.create_task(dispatcher.run())
     for n in range(3):
         await hand.say(Opened(), to=f"P{n}")
@@ -191,8 +195,10 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_keeps_no_one_from_
     running = asyncio.create_task(dispatcher.run())
     await until(lambda: dispatcher.grant() is not None)
     await asyncio.gather(*(hand.say(Wished(sends=(TO_R,)), to=name) for name in ("P0", "P1")))
+    await until(lambda: adapter.begun)
     said.set()
-    await until(lambda: TO_R in dispatcher.breakers and not dispatcher._busy[TO_R])  # the attempt has ended
+    await until(lambda: adapter.done)
+    await until(at_rest(dispatcher))
     for _ in range(30):
         clock.pass_s(5)
         await asyncio.sleep(0.03)

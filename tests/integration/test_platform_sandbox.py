@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from aiohttp import web
 from rest_world import BANK, Parties, World, clock, event
+from waiting import PATIENCE_S
 
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
 from adapters.platform.sandbox import (
@@ -58,7 +59,7 @@ def parties() -> Parties:
     return Parties.create("GATEWAY", "EHERRAC", BANK)
 
 
-def adapter_to(url: str, parties: Parties, *, code: str = "GATEWAY", timeout_s: float = 5.0) -> PlatformAdapter:
+def adapter_to(url: str, parties: Parties, *, code: str = "GATEWAY", timeout_s: float = PATIENCE_S) -> PlatformAdapter:
     settings = PlatformSettings(callback_url=url, timeout_s=timeout_s)
     return PlatformAdapter(settings, lambda: parties.identities[code], clock=clock)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from cryptography import x509
+from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.freshness import RevocationState
@@ -106,7 +107,7 @@ class World:
                 _, root = split_lists(self.authority.crl(self.now))
                 return web.Response(body=issuing + root)
             case "slow":
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(3)
         return web.Response(body=self.authority.crl(self.now))
 
     async def elsewhere(self, _: web.Request) -> web.Response:
@@ -156,7 +157,7 @@ async def test_nothing_is_fetched_before_it_is_due_however_many_messages_come(wo
 
 @pytest.mark.parametrize("behaviour", ["redirect", "error", "garbage", "forged", "long", "encoded", "slow"])
 async def test_a_source_that_misbehaves_changes_nothing_until_the_grace_is_over(world: World, behaviour: str) -> None:
-    fetcher = world.fetcher(timeout_s=0.2, list_max_bytes=50_000)
+    fetcher = world.fetcher(timeout_s=1 if behaviour == "slow" else PATIENCE_S, list_max_bytes=50_000)
     world.behaviour = behaviour
     world.now = START + 3 * HOUR
     await fetcher.refresh()
@@ -244,7 +245,7 @@ async def test_an_answer_that_we_judge_by_is_kept_as_it_came_and_no_other(world:
 
 async def test_it_runs_by_itself_and_ends_when_told(world: World) -> None:
     task = asyncio.create_task(world.fetcher().run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await world.asked.wait()
     await stop(task)
     assert task.cancelled()

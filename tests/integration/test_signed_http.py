@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import ClientSession, web
+from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.trust import TrustStore
@@ -107,7 +108,7 @@ async def house(people: People) -> AsyncIterator[House]:
     app.router.add_post("/v1/plain", plain)
     app.router.add_get("/healthz", health)
     server = await serve_app(app, "127.0.0.1", 0)
-    client = SignedClient(lambda: people.bank, timeout_s=5, clock=clock)
+    client = SignedClient(lambda: people.bank, timeout_s=PATIENCE_S, clock=clock)
     yield House(server, client, refusals, people)
     await client.close()
     await server.close()
@@ -211,7 +212,7 @@ async def test_an_answer_by_another_participant_is_not_believed(house: House) ->
 async def test_nobody_listening_means_not_sent(house: House, people: People) -> None:
     address = house.server.address
     await house.server.close()
-    client = SignedClient(lambda: people.bank, timeout_s=5, clock=clock)
+    client = SignedClient(lambda: people.bank, timeout_s=PATIENCE_S, clock=clock)
     with pytest.raises(NotSentError):
         await client.request("POST", address + "/v1/events", expected_participant=None)
     await client.close()

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from lxml import etree
+from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.keystore import Credential
@@ -41,6 +42,7 @@ class Peer:
 
     keys: dict[str, Credential]
     client: SoapClient
+    impatient: SoapClient
     url: str = ""
     answer: bytes = b""
     seen: list[web.Request] | None = None
@@ -77,14 +79,17 @@ async def peer(
     request: pytest.FixtureRequest, identity: tuple[TrustStore, dict[str, Credential]]
 ) -> AsyncIterator[Peer]:
     trust, keys = identity
-    client = SoapClient(
-        lambda: Identity(keys["GATEWAY"], trust),
-        timeout_s=0.5,
-        clock=lambda: datetime.now(UTC),
-        version=request.param,
-        answer_max_bytes=20_000,
-    )
-    peer = Peer(keys, client)
+
+    def client(timeout_s: float) -> SoapClient:
+        return SoapClient(
+            lambda: Identity(keys["GATEWAY"], trust),
+            timeout_s=timeout_s,
+            clock=lambda: datetime.now(UTC),
+            version=request.param,
+            answer_max_bytes=20_000,
+        )
+
+    peer = Peer(keys, client(PATIENCE_S), impatient=client(0.5))
     app = web.Application()
     app.router.add_post("/", peer.handle)
     running = await serve_app(app, "127.0.0.1", 0)
@@ -92,7 +97,8 @@ async def peer(
     yield peer
     if peer.hang is not None:
         peer.hang.set()
-    await client.close()
+    await peer.client.close()
+    await peer.impatient.close()
     await running.close()
 
 
@@ -181,6 +187,7 @@ async def test_a_fault_without_our_detail_is_read_by_its_standard_parts(
 
 async def test_silence_after_sending_is_unknown_and_no_connection_is_not_sent(peer: Peer) -> None:
     peer.hang = asyncio.Event()
+    peer.client, peer.impatient = peer.impatient, peer.client
     with pytest.raises(OutcomeUnknownError):
         await peer.call()
     peer.url = "http://127.0.0.1:1/"

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from store_rows import NOUN, NOW
+from waiting import until
 
 from gateway.store import DuplicateError, Store, StoreError, StoreUnavailableError, VersionConflictError, open_store
 from gateway.store.link import Link
@@ -202,9 +203,7 @@ async def test_a_caller_who_goes_away_stops_nothing(store: Store) -> None:
     calling = asyncio.ensure_future(store.transact(save("P1")))
     await asyncio.sleep(0)
     calling.cancel()
-    for _ in range(100):
-        if await names(store):
-            break
+    await until(lambda: names(store))
     assert await names(store) == ["P1"]
 
 

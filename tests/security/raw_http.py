@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from certs.http_signature import HttpRequestParts
 
-ANSWER_MAX_S = 2.0
-SILENCE_S = 0.5
+ANSWER_MAX_S = 30.0
+SILENCE_S = 5.0
 
 
 def octets(parts: HttpRequestParts, *, length: bool = True, host: bool = True) -> bytes:

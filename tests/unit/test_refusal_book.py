@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from waiting import PATIENCE_S
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.door import RequestRefused, RequestsRefused
@@ -92,7 +93,7 @@ async def test_where_the_writing_is_cancelled_nobody_waits_for_ever_and_the_next
     await settle()
     (writing,) = (task for task in asyncio.all_tasks() if task.get_name() == "refusals")
     writing.cancel()
-    ends = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 1)
+    ends = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), PATIENCE_S)
     assert [type(end) for end in ends] == [StoreUnavailableError] * 2
     store.go.release()
     await book.note("999101", "/v1/events", REFUSAL)
