@@ -17,15 +17,6 @@ fail() { echo "kafka: $*" >&2; exit 1; }
 
 runs() { [ -s "$1/pid" ] && kill -0 "$(cat "$1/pid")" 2>/dev/null; }
 
-free_ports() {
-  python3 - <<'EOF'
-import socket
-
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(s.getsockname()[1] for s in held))
-EOF
-}
-
 properties() {
   cat <<EOF
 process.roles=broker,controller
@@ -78,7 +69,7 @@ certificate() {
 prepare() {
   local folder=$1 plain secure controller users=() name
   shift
-  read -r plain secure controller < <(free_ports)
+  read -r plain secure controller < <(python3 "$here/free_ports.py" 3)
   rm -rf "$folder"
   mkdir -p "$folder"
   folder=$(cd "$folder" && pwd)

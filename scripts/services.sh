@@ -22,8 +22,6 @@ fail() { echo "services: $*" >&2; exit 1; }
 
 alive() { [ -s "$1" ] && kill -0 "$(head -n1 "$1")" 2>/dev/null; }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 install_packages() {
   [ "$(id -u)" = 0 ] || fail "missing: $*; install it, or run this as root"
   command -v apt-get >/dev/null || fail "missing: $*; there is no apt-get to install it with"
@@ -62,7 +60,7 @@ start_postgres() {
   alive "$dir/postgres/data/postmaster.pid" && return 0
   local bin port
   bin=$(postgres_bin)
-  port=$(free_port)
+  port=$(python3 "$here/free_ports.py")
   rm -rf "$dir/postgres"
   mkdir -p "$dir/postgres"
   [ "$(id -u)" != 0 ] || chown postgres "$dir/postgres"
