@@ -30,7 +30,7 @@ from bench.books import Books
 from bench.end_to_end import VoidError, quiet
 from bench.town import Town, running_town
 from gateway.bootstrap import kafka_settings
-from gateway.config.model import DispatcherSettings
+from gateway.config.work import DispatcherSettings
 
 _TOLD_MAX_S = 60.0
 _LEAD_IN_S = 10.0

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import holidays
 
-from gateway.config.model import AccountSettings, CalendarSettings, Config, RegimeSettings
+from gateway.config.law import AccountSettings, CalendarSettings, RegimeSettings
+from gateway.config.model import Config
 from gateway.domain.clock import IsBusinessDay
 from gateway.domain.rulebook import AzipsRule, CustodyRule, LiquidityRule, RailRule, RegimeRule, Rulebook
 from gateway.domain.values import Account

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from gateway.config.model import Config, DispatcherSettings
+from gateway.config.model import Config
 from gateway.config.signature import ExpectsSettings
+from gateway.config.work import DispatcherSettings
 from gateway.domain.delivery import RetryPolicy
 from gateway.domain.money import Money
 

@@ -40,7 +40,7 @@ from contracts.json import JsonLimits
 from contracts.soap import model as soap
 from gateway.cli.evidence import exported
 from gateway.cli.pki import create_world, load_authority
-from gateway.config.model import RevocationSettings
+from gateway.config.house import RevocationSettings
 from gateway.doors.mapping import domain_event, event_target
 from gateway.evidence import Report, gather, verify_evidence
 from gateway.evidence.gathering import LIMITS
