@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from waiting import PATIENCE_S
 
 from gateway.store import sqlite
 from gateway.store.errors import StoreUnavailableError
@@ -87,7 +88,7 @@ async def test_a_disk_that_refuses_even_to_roll_back_does_not_end_the_writer(
 ) -> None:
     connection: Any = Stubborn(COMMIT=1, ROLLBACK=rollbacks_refused)
     writer = writes(connection)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         ends = await asyncio.gather(*(writer.submit(put) for _ in range(together)), return_exceptions=True)
         assert {type(end) for end in ends} == {StoreUnavailableError}
         while connection.in_transaction:  # what was refused is never joined, nor committed
@@ -203,7 +204,7 @@ async def test_a_lock_that_stays_fails_those_who_waited_and_the_next_is_tried_an
 
 async def test_works_that_come_close_together_share_a_commit_and_who_is_alone_never_waits() -> None:
     connection: Any = Stubborn()
-    pace_s = 0.5
+    pace_s = 1.5
     writer = writes(connection, pace_s=pace_s)
     await asyncio.gather(writer.submit(put), writer.submit(put))
 
