@@ -214,14 +214,14 @@ class Writes(_Works[SqlTransaction]):
         group, self._group = self._group, []
         if not group:  # given up, or nothing was begun
             return
+        if len(group) > 1:
+            self._next_at = asyncio.get_running_loop().time() + self._pace_s
         error = await self._aside.run(self._try_commit)
         if error is not None:
             self._give_up(group, error)
             return
         for job in group:
             job.settle()
-        if len(group) > 1:
-            self._next_at = asyncio.get_running_loop().time() + self._pace_s
 
     def _try_commit(self) -> sqlite3.Error | None:
         try:
