@@ -16,7 +16,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -135,9 +135,17 @@ class _Watched:
     def places_per_recipient(self) -> int:
         return self.adapter.places_per_recipient
 
+    @property
+    def together_max(self) -> int:
+        return self.adapter.together_max
+
     async def send(self, dispatch: Dispatch) -> Outcome:
         self.given.append(dispatch)
         return await self.adapter.send(dispatch)
+
+    async def send_all(self, dispatches: Sequence[Dispatch]) -> Sequence[Outcome]:
+        self.given += dispatches
+        return await self.adapter.send_all(dispatches)
 
     async def close(self) -> None:
         await self.adapter.close()

@@ -6,9 +6,10 @@ again), unknown (it may have arrived: ask or resend the same id, by the kind's p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.domain.table import ByAlias, Event
 
@@ -75,6 +76,7 @@ class Dispatch:
     sequence: int | None = None  # only for recipients with a feed (banks, platform)
     state_version: int = 0  # journal position of the noun that sends it
     attachment: bytes | None = None
+    attachment_sha256: str = ""  # hex, of those very bytes, taken when they were read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,21 @@ class Adapter(Protocol):
     async def send(self, dispatch: Dispatch) -> Outcome: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Wide(Protocol):
+    """An adapter that gains by several dispatches to one recipient in one hand: what goes out together costs less.
+
+    `send_all` is given at most `together_max` and reports an outcome for each, in their order. Each keeps its own fate:
+    what is wrong with one is no reason for another's. As `Adapter.send` it never raises for what the world does. With
+    more places than that, one hand is on its way while another's end is written down.
+    """
+
+    places_per_recipient: int
+    together_max: int
+
+    async def send_all(self, dispatches: Sequence[Dispatch]) -> Sequence[Outcome]: ...
 
 
 class Receiver(Protocol):

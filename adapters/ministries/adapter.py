@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from adapters.ministries.mapping import protocol_event
-from adapters.ministries.publisher import Publisher, PublisherSettings, Record, Written
+from adapters.ministries.publisher import Publisher, PublishError, PublisherSettings, Record, Written
 from contracts.errors.refusal import RefusedError
 from contracts.events.protocols import ProtocolIssued, write_protocol
 from contracts.events.topics import protocol_topics
@@ -28,13 +28,14 @@ def declared_names() -> dict[str, str]:
 class MinistriesSettings:
     """`topics` by the ministries' participant codes; `source` is our own code, as `ce_source`.
 
-    `records_at_once`: to one ministry; the producer sends together what waits for a broker.
+    `records_at_once`: to one ministry, `records_together` of them in one hand.
     """
 
     publisher: PublisherSettings
     topics: Mapping[str, str] = field(default_factory=declared_names)
     source: str = "GATEWAY"
-    records_at_once: int = 32
+    records_at_once: int = 64
+    records_together: int = 16
 
 
 class MinistriesAdapter:
@@ -45,24 +46,28 @@ class MinistriesAdapter:
     def __init__(self, settings: MinistriesSettings) -> None:
         self._settings = settings
         self._publisher = Publisher(settings.publisher)
-        self.places_per_recipient = settings.records_at_once
+        self.places_per_recipient, self.together_max = settings.records_at_once, settings.records_together
 
     async def send(self, dispatch: Dispatch) -> Outcome:
         """Publish one protocol under the dispatch's id."""
+        [outcome] = await self.send_all([dispatch])
+        return outcome
+
+    async def send_all(self, dispatches: Sequence[Dispatch]) -> list[Outcome]:
+        """Publish protocols, each under its dispatch's id; what is refused at home keeps no other back."""
+        prepared = [self._prepared(dispatch) for dispatch in dispatches]
+        records = [record for record in prepared if isinstance(record, Record)]
+        ends = iter(await self._publisher.publish_all(records))
+        return [_outcome(it, next(ends)) if isinstance(it, Record) else it for it in prepared]
+
+    def _prepared(self, dispatch: Dispatch) -> Record | Refused:
         topic = self._settings.topics.get(dispatch.recipient)
         if topic is None:
             return Refused(code="PARTICIPANT_UNKNOWN", reason=f"no topic is declared for {dispatch.recipient}")
         try:
-            event = protocol_event(dispatch, source=self._settings.source)
-            record = _record(topic, event)
-            written = await self._publisher.publish(record)
+            return _record(topic, protocol_event(dispatch, source=self._settings.source))
         except RefusedError as error:
-            return Refused(code=error.refusal.code, reason=_reason(error))
-        except NotSentError as error:
-            return NotSent(reason=error.reason)
-        except OutcomeUnknownError as error:
-            return Unknown(reason=error.reason)
-        return Acknowledged(exhibits=(_exhibit(record, written),))
+            return _refused(error)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -84,6 +89,18 @@ def _exhibit(record: Record, written: Written) -> Exhibit:
     return Exhibit(direction="out", media_type=_EXHIBIT_TYPE, content=orjson.dumps(facts))
 
 
-def _reason(error: RefusedError) -> str:
+def _outcome(record: Record, end: Written | PublishError) -> Outcome:
+    match end:
+        case Written():
+            return Acknowledged(exhibits=(_exhibit(record, end),))
+        case RefusedError():
+            return _refused(end)
+        case NotSentError(reason=reason):
+            return NotSent(reason=reason)
+        case OutcomeUnknownError(reason=reason):
+            return Unknown(reason=reason)
+
+
+def _refused(error: RefusedError) -> Refused:
     facts = ", ".join(f"{name} {value}" for name, value in error.refusal.facts.items())
-    return facts or error.refusal.code.value
+    return Refused(code=error.refusal.code, reason=facts or error.refusal.code.value)

@@ -38,6 +38,7 @@ def protocol_event(dispatch: Dispatch, *, source: str) -> ProtocolIssued:
         number=body.number,
         result=body.result.value,
         container=dispatch.attachment,
+        sha256=dispatch.attachment_sha256,
     )
     if event.sha256 != body.sha256:
         raise refuse(ErrorCode.DIGEST_MISMATCH, reference="container", expected=body.sha256, received=event.sha256)

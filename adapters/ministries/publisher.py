@@ -1,4 +1,4 @@
-"""Publishing one record and knowing what became of it: acknowledged by all in-sync replicas, not sent, or unknown.
+"""Publishing records and knowing what became of each: acknowledged by all in-sync replicas, not sent, or unknown.
 
 aiokafka's idempotent producer resends for ever and in silence. So a delivery is awaited for a bounded time; then the
 producer is thrown away with what it still holds, and the outcome is unknown. The same record is sent again later, under
@@ -9,41 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, NodeNotReadyError, RecordListTooLargeError
+from aiokafka.structs import RecordMetadata
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from adapters.ministries.batches import Batch, Record, Written, batches
 from adapters.ministries.kafka import KafkaSettings
 from contracts.errors import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
 
+__all__ = ["PublishError", "Publisher", "PublisherSettings", "Record", "Written"]
 _log = logging.getLogger(__name__)
 _RECORD_OVERHEAD_BYTES = 4_096  # key, headers and framing
 _PAUSE_MAX_S = 1.0  # between two attempts to connect
 _BATCH_MAX_BYTES = 1_048_576  # for a partition; aiokafka's 16 kB hold no protocol, and all others wait for that one
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record to be written."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
+PublishError = RefusedError | NotSentError | OutcomeUnknownError
+_Ends = dict[int, Written | PublishError]  # by place among the records
+_Pending = list[tuple[Batch, asyncio.Future[RecordMetadata]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """Where a record lies."""
-
-    topic: str
-    partition: int
-    offset: int
+class _TooLargeTogetherError(RefusedError):
+    """The broker refused a batch of several; which of them is too large shows when each goes by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +71,7 @@ class Publisher:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
-        self._discarding: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()  # of producers of no more use
 
     async def publish(self, record: Record) -> Written:
         """Write one record and wait until all in-sync replicas have it.
@@ -88,17 +81,29 @@ class Publisher:
             NotSentError: no connection, or the leader is not there: nothing has left.
             OutcomeUnknownError: it left, and no acknowledgement came in time.
         """
-        if len(record.value) > self._settings.value_max_bytes:
-            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes)
-        producer = await self._open()
-        pending = await self._hand_over(producer, record)
-        return await self._await_delivery(producer, pending)
+        [end] = await self.publish_all([record])
+        if isinstance(end, Written):
+            return end
+        raise end
+
+    async def publish_all(self, records: Sequence[Record]) -> list[Written | PublishError]:
+        """Write records of one topic, those of a partition together; for each what `publish` returns or raises."""
+        limit_bytes = self._settings.value_max_bytes
+        ends: _Ends = {
+            place: refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limit_bytes)
+            for place, record in enumerate(records)
+            if len(record.value) > limit_bytes
+        }
+        ends |= await self._write(records, [place for place in range(len(records)) if place not in ends])
+        together = [place for place, end in ends.items() if isinstance(end, _TooLargeTogetherError)]
+        ends |= await self._write(records, together, singly=True)
+        return [ends[place] for place in range(len(records))]
 
     async def close(self) -> None:
         """Close the connections; a record in flight becomes unknown."""
         if self._producer is not None:
-            self._throw_away(self._producer)
-        await asyncio.gather(*self._discarding)
+            self._retire(self._producer, _discard(self._producer))
+        await asyncio.gather(*self._ending)
 
     async def _open(self) -> AIOKafkaProducer:
         """The one producer. Whoever waits behind others that open it in vain waits no longer than one of them may."""
@@ -136,49 +141,81 @@ class Publisher:
             raise
         return producer
 
-    async def _hand_over(self, producer: AIOKafkaProducer, record: Record) -> asyncio.Future[Written]:
-        """Until this returns, nothing of the record has left: every failure is `NotSentError`."""
+    async def _write(self, records: Sequence[Record], places: Sequence[int], *, singly: bool = False) -> _Ends:
+        """What became of the records at these places."""
+        if not places:
+            return {}
+        try:
+            producer = await self._open()
+        except NotSentError as error:
+            return dict.fromkeys(places, error)
+        pending, ends = await self._hand_over(producer, records, places, singly=singly)
+        if pending:
+            await asyncio.wait([delivery for _, delivery in pending], timeout=self._settings.delivery_timeout_s)
+        for batch, delivery in pending:
+            ends |= self._delivered(producer, batch, delivery)
+        return ends
+
+    async def _hand_over(
+        self, producer: AIOKafkaProducer, records: Sequence[Record], places: Sequence[int], *, singly: bool
+    ) -> tuple[_Pending, _Ends]:
+        """What is on its way, and the failure of all the rest: nothing of that has left."""
+        pending, topic = _Pending(), records[places[0]].topic
         try:
             async with asyncio.timeout(self._settings.connect_s):
-                if not await _leaders_ready(producer, record.topic):
-                    raise NotSentError(f"no leader of {record.topic} is reachable")
-                pending: asyncio.Future[Written] = await producer.send(
-                    record.topic, record.value, key=record.key, headers=record.headers
-                )
-        except MessageSizeTooLargeError as error:
-            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
+                partitions = await _partitions(producer, topic)
+                for batch in batches(producer, partitions, places, records, singly=singly):
+                    pending.append((batch, await batch.hand_over(producer)))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise NotSentError(f"not handed to Kafka: {_said(error)}") from error
-        return pending
+            left = set(places).difference(*(batch.places for batch, _ in pending))
+            return pending, dict.fromkeys(left, NotSentError(f"not handed to Kafka: {_said(error)}"))
+        return pending, {}
 
-    async def _await_delivery(self, producer: AIOKafkaProducer, pending: asyncio.Future[Written]) -> Written:
-        try:
-            async with asyncio.timeout(self._settings.delivery_timeout_s):
-                stored = await asyncio.shield(pending)
-        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
-            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes) from error
-        except TimeoutError as error:
-            self._throw_away(producer)
-            raise OutcomeUnknownError("no acknowledgement from Kafka in time") from error
-        except KafkaError as error:
-            self._throw_away(producer)
-            raise OutcomeUnknownError(f"no acknowledgement from Kafka: {_said(error)}") from error
-        return Written(topic=stored.topic, partition=stored.partition, offset=stored.offset)
+    def _delivered(self, producer: AIOKafkaProducer, batch: Batch, delivery: asyncio.Future[RecordMetadata]) -> _Ends:
+        """What a batch came to. A producer whose batch failed counts on as if it had been written, so it goes too."""
+        error = delivery.exception() if delivery.done() else TimeoutError("in time")
+        if error is None:
+            return dict(batch.written(delivery.result()))
+        if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            self._retire(producer, _ended(producer, self._settings.delivery_timeout_s))
+            refused = refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=self._settings.value_max_bytes)
+            is_alone = len(batch.places) == 1
+            return dict.fromkeys(batch.places, refused if is_alone else _TooLargeTogetherError(refused.refusal))
+        self._retire(producer, _discard(producer))
+        return dict.fromkeys(batch.places, OutcomeUnknownError(f"no acknowledgement from Kafka: {_said(error)}"))
 
-    def _throw_away(self, producer: AIOKafkaProducer) -> None:
-        if self._producer is producer:
-            self._producer = None
-            task = asyncio.create_task(_discard(producer))
-            self._discarding.add(task)
-            task.add_done_callback(self._discarding.discard)
+    def _retire(self, producer: AIOKafkaProducer, end: Coroutine[Any, Any, None]) -> None:
+        """Give it no more records, and have it ended."""
+        if self._producer is not producer:
+            end.close()
+            return
+        self._producer = None
+        task = asyncio.create_task(end, name="end a Kafka producer")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
 
-async def _leaders_ready(producer: AIOKafkaProducer, topic: str) -> bool:
-    """Whether a connection stands to the leader of every partition."""
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
+    """The topic's partitions, once a connection stands to the leader of every one.
+
+    Raises:
+        NodeNotReadyError: to one of them none can be made.
+    """
     cluster = producer.client.cluster
-    partitions = await producer.partitions_for(topic)
-    leaders = {cluster.leader_for_partition(TopicPartition(topic, partition)) for partition in partitions}
-    return all([leader not in {None, -1} and await producer.client.ready(leader) for leader in leaders])
+    partitions: set[int] = await producer.partitions_for(topic)
+    for leader in {cluster.leader_for_partition(TopicPartition(topic, partition)) for partition in partitions}:
+        if leader in {None, -1} or not await producer.client.ready(leader):
+            raise NodeNotReadyError(f"no leader of {topic} is reachable")
+    return partitions
+
+
+async def _ended(producer: AIOKafkaProducer, within_s: float) -> None:
+    """Let it deliver what others gave it, for so long, then close it."""
+    try:
+        async with asyncio.timeout(within_s):
+            await producer.stop()
+    except (KafkaError, OSError, TimeoutError):
+        await _discard(producer)
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

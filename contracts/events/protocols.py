@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,10 +45,11 @@ class ProtocolIssued:
     number: str
     result: str  # sold, claimant_acquired or not_held
     container: bytes
-    sha256: str = field(init=False)  # hex digest of the container, taken once: it is the dearest part of a record
+    sha256: str = ""  # hex, of the container; who has taken it of these very bytes says so: a record's dearest part
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", hashlib.sha256(self.container).hexdigest())
+        if not self.sha256:
+            object.__setattr__(self, "sha256", hashlib.sha256(self.container).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -17,11 +16,11 @@ from gateway.domain import recipient as recipients
 from gateway.domain.dispatches import DISPATCHES, Channel
 from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine import codec
-from gateway.engine.attachments import Attachments
-from gateway.engine.endings import Endings
+from gateway.engine.attachments import Attachment, Attachments
+from gateway.engine.endings import Ended, Endings
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
 from gateway.engine.leasing import Grant
-from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown
+from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown, Wide
 from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import LaneRow, OutboxRow
@@ -31,19 +30,13 @@ _STORE_PAUSE_S = 0.5
 _INTERRUPTED_MAX = 5  # claims of one row that nobody booked; as many mean that something dies again and again
 
 
-@runtime_checkable
-class Wide(Protocol):
-    """An adapter that gains by more attempts at once than others are allowed: what goes out together costs less."""
-
-    places_per_recipient: int
-
-
 class Dispatcher:
     """One worker over all channels it has adapters for, and the timers. One recipient's trouble delays no other.
 
     Args:
         worker: names the lease; unique among replicas.
-        concurrency: attempts under way at once, per recipient of a channel; a `Wide` adapter may have more.
+        concurrency: attempts under way at once, per recipient of a channel; a `Wide` adapter may have more, and is
+            given what may begin at the same moment together.
         breaker: when a recipient that does not answer is left alone.
         lease_s: longer than any adapter may take.
         poll_s: how long to sleep at most, so that rows put in by other replicas are found.
@@ -70,8 +63,9 @@ class Dispatcher:
         self._worker, self._lease_s, self._poll_s = worker, lease_s, poll_s
         self._observe, self._alone = observe, alone
         self._channels = (*self._adapters, Channel.TIMER)
-        wide = {a.channel: a.places_per_recipient for a in self._adapters.values() if isinstance(a, Wide)}
-        self._widths = {channel: max(concurrency, wide.get(channel, 0)) for channel in self._channels}
+        self._wide = {channel: adapter for channel, adapter in self._adapters.items() if isinstance(adapter, Wide)}
+        places = {channel: adapter.places_per_recipient for channel, adapter in self._wide.items()}
+        self._widths = {channel: max(concurrency, places.get(channel, 0)) for channel in self._channels}
         self._breaker_policy = breaker
         self._breakers: dict[Lane, Breaker] = {}
         self._busy: Counter[Lane] = Counter()
@@ -160,12 +154,14 @@ class Dispatcher:
 
     def take(self, leased: Iterable[OutboxRow]) -> None:
         """Start what was leased for us; where several leased at once and there is no place, hold it until there is."""
+        lanes: defaultdict[Lane, list[OutboxRow]] = defaultdict(list)
         for row in leased:
-            lane = (row.channel, row.recipient)
-            if self._places(lane) > self._busy[lane]:
-                self._start(row)
-            else:
-                self._held[lane].append(row)
+            lanes[row.channel, row.recipient].append(row)
+        for lane, rows in lanes.items():
+            free = max(0, self._places(lane) - self._busy[lane])
+            self._start(lane, rows[:free])
+            if rows[free:]:
+                self._held[lane].extend(rows[free:])
 
     async def _recall(self) -> None:
         """Who was silent when the last process ended is probed first, not tried at full width."""
@@ -213,21 +209,30 @@ class Dispatcher:
         self.take(rows)
         return heads
 
-    def _start(self, row: OutboxRow) -> None:
-        if row.attempt - row.booked - 1 == _INTERRUPTED_MAX:
-            _log.error(
-                "alarm", alarm="DELIVERY_INTERRUPTED", facts={"delivery": row.id, "times": str(_INTERRUPTED_MAX)}
-            )
-        lane = (row.channel, row.recipient)
-        self._busy[lane] += 1
-        task = asyncio.create_task(self._handle(row), name=f"deliver {row.id}")
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._finished(done, lane))
+    def _start(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
+        """Together where the adapter gains by it, else each by itself."""
+        for row in rows:
+            if row.attempt - row.booked - 1 == _INTERRUPTED_MAX:
+                facts = {"delivery": row.id, "times": str(_INTERRUPTED_MAX)}
+                _log.error("alarm", alarm="DELIVERY_INTERRUPTED", facts=facts)
+        if lane[0] in self._wide:
+            most = self._wide[lane[0]].together_max
+            for start in range(0, len(rows), most):
+                self._begin(lane, rows[start : start + most])
+        else:
+            for row in rows:
+                self._begin(lane, [row])
 
-    def _finished(self, task: asyncio.Task[None], lane: Lane) -> None:
+    def _begin(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
+        self._busy[lane] += len(rows)
+        task = asyncio.create_task(self._handle(rows), name=f"deliver {rows[0].id}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._finished(done, lane, len(rows)))
+
+    def _finished(self, task: asyncio.Task[None], lane: Lane, count: int) -> None:
         self._tasks.discard(task)
         was_full = self._room(lane) <= 0
-        self._busy[lane] -= 1
+        self._busy[lane] -= count
         self._start_held(lane)
         if was_full and self._room(lane) > 0:
             self._wake.set()  # rows may wait for the place; whatever else became due, the engine has told us of
@@ -237,25 +242,34 @@ class Dispatcher:
     def _start_held(self, lane: Lane) -> None:
         """Places may be free again. What has less than half its lease left is given back, to be claimed anew."""
         held, now = self._held.get(lane), self._clock()
+        begun: list[OutboxRow] = []
         while held:
             is_old = held[0].visible_at is None or held[0].visible_at <= now + timedelta(seconds=self._lease_s / 2)
             if is_old:
                 self._stale.append(held.popleft())
                 self._wake.set()
-            elif self._stopping or self._places(lane) <= self._busy[lane]:
-                return
+            elif self._stopping or self._places(lane) <= self._busy[lane] + len(begun):
+                break
             else:
-                self._start(held.popleft())
-        self._held.pop(lane, None)
+                begun.append(held.popleft())
+        if not held:
+            self._held.pop(lane, None)
+        self._start(lane, begun)
 
-    async def _handle(self, row: OutboxRow) -> None:
-        if row.channel == Channel.TIMER:
-            await self._engine.fire(row)
+    async def _handle(self, rows: Sequence[OutboxRow]) -> None:
+        """One row, or several of one lane whose adapter is `Wide`."""
+        if rows[0].channel == Channel.TIMER:
+            await self._engine.fire(rows[0])
             return
-        outcome = await self._attempt(row)
-        self._observe(row.channel, outcome_result(outcome))
-        await self._endings.conclude(row, outcome)
-        await self._judge((row.channel, row.recipient), outcome)
+        ended = [Ended(row=row, outcome=outcome) for row, outcome in zip(rows, await self._attempt(rows), strict=True)]
+        for each in ended:
+            self._observe(each.row.channel, outcome_result(each.outcome))
+        booked = await self._endings.conclude(*ended)
+        for each, held in zip(ended, booked, strict=True):
+            if isinstance(held, BaseException):
+                _log.error("attempt not booked", delivery=each.row.id, error=repr(held))
+            else:
+                await self._judge((each.row.channel, each.row.recipient), each.outcome)
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
         """Move the recipient's breaker, and have it written down when it opens or closes."""
@@ -274,15 +288,30 @@ class Dispatcher:
             event = recipients.FellSilent(failures=after.failures, reason=outcome_reason(outcome))
         await self._engine.note_recipient(lane, event)
 
-    async def _attempt(self, row: OutboxRow) -> Outcome:
-        """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
-        document_id = row.attachment_document_id
+    async def _attempt(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
+        """How each ended. Where one makes the adapter fail for all, each goes again by itself, under its id."""
+        wanted = [row.attachment_document_id for row in rows if row.attachment_document_id is not None]
         try:
-            attachment = None if document_id is None else await self._attachments.content(document_id)
+            attached = await self._attachments.find(wanted) if wanted else {}
         except StoreUnavailableError as error:
-            return NotSent(reason=f"what is to be sent cannot be read: {error}")
+            return [NotSent(reason=f"what is to be sent cannot be read: {error}")] * len(rows)
+        if len(rows) > 1:
+            try:
+                return await self._send_together(rows, attached)
+            except Exception:
+                _log.exception("sent one by one", channel=rows[0].channel, count=len(rows))
+        return await asyncio.gather(*(self._send(row, attached) for row in rows))
+
+    async def _send_together(self, rows: Sequence[OutboxRow], attached: Mapping[str, Attachment]) -> Sequence[Outcome]:
+        outcomes = await self._wide[rows[0].channel].send_all([_dispatch(row, attached) for row in rows])
+        if len(outcomes) != len(rows):
+            raise ValueError(f"{len(outcomes)} outcomes of {len(rows)} dispatches")
+        return outcomes
+
+    async def _send(self, row: OutboxRow, attached: Mapping[str, Attachment]) -> Outcome:
+        """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
         try:
-            return await self._adapters[row.channel].send(_dispatch(row, attachment))
+            return await self._adapters[row.channel].send(_dispatch(row, attached))
         except Exception as error:
             _log.exception("adapter failed", channel=row.channel, delivery=row.id)
             return Unknown(reason=f"adapter failed: {type(error).__name__}")
@@ -306,7 +335,8 @@ class Dispatcher:
             return
 
 
-def _dispatch(row: OutboxRow, attachment: bytes | None) -> Dispatch:
+def _dispatch(row: OutboxRow, attached: Mapping[str, Attachment]) -> Dispatch:
+    attachment = attached.get(row.attachment_document_id or "")
     return Dispatch(
         id=row.id,
         channel=row.channel,
@@ -316,5 +346,6 @@ def _dispatch(row: OutboxRow, attachment: bytes | None) -> Dispatch:
         created_at=row.created_at,
         sequence=row.sequence,
         state_version=row.state_version,
-        attachment=attachment,
+        attachment=None if attachment is None else attachment.content,
+        attachment_sha256="" if attachment is None else attachment.sha256,
     )

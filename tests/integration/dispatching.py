@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> Asy
         await asyncio.wait_for(task, PATIENCE_S)
 
 
-def ids(dispatches: list[Dispatch]) -> list[str]:
+def ids(dispatches: Sequence[Dispatch]) -> list[str]:
     return [dispatch.id for dispatch in dispatches]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from puppet import EXHIBIT, Clock, Denied, Hand, Heard, Opened, TestAdapter, Wished, engine_on
@@ -96,7 +97,7 @@ async def test_of_those_that_come_together_one_that_is_refused_is_parked_and_the
     rows = await leased(hand, *NAMES)
     said = [Acknowledged(event=Heard(word="yes")), Acknowledged(event=Denied()), NotSent(reason="away")]
     endings = Endings(hand.engine)
-    held = await asyncio.gather(*(endings.conclude(each.row, each.outcome) for each in ended(rows, *said)))
+    held = list(chain(*await asyncio.gather(*(endings.conclude(each) for each in ended(rows, *said)))))
     assert held == [True] * 3
     assert [(await hand.row(row.id)).state for row in rows] == ["acknowledged", "parked", "due"]
     await assert_chains_hold(hand.engine.store, *NAMES)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from dispatching import TO_R, TO_S, at_rest, empty, ids, is_in, working
+from dispatching import TO_R, TO_S, at_rest, empty, ids, is_deferred, is_in, parked, working
 from puppet import (
     Clock,
     Hand,
@@ -22,7 +23,7 @@ from puppet import (
 from waiting import until
 
 from gateway.domain.recipient import BreakerPolicy, FellSilent, RecipientState
-from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome
+from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused
 from gateway.store import Store, StoreUnavailableError
 
 
@@ -166,9 +167,18 @@ async def test_who_is_silent_on_a_channel_that_is_no_longer_served_disturbs_nobo
 
 @dataclass(slots=True)
 class WideAdapter(TestAdapter):
-    """Gains by five at once."""
+    """Gains by five at once; `together` are the ids of each hand, `poison` is one that it stumbles over."""
 
     places_per_recipient: int = 5
+    together_max: int = 5
+    together: list[list[str]] = field(default_factory=list)
+    poison: str = ""
+
+    async def send_all(self, dispatches: Sequence[Dispatch]) -> Sequence[Outcome]:
+        self.together.append(ids(dispatches))
+        if self.poison in self.together[-1]:
+            raise RuntimeError("a bug")
+        return await asyncio.gather(*(self.send(dispatch) for dispatch in dispatches))
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(2, 5), (7, 7)])
@@ -191,6 +201,54 @@ async def test_an_adapter_that_gains_by_it_may_have_more_under_way_to_one_recipi
         await until(empty(hand))
         await until(empty(hand, "beta"))
     assert (wide.most_at_once, other.most_at_once) == (most, concurrency)
+
+
+async def wished(hand: Hand, *names: str) -> list[str]:
+    """Ids of what is to be sent, one for each noun."""
+    for name in names:
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(TO_R,)), to=name)
+    return [row.id for row in await hand.waiting()]
+
+
+async def test_what_a_claim_brings_for_such_an_adapter_is_given_to_it_together(hand: Hand) -> None:
+    """And each is booked as it ended: one is refused, one not sent, the rest acknowledged."""
+    all_ids = await wished(hand, *"ABCDE")
+    ends: dict[str, Outcome] = {all_ids[1]: Refused(code="NO", reason="no"), all_ids[3]: NotSent(reason="away")}
+    wide = WideAdapter("alpha", lambda dispatch: ends.get(dispatch.id, Acknowledged()))
+    async with working(hand.engine, wide):
+        await until(lambda: is_deferred(hand, all_ids[3]))
+        await until(parked(hand))
+    assert wide.together == [all_ids]
+    states = [(await hand.row(id)).state for id in all_ids]
+    assert states == ["acknowledged", "parked", "acknowledged", "due", "acknowledged"]
+
+
+async def test_where_one_makes_such_an_adapter_fail_the_others_go_by_themselves(hand: Hand) -> None:
+    all_ids = await wished(hand, *"ABC")
+
+    def script(dispatch: Dispatch) -> Outcome:
+        if dispatch.id == all_ids[1]:
+            raise RuntimeError("a bug")
+        return Acknowledged()
+
+    wide = WideAdapter("alpha", script, poison=all_ids[1])
+    async with working(hand.engine, wide):
+        await until(lambda: is_deferred(hand, all_ids[1]))
+        await until(lambda: len(wide.done) == 2)
+    assert wide.together == [all_ids]
+    assert [row.id for row in await hand.waiting()] == [all_ids[1]]
+    assert "adapter failed" in ((await hand.row(all_ids[1])).last_error or "")
+
+
+async def test_a_lane_of_such_an_adapter_that_is_full_goes_on_hand_by_hand(hand: Hand) -> None:
+    all_ids = await wished(hand, *(f"P{n}" for n in range(12)))
+    wide = WideAdapter("alpha")
+    async with working(hand.engine, wide, concurrency=1):
+        await until(empty(hand))
+    assert ids(wide.begun) == all_ids
+    assert len(wide.together) < 12
+    assert wide.most_at_once <= 5
 
 
 async def test_what_was_held_too_long_to_be_begun_is_claimed_anew_at_once(hand: Hand, clock: Clock) -> None:

@@ -132,6 +132,9 @@ def _around_sending(sentry: Sentry, where: str, channel: str) -> None:
     from gateway.ports import Acknowledged
 
     owner = _found(where)
+    if hasattr(owner, "send_all"):
+        _around_sending_all(sentry, owner, channel)
+        return
     original = owner.send
 
     @functools.wraps(original)
@@ -145,6 +148,23 @@ def _around_sending(sentry: Sentry, where: str, channel: str) -> None:
         return outcome
 
     owner.send = send
+
+
+def _around_sending_all(sentry: Sentry, owner: Any, channel: str) -> None:
+    """Its `send` goes through this one too."""
+    from gateway.ports import Acknowledged
+
+    original = owner.send_all
+
+    @functools.wraps(original)
+    async def send_all(self: Any, dispatches: Any) -> Any:
+        sentry.passed(points.claimed(channel))
+        outcomes = await original(self, dispatches)
+        if any(isinstance(outcome, Acknowledged) for outcome in outcomes):
+            sentry.passed(points.sent(channel))
+        return outcomes
+
+    owner.send_all = send_all
 
 
 # -- commits ----------------------------------------------------------------------------------------------------------

@@ -67,7 +67,14 @@ def book() -> Book:
 
 
 def handed_in(endings: Endings, *ids: str) -> list[asyncio.Task[bool]]:
-    return [asyncio.create_task(endings.conclude(row(id), Acknowledged())) for id in ids]
+    return [asyncio.create_task(one(endings, id)) for id in ids]
+
+
+async def one(endings: Endings, id: str) -> bool:
+    [held] = await endings.conclude(Ended(row=row(id), outcome=Acknowledged()))
+    if isinstance(held, BaseException):
+        raise held
+    return held
 
 
 async def moments(count: int = 5) -> None:
@@ -78,7 +85,7 @@ async def moments(count: int = 5) -> None:
 async def test_who_is_alone_waits_for_nobody(book: Book) -> None:
     book.gate.set()
     endings = Endings(book)
-    assert [await endings.conclude(row(id), Acknowledged()) for id in "ab"] == [True, True]
+    assert [await one(endings, id) for id in "ab"] == [True, True]
     assert book.works == [["a"], ["b"]]
 
 
@@ -124,7 +131,7 @@ async def test_what_fails_alone_fails_once(book: Book) -> None:
     book.gate.set()
     book.faulty = frozenset("a")
     with pytest.raises(StoreUnavailableError):
-        await Endings(book).conclude(row("a"), Acknowledged())
+        await one(Endings(book), "a")
     assert book.works == [["a"]]
 
 

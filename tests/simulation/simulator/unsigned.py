@@ -79,6 +79,9 @@ def unsigned(network: Network, broker: Broker) -> Iterator[None]:
     async def publish(_: Any, record: Any) -> Any:
         return await broker.publish(record)
 
+    async def publish_all(_: Any, records: Any) -> Any:
+        return await asyncio.gather(*(broker.publish(record) for record in records), return_exceptions=True)
+
     async def start(reader: Any) -> None:
         reader._task = asyncio.create_task(reading(broker, reader))
         reader.reading.set()
@@ -98,6 +101,7 @@ def unsigned(network: Network, broker: Broker) -> Iterator[None]:
         *((module, "serve_app", serve) for module in listeners),
         (SignedClient, "request", request),
         (Publisher, "publish", publish),
+        (Publisher, "publish_all", publish_all),
         (Reader, "start", start),
         (adapters.aos.sandbox, "_IDLE_S", 10.0),
         (adapters.ministries.receipts, "verify_enveloped", _verify_receipt),
