@@ -111,7 +111,7 @@ def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
     azips = house.config.azips
     if azips is None:
         return []
-    settings = AzipsDoorSettings(own_bic=house.config.gateway.bic, azips_bic=azips.bic, participant=azips.participant)
+    settings = AzipsDoorSettings(own_bic=house.config.gateway.bic, system_bic=azips.bic, participant=azips.participant)
     return AzipsDoor(receiver, settings, house.keys, clock=house.clock, expected=house.rules.expected).routes()
 
 

@@ -8,7 +8,6 @@ What changes nothing (still in process, a repetition refused, a receipt for an e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -50,18 +49,11 @@ from gateway.domain.inquiry import Answered, CopyReceived, Told
 from gateway.domain.liquidity import QUESTION_ALIAS as LIMIT_ALIAS
 from gateway.domain.liquidity import RaiseRefused, Stood
 from gateway.domain.money import Money
-from gateway.domain.table import ByAlias, Event
+from gateway.domain.table import ByAlias
+from gateway.doors.heard import Heard
 from gateway.ports import Target
 
 _REASON_MAX = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """To whom it speaks, and what happened."""
-
-    target: Target
-    event: Event
 
 
 def hear(message: Any, own_address: str) -> Heard | None:

@@ -20,7 +20,7 @@ from gateway.domain.events.payment import Rejected, Settled
 from gateway.domain.liquidity import INCREASE_ALIAS, RaiseAccepted, RaiseRefused
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
-from gateway.doors.aos_mapping import Heard
+from gateway.doors.heard import Heard
 from gateway.ports import Target
 
 _CANCELLED = "CANCELLED"
