@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from apache_kafka import ApacheKafka
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -61,15 +61,6 @@ def _from_environment(name: str, what: str) -> str:
 def postgres_dsn() -> str:
     """A PostgreSQL that tests may create and drop schemas in."""
     return _from_environment("TEST_POSTGRES_DSN", "PostgreSQL")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApacheKafka:
-    """A running broker (scripts/kafka.sh): `plain` for everybody, `secure` by TLS with a login; `ca` vouches for it."""
-
-    plain: str
-    secure: str
-    ca: Path
 
 
 @pytest.fixture(scope="session")

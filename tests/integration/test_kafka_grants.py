@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
 import pytest
+from apache_kafka import ApacheKafka
 from confluent_kafka.admin import (
     AclBindingFilter,
     AclOperation,
@@ -33,14 +33,6 @@ from gateway.cli.world import packaged
 from gateway.config import Config, load_config
 from gateway.errors import OurFaultError
 from gateway.wire.broker import EmbeddedBroker
-
-
-class ApacheKafka(Protocol):
-    """See tests/conftest.py."""
-
-    plain: str
-    secure: str
-    ca: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

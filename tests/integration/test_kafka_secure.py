@@ -5,23 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from apache_kafka import ApacheKafka
 from waiting import until
 
 from adapters.ministries.kafka import KafkaSettings, create_topics
 from adapters.ministries.publisher import Publisher, PublisherSettings, Record
+from adapters.ministries.rights import give
 from adapters.ministries.topics import topic_faults
+from contracts.events.grants import Grant, Operation, Resource, Role
 from contracts.events.topics import Topic, receipts_topic
 from gateway.bootstrap.ways_out import kafka_settings
 from gateway.cli.world import packaged
@@ -29,27 +23,14 @@ from gateway.config import load_config
 from gateway.errors import NotSentError
 
 
-class ApacheKafka(Protocol):
-    """See tests/conftest.py."""
-
-    plain: str
-    secure: str
-    ca: Path
-
-
 @pytest.fixture
 async def topic(apache_kafka: ApacheKafka) -> Topic:
     """A topic of the test's own, which the user `gateway` may write to and ask about."""
+    root = KafkaSettings(bootstrap_servers=apache_kafka.plain)
     own = replace(receipts_topic(), name=f"secure.{uuid4().hex[:8]}")
-    await create_topics(KafkaSettings(bootstrap_servers=apache_kafka.plain), [own])
-    place: Any = (ResourceType.TOPIC, own.name, ResourcePatternType.LITERAL, "User:gateway", "*")
-    granted = [
-        AclBinding(*place, operation, AclPermissionType.ALLOW)
-        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS)
-    ]
-    admin = AdminClient({"bootstrap.servers": apache_kafka.plain})
-    for done in admin.create_acls(granted).values():
-        done.result(timeout=60)
+    await create_topics(root, [own])
+    may = {"role": Role.GATEWAY, "principal": "User:gateway", "resource": Resource.TOPIC, "name": own.name}
+    await give(root, [Grant(operation=operation, **may) for operation in (Operation.WRITE, Operation.DESCRIBE_CONFIGS)])
     return own
 
 
