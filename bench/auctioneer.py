@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapters.platform.scenario import LotScript, Publish, event_of
+from adapters.platform.scenario import LotScript, Publish, WaitFor, event_of
 from bench.town import Town
 from contracts.events.cloudevents import MEDIA_TYPE
 from contracts.events.notices import parse_notice
@@ -51,6 +52,45 @@ def unsold_lot(number: int) -> LotScript:
     return LotScript(lot_id=f"BENCH-{number:06d}", steps=(announced, closed))
 
 
+def cancelled_lot(number: int) -> LotScript:
+    """A lot whose one bidder pays a deposit, before the auction is called off: the last step is the one that has it
+    returned, by nobody's decision.
+    """
+    lot = f"REFUND-{number:06d}"
+    announced = Publish(
+        type="az.eherrac.lot.announced.v1",
+        data={
+            "title": "İki otaqlı mənzil, 64 kv. m (nümunə)",
+            "address": "Bakı şəhəri, Nərimanov rayonu, Nümunə küçəsi 12, mənzil 7",
+            "regime": "enforcement",
+            "claimant": _CLAIMANTS[0],
+            "startingPrice": _PRICE,
+            "auctionAt": "@now+3600s",
+            "caseNumber": f"5-{number}/2026",
+        },
+    )
+    bidder = f"B{number}"
+    registered = Publish(
+        type="az.eherrac.bidder.registered.v1",
+        data={
+            "bidderId": bidder,
+            "name": "Quliyev Şahin Çingiz oğlu (nümunə)",
+            "taxId": "2NUMUN2",
+            "depositForm": "money",
+            "refundAccount": {
+                "holder": "Quliyev Şahin Çingiz oğlu (nümunə)",
+                "iban": "AZ69GNSN38010000000000020202",
+                "bic": "GNSNAZ22",
+                "taxId": "2NUMUN2",
+            },
+        },
+    )
+    paid = WaitFor(kind="collection.state", subject=f"{lot}.deposit.{bidder}", state="paid")
+    cancelled = Publish(type="az.eherrac.auction.cancelled.v1", data={"reason": "Sifarişçi imtina etdi"})
+    refunded = replace(paid, state="refunded")
+    return LotScript(lot_id=lot, steps=(announced, registered, paid, cancelled, refunded))
+
+
 class Platform:
     """Publishes and is told. `waits_s` holds, per event, the time from sending it to the verified 202.
 
@@ -62,6 +102,8 @@ class Platform:
         self._events_url = f"{town.world.gateway.url}/v1/events"
         self._client = SignedClient(lambda: own, timeout_s=_TIMEOUT_S, clock=now)
         self._settled: dict[str, asyncio.Future[None]] = {}
+        self._told: set[tuple[str, str]] = set()  # subject and state
+        self._heard = asyncio.Condition()
         self.waits_s: list[float] = []
         self.shed_at: list[float] = []  # seconds since the epoch
         self.notices = 0
@@ -76,6 +118,19 @@ class Platform:
         await asyncio.wait_for(settled, patience_s)
         del self._settled[script.lot_id]
 
+    async def play(self, script: LotScript, first: int, end: int, *, patience_s: float = _TIMEOUT_S) -> None:
+        """The steps from `first` until `end`, which is left out: publish, or wait until a callback has told it."""
+        for index, step in enumerate(script.steps[first:end], start=first):
+            if isinstance(step, WaitFor):
+                async with asyncio.timeout(patience_s):
+                    await self._until_told((step.subject, step.state))
+            else:
+                await self._publish(event_of(script, index, source="EHERRAC", now=now()))
+
+    async def _until_told(self, state: tuple[str, str]) -> None:
+        async with self._heard:
+            await self._heard.wait_for(lambda: state in self._told)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
@@ -86,6 +141,9 @@ class Platform:
         self.notices += 1
         self.regressions += notice.version < self._versions.get(notice.subject_id, 0)
         self._versions[notice.subject_id] = notice.version
+        async with self._heard:
+            self._told.add((notice.subject_id, notice.state))
+            self._heard.notify_all()
         settled = self._settled.get(notice.lot_id)
         if settled is not None and not settled.done():
             if notice.state == "settled":

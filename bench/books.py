@@ -34,6 +34,11 @@ _DECIDED_TO_SENT = """
     WHERE o.noun = 'payment' AND o.channel = 'aos' AND o.body_type = 'PaymentOrder' AND o.concluded_at IS NOT NULL
     ORDER BY o.created_at
 """
+_REFUND_SENT_AT = """
+    SELECT n.lot_id, o.concluded_at FROM outbox o JOIN nouns n ON n.noun = 'payment' AND n.id = o.noun_id
+    WHERE o.noun = 'payment' AND o.channel = 'aos' AND o.body_type = 'PaymentOrder' AND o.state = 'acknowledged'
+      AND o.noun_id LIKE '%.refund.%'
+"""
 _FINAL_TO_CALLBACK = """
     SELECT o.concluded_at - o.created_at FROM outbox o JOIN journal j
       ON j.noun = o.noun AND j.noun_id = o.noun_id AND j.version = o.state_version
@@ -98,6 +103,10 @@ class Books:
         """Per payment, from the bank's acceptance to the rail's acknowledgement of the order."""
         return [micros * _MICROS for micros in self._numbers(_DECIDED_TO_SENT)]
 
+    def refund_sent_at(self) -> dict[str, float]:
+        """When the rail had acknowledged a lot's order to return a deposit, seconds since the epoch."""
+        return {lot: micros * _MICROS for lot, micros in self._rows(_REFUND_SENT_AT)}
+
     def final_to_callback_s(self) -> list[float]:
         """Per payment, from the rail's final status to the bank's acknowledgement of its callback."""
         return [micros * _MICROS for micros in self._numbers(_FINAL_TO_CALLBACK)]
@@ -107,8 +116,11 @@ class Books:
         return self._numbers(_LAST_SETTLED)[0] * _MICROS
 
     def _numbers(self, query: str) -> list[int]:
+        return [int(row[0]) for row in self._rows(query)]
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(self._connected()) as connection:
-            return [int(row[0]) for row in connection.execute(query)]
+            return list(connection.execute(query))
 
     def _connected(self) -> Any:
         if self._url.startswith(_SQLITE):

@@ -21,7 +21,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from bench import end_to_end
-from bench.arrivals import arrive
+from bench.arrivals import arrive, call_off
 from bench.auctioneer import now, playing
 from bench.books import Books, Spread
 from bench.databases import postgres_url
@@ -39,6 +39,7 @@ class HalfLoad:
     """Waits, and CPU of the gateway for one payment."""
 
     event_to_202: Spread
+    event_to_sent: Spread  # from sending an auction's cancellation to AÖS's acknowledgement of the refund it wants
     decided_to_sent: Spread  # from the bank's decision to AÖS's acknowledgement of the payment order
     final_to_callback: Spread  # from AÖS's final status to the bank's acknowledgement of its callback
 
@@ -56,8 +57,14 @@ async def measure(folder: Path, *, lots: int, per_s: float, settings: Mapping[st
         platform.waits_s.clear()
         await arrive(platform, range(_WARM_UP, _WARM_UP + lots), per_s=per_s, patience_s=_PATIENCE_S)
         await quiet(books, _WARM_UP + lots)
+        event_to_202 = Spread.of(platform.waits_s)
+        called_off_at = await call_off(platform, range(lots), per_s=per_s, patience_s=_PATIENCE_S)
+        sent_at = books.refund_sent_at()
+        if sent_at.keys() != called_off_at.keys():
+            raise VoidError(f"void: {len(called_off_at)} auctions called off, {len(sent_at)} refunds sent")
         return HalfLoad(
-            event_to_202=Spread.of(platform.waits_s),
+            event_to_202=event_to_202,
+            event_to_sent=Spread.of([sent_at[lot] - began for lot, began in called_off_at.items()]),
             decided_to_sent=Spread.of(books.decided_to_sent_s()[-lots:]),
             final_to_callback=Spread.of(books.final_to_callback_s()[-lots:]),
         )
@@ -74,7 +81,7 @@ def _row(name: str, lots: int, dsn: str | None) -> str:
         most = asyncio.run(most_per_s(folder, lots=lots, settings=settings))
     with _place(dsn) as (folder, settings):
         waits = asyncio.run(measure(folder, lots=lots, per_s=most / 2, settings=settings))
-    spreads = (waits.event_to_202, waits.decided_to_sent, waits.final_to_callback)
+    spreads = (waits.event_to_202, waits.event_to_sent, waits.decided_to_sent, waits.final_to_callback)
     cells = " | ".join(f"{spread.p50:.0f} / {spread.p95:.0f} / {spread.p99:.0f}" for spread in spreads)
     return f"| {name} | {most:.1f} | {most / 2:.1f} | {cells} |"
 
@@ -94,8 +101,11 @@ def main(*, lots: Annotated[int, Parameter(help="Lots of each run.")] = 150) -> 
     """Measure and print a row for each database."""
     began, load = now(), os.getloadavg()[0]
     print(f"{began:%Y-%m-%d %H:%M} UTC, load {load:.1f}, {lots} lots; waits in ms, p50 / p95 / p99\n")
-    print("| store | most, payments/s | at | event → 202 | decision → AÖS has the order | final status → callback |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(
+        "| store | most, payments/s | at | event → 202 | event → AÖS has the order | decision → AÖS has the order "
+        "| final status → callback |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
     try:
         print(_row("SQLite", lots, None), flush=True)
         if dsn := os.environ.get("TEST_POSTGRES_DSN"):
