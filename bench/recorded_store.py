@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.recording import Recorder, Statement
+from bench.recording import Recorder, Statement, named
 from gateway.store import postgres, sqlite, sqlite_works
 from gateway.store.link import Control
 from gateway.store.session import named_queries
@@ -26,12 +26,12 @@ def _install_postgres(recorder: Recorder) -> None:
 
     def selected(self: Any, query: str, each: Sequence[dict[str, Any]]) -> Any:
         columns, rows = select_each(self, query, each)
-        sent[self.link] += [Statement(texts[query], dict(values), len(rows)) for values in each]
+        sent[self.link] += [Statement(texts[query], named(values), len(rows)) for values in each]
         return columns, rows
 
     def written(self: Any, query: str, rows: Sequence[dict[str, Any]], confirm: Any = None) -> None:
         write(self, query, rows, confirm)
-        sent[self.link] += [Statement(texts[query], dict(values), 1) for values in rows]
+        sent[self.link] += [Statement(texts[query], named(values), 1) for values in rows]
 
     def ran(link: Any, job: Any) -> None:
         sent[link] = []
@@ -58,19 +58,19 @@ def _install_sqlite(recorder: Recorder) -> None:
     def selected(session: Any, query: str, values: dict[str, Any]) -> Any:
         columns, rows = select(session, query, values)
         if _is_writing(session):
-            open_statements.append(Statement(texts[query], dict(values), len(rows)))
+            open_statements.append(Statement(texts[query], named(values), len(rows)))
         return columns, rows
 
     def changed(session: Any, query: str, values: dict[str, Any]) -> int:
         count = change(session, query, values)
         if _is_writing(session):
-            open_statements.append(Statement(texts[query], dict(values), count))
+            open_statements.append(Statement(texts[query], named(values), count))
         return count
 
     def changed_each(session: Any, query: str, rows: Sequence[dict[str, Any]]) -> int:
         count = change_each(session, query, rows)
         if _is_writing(session):
-            open_statements.extend(Statement(texts[query], dict(values), 1) for values in rows)
+            open_statements.extend(Statement(texts[query], named(values), 1) for values in rows)
         return count
 
     def began(writes: Any, job: Any) -> None:

@@ -12,13 +12,15 @@ import pickle
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
+
+from gateway.store.mapping import to_values
 
 _OURS = ("gateway", "adapters", "certs", "contracts")
 SELF_CHECK = "self-check of our own signatures"
@@ -41,6 +43,11 @@ class Statement:
     sql: str
     values: dict[str, Any]
     changed: int
+
+
+def named(values: Any) -> dict[str, Any]:
+    """A statement's values by name, as the store was given them: a mapping or a row."""
+    return dict(values) if isinstance(values, Mapping) else to_values(values)
 
 
 @dataclass(slots=True)

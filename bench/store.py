@@ -21,6 +21,7 @@ from typing import Any
 
 from bench import claims
 from bench.databases import postgres_url
+from bench.recording import named
 from gateway.store import Store, Transaction, open_store
 from gateway.store.rows import InboxRow, JournalEntry, NounRow, OutboxItem
 from gateway.store.session import named_queries
@@ -132,15 +133,15 @@ class _Recording(SqliteSession):
         self.statements: list[tuple[str, dict[str, Any]]] = []
 
     def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        self.statements.append((named_queries("sqlite")[query], dict(values)))
+        self.statements.append((named_queries("sqlite")[query], named(values)))
         return super().select(query, values)
 
     def change(self, query: str, values: Mapping[str, Any]) -> int:
-        self.statements.append((named_queries("sqlite")[query], dict(values)))
+        self.statements.append((named_queries("sqlite")[query], named(values)))
         return super().change(query, values)
 
     def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        self.statements += [(named_queries("sqlite")[query], dict(values)) for values in rows]
+        self.statements += [(named_queries("sqlite")[query], named(values)) for values in rows]
         return super().change_each(query, rows)
 
 

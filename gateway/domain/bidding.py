@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.errors import ErrorCode, Refusal
@@ -11,6 +11,7 @@ from gateway.domain.collection import collection_id
 from gateway.domain.events import collection as collections
 from gateway.domain.events import guarantee as guarantees
 from gateway.domain.events.lot import CollectionPaid
+from gateway.domain.frozen import replace
 from gateway.domain.guarantee import guarantee_id
 from gateway.domain.money import ZERO, Money
 from gateway.domain.rulebook import RegimeRule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,6 +30,7 @@ from gateway.domain.events.collection import (
     RefundOrdered,
     Wanted,
 )
+from gateway.domain.frozen import replace
 from gateway.domain.money import Money
 from gateway.domain.table import Alarm, Change, Context, Effect, Send, StateTable, Tell
 from gateway.domain.values import Account, Purpose

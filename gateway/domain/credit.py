@@ -6,8 +6,6 @@ And its return: a pacs.004 of ours is an order like any other. Silence leads to 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain import asking
 from gateway.domain.credit_data import MESSAGE_ALIAS, RETURN_ALIAS, Credit, CreditState
@@ -40,6 +38,7 @@ from gateway.domain.events.order import (
     Sent,
     SilenceElapsed,
 )
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, Alias, ByAlias, CancelTimer, Change, Context, Send, StateTable, Tell
 
 _S = CreditState

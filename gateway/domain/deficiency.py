@@ -7,7 +7,7 @@ take is a person's to bring to the central bank by another way.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from contracts.errors import ErrorCode, Refusal
 from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, DeficiencyReport
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, Alias, Change, Context, Send, StateTable
 
 REPORT_ALIAS = "aos.report"  # the id of the message that reports it

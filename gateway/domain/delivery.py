@@ -10,10 +10,11 @@ minute parks nobody's delivery.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, Change, Context, StateTable
 
 

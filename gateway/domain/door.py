@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.frozen import replace
 from gateway.domain.table import Change, Context, StateTable
 
 

@@ -5,7 +5,7 @@ It moves nothing. The message itself is kept as evidence, byte for byte; the jou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, InformationKind, InformationQuery
 from gateway.domain.events import payment as payments
+from gateway.domain.frozen import replace
 from gateway.domain.money import Money
 from gateway.domain.table import Alarm, Alias, ByAlias, Change, Context, Send, StateTable, Tell
 

@@ -7,7 +7,7 @@ person's. Asking changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel, LimitIncrease, LimitSetting, StandingQuery
 from gateway.domain.forecast import ForecastLine
+from gateway.domain.frozen import replace
 from gateway.domain.money import ZERO, Money
 from gateway.domain.rulebook import LimitPolicy, LiquidityRule
 from gateway.domain.table import Alarm, Alias, Change, Context, Effect, Send, StateTable, Tell

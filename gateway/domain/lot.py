@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -30,6 +30,7 @@ from gateway.domain.events.lot import (
     ProtocolIssued,
     WinnerDefaulted,
 )
+from gateway.domain.frozen import replace
 from gateway.domain.money import ZERO, Money
 from gateway.domain.offer import offer_id
 from gateway.domain.protocol import protocol_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from contracts.errors import ErrorCode, Refusal
 from gateway.domain.dispatches import Channel, Notice, NoticeKind
 from gateway.domain.events import lot as lots
 from gateway.domain.events.offer import Accepted, Declined, Lapsed, Opened, Withdrawn
+from gateway.domain.frozen import replace
 from gateway.domain.money import Money
 from gateway.domain.table import CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
 from gateway.domain.values import Account

@@ -7,8 +7,6 @@ never seen goes again as the same message; should the first copy turn up after a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain import asking, ids
 from gateway.domain.clock import add_business_days, local_date
@@ -50,6 +48,7 @@ from gateway.domain.events.payment import (
     TransferOverdue,
     WindowOpened,
 )
+from gateway.domain.frozen import replace
 from gateway.domain.payment_checks import credit_fault, not_an_approver, not_approved, not_recallable
 from gateway.domain.payment_data import Payment, PaymentState
 from gateway.domain.payment_effects import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from gateway.domain.clock import add_business_days
 from gateway.domain.dispatches import Channel, Notice, NoticeKind, ProtocolContent, ProtocolDelivery, SealOrder
 from gateway.domain.events import lot as lots
 from gateway.domain.events.protocol import AllReceipted, DrawnUp, Receipted, ReceiptsOverdue, Sealed
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, CancelTimer, Change, Context, Effect, Send, StateTable, Tell, Timer
 
 

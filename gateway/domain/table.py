@@ -7,12 +7,13 @@ returns the noun's new data and the effects; the table alone writes the state. W
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from contracts.errors import ErrorCode, Refusal
+from gateway.domain.frozen import replace
 from gateway.domain.rulebook import Rulebook
 
 

@@ -6,11 +6,12 @@ ends by its person, by another's order, or by itself: at the latest at `until`, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from contracts.errors import ErrorCode, Refusal
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alias, CancelTimer, Change, Context, StateTable, Timer
 
 LINK_ALIAS = "console.link"  # SHA-256 of the secret in the link, hexadecimal

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
 from gateway.domain.delivery import Attempt, Delivery, DeliveryState, Result, RetryPolicy
 from gateway.domain.door import RequestRefused
+from gateway.domain.frozen import replace
 from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable

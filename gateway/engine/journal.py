@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 
 import orjson
 
 from gateway.domain.clock import aware
+from gateway.domain.frozen import replace
 from gateway.store.rows import JournalEntry, NounRow
 
 GENESIS = b"\0" * 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -19,6 +19,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import ids
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel, Notice
+from gateway.domain.frozen import replace
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import (
     Alarm,
@@ -81,7 +82,7 @@ class Held:
         """The data as they are stored."""
         if self.stored is not None and self.data is self.as_read:
             return self.stored.data
-        return codec.encode(self.data)
+        return codec.encode_kept(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +300,7 @@ class Step:
             noun=held.table.name,
             noun_id=held.id,
             body_type=type(send.body).__name__,
-            body=codec.encode(send.body),
+            body=codec.encode_kept(send.body),
             due_at=self._now,
             created_at=self._now,
             state=DeliveryState.DUE,

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar, get_type_hints
 
+from gateway.domain.frozen import maker
+
 R = TypeVar("R")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_Writer = tuple[tuple[str, ...], tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
-_WRITERS: dict[type[Any], _Writer] = {}
+_WRITERS: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], Sequence[Any]]]] = {}  # of all fields
 _READERS: dict[tuple[type[Any], tuple[str, ...]], Callable[[Sequence[Any]], Any]] = {}
 
 
@@ -33,21 +34,28 @@ def from_micros(micros: int) -> datetime:
 
 def to_values(row: Any) -> dict[str, Any]:
     """The named parameters of a row's statement."""
-    names, instants, read = _WRITERS.get(type(row)) or _writer(type(row))
-    values = dict(zip(names, read(row), strict=True))
-    for name in instants:
-        moment = values[name]
-        if moment is not None:
-            values[name] = to_micros(moment)
-    return values
+    cls = type(row)
+    if cls not in _WRITERS:
+        names = tuple([field.name for field in fields(cls)])
+        _WRITERS[cls] = names, writer(cls, names)
+    names, read = _WRITERS[cls]
+    return dict(zip(names, read(row), strict=True))
 
 
-def _writer(cls: type[Any]) -> _Writer:
-    """All field names, those of the instants, and what reads all fields at once."""
-    plain, instants = _plan(cls)
-    names = plain + instants
-    _WRITERS[cls] = names, instants, attrgetter(*names)
-    return _WRITERS[cls]
+def writer(cls: type[Any], names: tuple[str, ...]) -> Callable[[Any], Sequence[Any]]:
+    """A function that gives these fields of a `cls`, in this order, as the database has them."""
+    read, instants = attrgetter(*names), _plan(cls)[1]
+    places = [place for place, name in enumerate(names) if name in instants]
+
+    def write(row: Any) -> Sequence[Any]:
+        values = list(read(row))
+        for place in places:
+            moment = values[place]
+            if moment is not None:
+                values[place] = to_micros(moment)
+        return values
+
+    return write
 
 
 def reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
@@ -62,14 +70,15 @@ def _make_reader(cls: type[R], columns: tuple[str, ...]) -> Callable[[Sequence[A
     plain, instants = _plan(cls)
     names = plain + instants
     pick = itemgetter(*(columns.index(name) for name in names))
+    make, places = maker(cls, names), range(len(plain), len(names))
 
     def read(values: Sequence[Any]) -> R:
-        row = dict(zip(names, pick(values), strict=True))
-        for name in instants:
-            micros = row[name]
+        row = list(pick(values))
+        for place in places:
+            micros = row[place]
             if micros is not None:
-                row[name] = _EPOCH + timedelta(microseconds=micros)
-        return cls(**row)
+                row[place] = _EPOCH + timedelta(microseconds=micros)
+        return make(row)
 
     return read
 

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import aiosql
 
 from gateway.store.errors import StoreError
-from gateway.store.mapping import reader
+from gateway.store.mapping import reader, writer
 
 R = TypeVar("R")
+Values = Any  # a statement's values by name: a mapping, or one of `gateway.store.rows`
 Otherwise = Callable[[], StoreError]
 
 
@@ -42,10 +43,10 @@ def named_queries(dialect: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A query as a driver takes it quickest: by place. `arrange` brings named values into the places."""
+    """A query as a driver takes it quickest: by place. `arrange` brings values into the places."""
 
     sql: str
-    arrange: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    arrange: Callable[[Values], Sequence[Any]]
 
 
 @cache
@@ -68,7 +69,19 @@ def _place_postgresql(sql: str) -> Statement:
     return Statement(named.sub(lambda found: f"${names.index(found[1]) + 1}", sql), _arranger(names))
 
 
-def _arranger(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+def _arranger(names: Sequence[str]) -> Callable[[Values], Sequence[Any]]:
+    ways: dict[type[Any], Callable[[Any], Sequence[Any]]] = {dict: _getter(names)}
+
+    def arrange(values: Values) -> Sequence[Any]:
+        cls = type(values)
+        if cls not in ways:
+            ways[cls] = writer(cls, tuple(names))
+        return ways[cls](values)
+
+    return arrange
+
+
+def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple([values[name] for name in names])
@@ -81,18 +94,18 @@ class Session(ABC):
         self._statements = statements(dialect)
 
     @abstractmethod
-    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def select(self, query: str, values: Values) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Column names and all result rows."""
 
     @abstractmethod
-    def change(self, query: str, values: Mapping[str, Any]) -> int:
+    def change(self, query: str, values: Values) -> int:
         """Run a writing statement; how many rows it touched."""
 
     @abstractmethod
-    def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    def change_each(self, query: str, rows: Sequence[Values]) -> int:
         """Run a writing statement for each row, one after the other, in one call; how many rows all of them touched."""
 
-    def write(self, query: str, rows: Sequence[Mapping[str, Any]], otherwise: Otherwise | None = None) -> None:
+    def write(self, query: str, rows: Sequence[Values], otherwise: Otherwise | None = None) -> None:
         """Run a writing statement for each row where nobody waits for what comes of it.
 
         What the database says of it ends the transaction, at the commit at the latest; so does, where there is an
@@ -102,9 +115,7 @@ class Session(ABC):
         if otherwise is not None and count < len(rows):
             raise otherwise()
 
-    def select_each(
-        self, query: str, each: Sequence[Mapping[str, Any]]
-    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def select_each(self, query: str, each: Sequence[Values]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run a statement with each of these values, one after the other; column names and all result rows."""
         columns: tuple[str, ...] = ()
         found: list[tuple[Any, ...]] = []
@@ -122,7 +133,7 @@ class Session(ABC):
         columns, tuples = self.select(query, values)
         return list(map(reader(cls, columns), tuples)) if tuples else []
 
-    def rows_each(self, cls: type[R], query: str, each: Sequence[Mapping[str, Any]]) -> list[R]:
+    def rows_each(self, cls: type[R], query: str, each: Sequence[Values]) -> list[R]:
         """All results of a statement with each of these values, as dataclasses."""
         columns, tuples = self.select_each(query, each)
         return list(map(reader(cls, columns), tuples)) if tuples else []

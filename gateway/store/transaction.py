@@ -48,23 +48,24 @@ class SqlTransaction(SqlReader):
             self._session.write("lock_lots_of", [{"nouns": list(nouns), "ids": list(ids)}])
 
     def save_noun(self, row: NounRow, *, expected_version: int, before: NounRow | None = None) -> None:
-        query = _updating(row, before) if expected_version else "insert_noun"
+        query, values = "insert_noun", to_values(row)
+        if expected_version:
+            query = _updating(row, before)
+            values["expected_version"] = expected_version
 
         def otherwise() -> StoreError:
             return VersionConflictError(f"{row.noun} {row.id} is not at version {expected_version}")
 
-        self._session.write(query, [to_values(row) | {"expected_version": expected_version}], otherwise)
+        self._session.write(query, [values], otherwise)
 
     def add_alias(self, row: AliasRow) -> bool:
-        return bool(self._session.change("insert_alias", to_values(row))) or row == self.find_alias(
-            row.scheme, row.value
-        )
+        return bool(self._session.change("insert_alias", row)) or row == self.find_alias(row.scheme, row.value)
 
     def add_inbox(self, row: InboxRow) -> None:
         def otherwise() -> StoreError:
             return DuplicateError(f"message {row.message_id} of {row.source} is in the inbox already")
 
-        self._session.write("insert_inbox", [to_values(row)], otherwise)
+        self._session.write("insert_inbox", [row], otherwise)
 
     def append_journal(self, *entries: JournalEntry) -> None:
         def otherwise() -> StoreError:
@@ -152,7 +153,7 @@ class SqlTransaction(SqlReader):
         self._insert_all("insert_feed", rows)
 
     def add_stamp(self, row: StampRow) -> bool:
-        return bool(self._session.change("insert_stamp", to_values(row)))
+        return bool(self._session.change("insert_stamp", row))
 
     def add_signature(self, mark: bytes, *, until: datetime) -> bool:
         return self._session.change("insert_signature", {"mark": mark, "until": to_micros(until)}) > 0
@@ -161,7 +162,7 @@ class SqlTransaction(SqlReader):
         return self._session.change("forget_signatures", {"before": to_micros(before), "limit": limit})
 
     def add_document(self, row: DocumentRow) -> None:
-        if self._session.change("insert_document", to_values(row)):
+        if self._session.change("insert_document", row):
             return
         if self._session.scalar("document_digest", id=row.id) != row.sha256:
             raise DuplicateError(f"document {row.id} exists with other content")
@@ -178,10 +179,10 @@ class SqlTransaction(SqlReader):
     def _insert_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
         """Insert rows in their order; `otherwise` where one has no room."""
         if rows:
-            self._session.write(query, [to_values(row) for row in rows], otherwise)
+            self._session.write(query, rows, otherwise)
 
     def add_ocsp_answer(self, row: OcspAnswerRow) -> None:
-        self._session.write("insert_ocsp_answer", [to_values(row)])
+        self._session.write("insert_ocsp_answer", [row])
 
     def _leased(self, query: str, row: OutboxRow, **values: Any) -> bool:
         """Change a row on the strength of its lease; a later claim, a cancellation or a conclusion has ended it."""

@@ -56,3 +56,18 @@ def test_what_is_read_again_is_the_very_same_value_until_its_text_changes() -> N
     assert codec.decode_again(delivery.DeliveryParked, codec.encode(parked)) is first
     other = codec.decode_again(delivery.DeliveryParked, text.replace("busy", "closed"))
     assert other.reason == "closed"
+
+
+def test_what_was_written_to_be_kept_is_not_read_anew() -> None:
+    parked = delivery.DeliveryParked(delivery="d", recipient="r", body="Notice", attempt=2, reason="busy")
+    assert codec.decode_again(delivery.DeliveryParked, codec.encode_kept(parked)) is parked
+
+
+def test_what_is_forgotten_is_read_anew() -> None:
+    first = delivery.DeliveryParked(delivery="first", recipient="r", body="Notice", attempt=1, reason="busy")
+    text = codec.encode_kept(first)
+    for number in range(2000):
+        codec.encode_kept(delivery.DeliveryParked(delivery="d", recipient="r", body="", attempt=number, reason=""))
+    read = codec.decode_again(delivery.DeliveryParked, text)
+    assert read == first
+    assert read is not first

@@ -1,0 +1,89 @@
+"""Frozen dataclasses with slots, made without their `__init__`: it asks `object.__setattr__` by name for every field.
+
+A payment copies and reads hundreds of them. The slots' own setters do the same in a quarter of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from types import MemberDescriptorType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Setter = Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How a class is read and made: `setters` in the order in which `read` gives the fields."""
+
+    setters: tuple[_Setter, ...]
+    read: Callable[[Any], tuple[Any, ...]]
+    by_name: dict[str, _Setter]
+    judge: Callable[[Any], None] | None  # its `__post_init__`
+
+
+_PLANS: dict[type[Any], _Plan] = {}
+
+
+def replace(value: T, /, **changes: Any) -> T:
+    """`dataclasses.replace`, for frozen dataclasses with slots.
+
+    Raises:
+        TypeError: there is no such field, or the class has no slots.
+        Exception: what the class itself says of the new values in `__post_init__`.
+    """
+    cls = type(value)
+    plan = _PLANS.get(cls) or _plan(cls)
+    copy = object.__new__(cls)
+    for put, field in zip(plan.setters, plan.read(value), strict=True):
+        put(copy, field)
+    for name, field in changes.items():
+        if name not in plan.by_name:
+            raise TypeError(f"{cls.__name__} has no field {name}")
+        plan.by_name[name](copy, field)
+    if plan.judge is not None:
+        plan.judge(copy)
+    return copy
+
+
+def maker(cls: type[T], names: Sequence[str]) -> Callable[[Sequence[Any]], T]:
+    """What makes a `cls` of the values of all its fields, given in the order of `names`.
+
+    The class must have nothing to say of them (no `__post_init__`).
+    """
+    plan = _plan(cls)
+    if sorted(names) != sorted(plan.by_name) or plan.judge is not None:
+        raise TypeError(f"{cls.__name__} cannot be made without its __init__")
+    setters = [plan.by_name[name] for name in names]
+
+    def make(values: Sequence[Any]) -> T:
+        made = object.__new__(cls)
+        for put, value in zip(setters, values, strict=True):
+            put(made, value)
+        return made
+
+    return make
+
+
+def _plan(cls: type[Any]) -> _Plan:
+    names = [field.name for field in fields(cls) if field.init]
+    slots = [getattr(cls, name, None) for name in names]
+    setters = tuple([slot.__set__ for slot in slots if isinstance(slot, MemberDescriptorType)])
+    if len(setters) != len(fields(cls)):
+        raise TypeError(f"{cls.__name__} is no dataclass with a slot for every field")
+    plan = _Plan(
+        setters=setters,
+        read=attrgetter(*names) if len(names) > 1 else _alone(names[0]),
+        by_name=dict(zip(names, setters, strict=True)),
+        judge=getattr(cls, "__post_init__", None),
+    )
+    _PLANS[cls] = plan
+    return plan
+
+
+def _alone(name: str) -> Callable[[Any], tuple[Any, ...]]:
+    """`attrgetter` gives no tuple for a single name."""
+    return lambda value: (getattr(value, name),)
