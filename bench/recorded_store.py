@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.recording import Recorder, Statement, named
@@ -21,13 +22,25 @@ def _install_postgres(recorder: Recorder) -> None:
     """Every work is a transaction of its own, on a link that it has to itself."""
     recording, texts = recorder.recording, named_queries("postgresql")
     session, attempt = postgres.PostgresSession, postgres._attempt
-    select_each, write = session.select_each, session.write
+    select_each, write, ask = session.select_each, session.write, session.ask
     sent: dict[Any, list[Statement]] = {}  # by link
 
     def selected(self: Any, query: str, each: Sequence[dict[str, Any]]) -> Any:
         columns, rows = select_each(self, query, each)
         sent[self.link] += [Statement(texts[query], named(values), len(rows)) for values in each]
         return columns, rows
+
+    def asked(self: Any, cls: Any, query: str, each: Sequence[Any]) -> Any:
+        found, mine = ask(self, cls, query, each), sent[self.link]
+        first = len(mine)
+        mine += [Statement(texts[query], named(values), 1) for values in each]
+
+        def answered() -> Any:
+            rows = found()
+            mine[first : first + len(each)] = [replace(one, changed=len(rows)) for one in mine[first:][: len(each)]]
+            return rows
+
+        return answered
 
     def written(self: Any, query: str, rows: Sequence[dict[str, Any]], confirm: Any = None) -> None:
         write(self, query, rows, confirm)
@@ -40,7 +53,7 @@ def _install_postgres(recorder: Recorder) -> None:
             recording.commits.append(sent[link])
             recording.works += 1
 
-    session.select_each, session.write = selected, written  # type: ignore[assignment, method-assign]
+    session.select_each, session.write, session.ask = selected, written, asked  # type: ignore[assignment, method-assign]
     postgres._attempt = ran
 
 

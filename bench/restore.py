@@ -7,7 +7,6 @@ evidence, as a payment has.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from gateway.engine.journal import GENESIS, link
 from gateway.store import open_store
 from gateway.store.backup import back_up, restored
 from gateway.store.interface import Transaction
-from gateway.store.rows import EvidenceLink, JournalEntry, NounRow
+from gateway.store.rows import EvidenceItem, JournalEntry, NounRow
 from gateway.store.testing import blank_store_url
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -41,7 +40,7 @@ def _write(tx: Transaction, first: int) -> None:
         tx.save_noun(_noun(id, head), expected_version=0)
         for direction in ("in", "out"):
             content = f"{id}{direction}".encode() + bytes(3000)
-            tx.add_evidence((_link(id, direction, content), content))
+            tx.add_evidence(_item(id, direction, content))
 
 
 def _entry(id: str, version: int, head: bytes) -> JournalEntry:
@@ -77,8 +76,8 @@ def _noun(id: str, head: bytes) -> NounRow:
     )
 
 
-def _link(id: str, direction: str, content: bytes) -> EvidenceLink:
-    return EvidenceLink(
+def _item(id: str, direction: str, content: bytes) -> EvidenceItem:
+    return EvidenceItem(
         noun="payment",
         noun_id=id,
         lot_id=id,
@@ -89,7 +88,7 @@ def _link(id: str, direction: str, content: bytes) -> EvidenceLink:
         signer="AOS",
         certificate_sha256="0" * 64,
         media_type="application/xml",
-        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
     )
 
 

@@ -9,7 +9,6 @@ bound to, only where none was kept before.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from gateway.engine.engine import Engine
 from gateway.ports import Answer, Exhibit, Message
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Transaction
-from gateway.store.rows import EvidenceLink
+from gateway.store.rows import EvidenceItem
 
 PAUSE_S = 0.2  # between an answer and its writing; others join the same commit
 WRITE_MAX = 256  # answers in one commit
@@ -91,13 +90,13 @@ class AnswerBook:
         """
         while self._waiting:
             batch = self._waiting[:WRITE_MAX]
-            links = await self._engine.store.read(lambda reader, some=batch: _links(reader, some))  # type: ignore[misc]
-            await self._engine.store.transact(lambda tx, some=links: _keep(tx, some))  # type: ignore[misc]
+            items = await self._engine.store.read(lambda reader, some=batch: _items(reader, some))  # type: ignore[misc]
+            await self._engine.store.transact(lambda tx, some=items: _keep(tx, some))  # type: ignore[misc]
             del self._waiting[: len(batch)]
 
 
-def _links(reader: Reader, batch: list[_Answered]) -> list[tuple[EvidenceLink, bytes]]:
-    return [(_link(reader, done, kept), kept.content) for done in batch for kept in _wanted(reader, done)]
+def _items(reader: Reader, batch: list[_Answered]) -> list[EvidenceItem]:
+    return [_item(reader, done, kept) for done in batch for kept in _wanted(reader, done)]
 
 
 def _wanted(reader: Reader, done: _Answered) -> tuple[Exhibit, ...]:
@@ -110,9 +109,9 @@ def _wanted(reader: Reader, done: _Answered) -> tuple[Exhibit, ...]:
     return (*done.message.exhibits, done.sent)
 
 
-def _link(reader: Reader, done: _Answered, kept: Exhibit) -> EvidenceLink:
+def _item(reader: Reader, done: _Answered, kept: Exhibit) -> EvidenceItem:
     noun = reader.noun(done.answer.noun, done.answer.id)
-    return EvidenceLink(
+    return EvidenceItem(
         noun=done.answer.noun,
         noun_id=done.answer.id,
         lot_id="" if noun is None else noun.lot_id,
@@ -123,9 +122,9 @@ def _link(reader: Reader, done: _Answered, kept: Exhibit) -> EvidenceLink:
         signer=kept.signer,
         certificate_sha256=kept.certificate_sha256,
         media_type=kept.media_type,
-        sha256=hashlib.sha256(kept.content).hexdigest(),
+        content=kept.content,
     )
 
 
-def _keep(tx: Transaction, links: list[tuple[EvidenceLink, bytes]]) -> None:
-    tx.add_evidence(*links)
+def _keep(tx: Transaction, items: list[EvidenceItem]) -> None:
+    tx.add_evidence(*items)

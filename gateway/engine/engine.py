@@ -25,7 +25,7 @@ from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.endings import Ended
-from gateway.engine.leasing import Grant, Leaser
+from gateway.engine.leasing import Grant, Leaser, no_rows
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
@@ -168,12 +168,13 @@ class Engine:
         leaser = self._leaser
         grant = leaser.grant() if leaser is not None else None
 
-        def run(tx: Transaction) -> tuple[T, Step | None, list[OutboxRow]]:
+        def run(tx: Transaction) -> tuple[T, Step | None, Callable[[], list[OutboxRow]]]:
             done, step = work(tx)
-            leased = [] if step is None or grant is None else grant.lease(tx, step.lanes, now, freed)
+            leased = no_rows if step is None or grant is None else grant.lease(tx, step.lanes, now, freed)
             return done, step, leased
 
-        done, step, leased = await self.store.transact(run)
+        done, step, leased_in_it = await self.store.transact(run)
+        leased = leased_in_it()
         if leaser is not None:
             leaser.take(leased)
         if step is not None:
@@ -256,11 +257,14 @@ class Engine:
 
     def _receive(self, tx: Transaction, message: Message, now: datetime) -> tuple[Answer, Step | None]:
         """The answer, and the step that led to it; None for a message that was answered before."""
-        known = tx.find_inbox(message.source, message.id)
+        asked = tx.ask_inbox(message.source, message.id)
+        step = self._step(tx, Cause(source=message.source, id=message.id), now)
+        held = self._target(step, message)  # its question and the inbox's go to the database together
+        known = asked()
         if known is not None:
             return self._first_answer(known, message), None
-        step = self._step(tx, Cause(source=message.source, id=message.id), now)
-        held = self._target(step, message)
+        if isinstance(held, Refusal):
+            raise RefusedError(held)
         step.tell(held, message.event)
         step.keep(held, message.exhibits)
         step.finish()
@@ -284,19 +288,19 @@ class Engine:
             raise refuse(ErrorCode.ID_CONFLICT, id=message.id)
         return replace(codec.decode(Answer, known.answer), repeated=True)
 
-    def _target(self, step: Step, message: Message) -> Held:
+    def _target(self, step: Step, message: Message) -> Held | Refusal:
         noun, name = message.target.noun, message.target.id
         asked = name.value if isinstance(name, ByAlias) else name
         if noun is None and isinstance(name, ByAlias):
             noun, _ = step.named(name) or (None, "")
         if noun is None:
-            raise refuse(ErrorCode.REFERENCE_UNKNOWN, noun="", id=asked)
+            return Refusal(code=ErrorCode.REFERENCE_UNKNOWN, facts={"noun": "", "id": asked})
         table, id = self._tables[noun], step.resolve(noun, name)
         if id is None:
-            raise RefusedError(table.unknown_refusal(asked))
+            return table.unknown_refusal(asked)
         held = step.hold(noun, id)
         if message.actor is not None and (held.data is None or held.data.owner != message.actor):
-            raise RefusedError(table.unknown_refusal(asked))
+            return table.unknown_refusal(asked)
         return held
 
     def _conclude(

@@ -7,7 +7,7 @@ rest: what is due later, what had no place, what another replica left behind.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -35,21 +35,14 @@ class Grant:
 
     def lease(
         self, tx: Transaction, lanes: Iterable[Lane], now: datetime, freed: Mapping[Lane, int] = NONE_TAKEN
-    ) -> list[OutboxRow]:
-        """Lease what is due in those lanes, and in crowded ones as many as attempts ended."""
+    ) -> Callable[[], list[OutboxRow]]:
+        """Lease what is due in those lanes, and in crowded ones as many as attempts ended; known after the commit."""
         places = {lane: LEASES_MAX for lane in lanes if lane[0] in self.channels and lane not in self.full}
         places |= {lane: count for lane, count in freed.items() if lane in self.crowded}
         if not places:
-            return []
-        most = max(places.values())
-        return tx.claim(
-            now=now,
-            worker=self.worker,
-            lease_s=self.lease_s,
-            limits=dict.fromkeys(self.channels, most),
-            taken={lane: most - count for lane, count in places.items()},
-            lanes=sorted(places),
-        )
+            return no_rows
+        in_order = dict(sorted(places.items()))  # everybody's
+        return tx.lease(now=now, worker=self.worker, lease_s=self.lease_s, places=in_order)
 
     def is_all(
         self, leased: Iterable[OutboxRow], lanes: Iterable[Lane], freed: Mapping[Lane, int] = NONE_TAKEN
@@ -61,6 +54,11 @@ class Grant:
             for lane in lanes
             if lane[0] in self.channels and not (lane in self.crowded and lane in freed)
         )
+
+
+def no_rows() -> list[OutboxRow]:
+    """What was leased where nothing was to be."""
+    return []
 
 
 class Leaser(Protocol):

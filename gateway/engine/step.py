@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -42,7 +42,7 @@ from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
-    EvidenceLink,
+    EvidenceItem,
     FeedRow,
     JournalEntry,
     NounRow,
@@ -112,9 +112,10 @@ class Step:
         self._held: dict[tuple[str, str], Held] = {}
         self._queue: deque[tuple[Held, Event]] = deque()
         self._lines: list[JournalEntry] = []
-        self._kept: list[tuple[EvidenceLink, bytes]] = []
+        self._kept: list[EvidenceItem] = []
         self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
         self._timers: dict[tuple[str, str, str], OutboxItem] = {}  # by noun, id and name
+        self._names: list[tuple[AliasRow, Callable[[], bool]]] = []  # and whether each could be given
         self.alarms: list[Alarm] = []
         self.lanes: set[Lane] = set()
         self.next_due_at: datetime | None = None
@@ -137,7 +138,7 @@ class Step:
         if held is None:
             if not self._held:
                 self._tx.lock_lot_of(noun, id)
-            held = self._load(noun, id)
+            held = self._take(noun, id, self._tx.noun(noun, id))
         return held
 
     def hold_all(self, names: Iterable[tuple[str, str]]) -> None:
@@ -145,11 +146,12 @@ class Step:
         wanted = sorted(set(names))
         if len(wanted) > 1:
             self._tx.lock_lots_of(wanted)
+            rows = self._tx.nouns(wanted)
             for name in wanted:
-                self._load(*name)
+                self._take(*name, rows.get(name))
 
-    def _load(self, noun: str, id: str) -> Held:
-        table, row = self._tables[noun], self._tx.noun(noun, id)
+    def _take(self, noun: str, id: str, row: NounRow | None) -> Held:
+        table = self._tables[noun]
         if row is None:
             held = Held(table, id, None, None, 0, GENESIS)
         else:
@@ -187,7 +189,7 @@ class Step:
 
     def keep(self, held: Held, exhibits: tuple[Exhibit, ...]) -> None:
         """Keep the exact bytes that passed."""
-        self._kept += [(self._evidence(held, exhibit), exhibit.content) for exhibit in exhibits]
+        self._kept += [self._evidence(held, exhibit) for exhibit in exhibits]
 
     def keep_document(self, document: Document) -> None:
         """Keep a file an adapter made."""
@@ -210,16 +212,16 @@ class Step:
         self._tx.add_evidence(*self._kept)
         self._tx.set_timer(*self._timers.values())
         self._enqueue()
+        self._judge_names()
 
     def _enqueue(self) -> None:
         """Feeds are numbered last and in one order for everybody: a number is a lock on its feed until the commit."""
-        items, feed = [], []
-        for recipient, item, send in sorted(self._sends, key=itemgetter(0)):
-            if send.channel in _WITH_FEED:
-                sequence = self._tx.next_sequence(recipient)
-                feed.append(self._feed_line(item, send, sequence))
-                item = replace(item, sequence=sequence)  # noqa: PLW2901
-            items.append(item)
+        sends = sorted(self._sends, key=itemgetter(0))
+        fed = [place for place, (_, _, send) in enumerate(sends) if send.channel in _WITH_FEED]
+        items, feed = [item for _, item, _ in sends], []
+        for place, sequence in zip(fed, self._tx.next_sequences([sends[p][0] for p in fed]), strict=True):
+            feed.append(self._feed_line(items[place], sends[place][2], sequence))
+            items[place] = replace(items[place], sequence=sequence)
         self._tx.add_feed(*feed)
         self._tx.enqueue(*items)
 
@@ -289,8 +291,13 @@ class Step:
 
     def _alias(self, held: Held, scheme: str, value: str) -> None:
         row = AliasRow(scheme=scheme, value=value, noun=held.table.name, id=held.id)
-        if not self._tx.add_alias(row):
-            raise refuse(ErrorCode.ALREADY_EXISTS, noun=scheme, id=value)
+        self._names.append((row, self._tx.add_alias(row)))
+
+    def _judge_names(self) -> None:
+        """Refuse names that were others' already; asked at the end, when the answers have come along with others."""
+        for row, is_ours in self._names:
+            if not is_ours():
+                raise refuse(ErrorCode.ALREADY_EXISTS, noun=row.scheme, id=row.value)
 
     def _outbox(self, held: Held, index: int, send: Send) -> OutboxItem:
         return OutboxItem(
@@ -335,8 +342,8 @@ class Step:
             state_version=held.version,
         )
 
-    def _evidence(self, held: Held, exhibit: Exhibit) -> EvidenceLink:
-        return EvidenceLink(
+    def _evidence(self, held: Held, exhibit: Exhibit) -> EvidenceItem:
+        return EvidenceItem(
             noun=held.table.name,
             noun_id=held.id,
             lot_id=held.data.lot_id if held.data is not None else "",
@@ -347,7 +354,7 @@ class Step:
             signer=exhibit.signer,
             certificate_sha256=exhibit.certificate_sha256,
             media_type=exhibit.media_type,
-            sha256=hashlib.sha256(exhibit.content).hexdigest(),
+            content=exhibit.content,
         )
 
     def _row(self, held: Held) -> NounRow:

@@ -8,7 +8,7 @@ whatever it raises undoes its own writes and nobody else's, and reaches its call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -17,7 +17,7 @@ from gateway.store.rows import (
     AliasRow,
     Concluded,
     DocumentRow,
-    EvidenceLink,
+    EvidenceItem,
     EvidenceRow,
     FeedRow,
     InboxRow,
@@ -162,8 +162,11 @@ class Transaction(Reader, Protocol):
             VersionConflictError: the stored version is another.
         """
 
-    def add_alias(self, row: AliasRow) -> bool:
-        """False, and nothing done, when the name already belongs to another noun."""
+    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NounRow]:
+        """`noun` for several of them (kind and id), one after the other; those that there are."""
+
+    def add_alias(self, row: AliasRow) -> Callable[[], bool]:
+        """Add a name. What is returned says False, when asked, if it already belongs to another noun."""
 
     def add_inbox(self, row: InboxRow) -> None:
         """Remember an accepted message; on a race the work is run again and finds the first one."""
@@ -175,8 +178,11 @@ class Transaction(Reader, Protocol):
             VersionConflictError: a chain already has a line of that version.
         """
 
+    def ask_inbox(self, source: str, message_id: str) -> Callable[[], InboxRow | None]:
+        """`find_inbox`, on its way to the database; answered when it is called, or by any question before that."""
+
     def enqueue(self, *items: OutboxItem) -> None:
-        """Add outbox rows in their order."""
+        """Add outbox rows in their order. Rows of one order key are of one noun."""
 
     def set_timer(self, *items: OutboxItem) -> None:
         """Add timers, each in place of any unconcluded one of the same noun and name.
@@ -196,13 +202,17 @@ class Transaction(Reader, Protocol):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
-        lanes: Iterable[Lane] | None = None,
     ) -> list[OutboxRow]:
-        """Lease rows that are due, the longest due first; in all lanes, unless some are named.
+        """Lease rows that are due in any lane, the longest due first.
 
         Each lane of a channel gives at most as many as `limits` says for the channel, less its places in `taken`.
         The row returned is the lease: hand it to `conclude`, `reschedule` or `park`.
         """
+
+    def lease(
+        self, *, now: datetime, worker: str, lease_s: float, places: Mapping[Lane, int]
+    ) -> Callable[[], list[OutboxRow]]:
+        """`claim` in these lanes, so many in each. Call what is returned once the transaction is committed."""
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
         """End a leased row and let the next of its order key go; nothing is done if the lease was lost."""
@@ -225,8 +235,11 @@ class Transaction(Reader, Protocol):
     def discard(self, id: str, *, now: datetime, state: str, note: str) -> bool:
         """A person's end of a parked row; False if it is not parked."""
 
-    def next_sequence(self, recipient: str) -> int:
-        """Take the recipient's next feed number; gap-free because it is given back if the work fails."""
+    def next_sequences(self, recipients: Sequence[str]) -> list[int]:
+        """Take each recipient's next feed number, in this order (everybody's, for each stays locked until the commit).
+
+        Gap-free because they are given back if the work fails.
+        """
 
     def add_feed(self, *rows: FeedRow) -> None: ...
     def add_stamp(self, row: StampRow) -> bool:
@@ -245,7 +258,7 @@ class Transaction(Reader, Protocol):
             DuplicateError: the id already names other content.
         """
 
-    def add_evidence(self, *pieces: tuple[EvidenceLink, bytes]) -> None:
+    def add_evidence(self, *items: EvidenceItem) -> None:
         """Keep exact bytes once, and the fact that this noun has them."""
 
     def add_ocsp_answer(self, row: OcspAnswerRow) -> None:

@@ -31,6 +31,7 @@ _WATCHFUL = {  # a server that is gone without a word is known to be after some 
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",  # milliseconds
 }
+_BINARY, _TEXT = pq.Format.BINARY, pq.Format.TEXT
 _SURELY = " surely"  # after a query's name: the same, failing where it touches no row
 _SURELY_WRITTEN = ("insert_inbox", "insert_journal", "insert_noun", "move_noun", "touch_noun", "update_noun")
 _SURE = "WITH done AS ({sql} RETURNING 1) SELECT 1 / count(*) FROM done"
@@ -186,14 +187,22 @@ class Link:
 
     def fetch(self, query: str, each: Iterable[Iterable[Any]]) -> tuple[tuple[str, ...], Rows]:
         """Column names and all rows of a statement with each of these values, in one trip."""
+        return self.ask(query, each)()
+
+    def ask(self, query: str, each: Iterable[Iterable[Any]]) -> Callable[[], tuple[tuple[str, ...], Rows]]:
+        """`fetch`, of which the trip is made when the answer is wanted, if no other was made meanwhile."""
         results: list[PGresult] = []
-        is_asked = False
+        count = 0
         for values in each:
             self.send(query, values, answers=results)
-            is_asked = True
-        if is_asked:
-            self.settle()
-        return self._columns_of(query, results), [row for result in results for row in self._loaded(result)]
+            count += 1
+
+        def answer() -> tuple[tuple[str, ...], Rows]:
+            if len(results) < count:
+                self.settle()
+            return self._columns_of(query, results), [row for result in results for row in self._loaded(result)]
+
+        return answer
 
     def _columns_of(self, query: str, results: list[PGresult]) -> tuple[str, ...]:
         known = self._columns.get(query, ())
@@ -215,7 +224,8 @@ class Link:
         if self._failed is not None:  # and the work went on all the same
             raise self._failed
         try:
-            self._server.send_flush_request()
+            if not self._marks:  # else the server answers by itself, up to the mark
+                self._server.send_flush_request()
             self._flush()
             while True:
                 result = self._next()
@@ -339,12 +349,12 @@ def _failure(result: PGresult, otherwise: Otherwise | None) -> StoreError | psyc
 def _dumped(value: Any) -> tuple[bytes | None, pq.Format]:
     """As the server takes it without asking back: texts with their length, so that none can end early."""
     if isinstance(value, str):
-        return value.encode(), pq.Format.BINARY
+        return value.encode(), _BINARY
     if isinstance(value, int):
-        return b"%d" % value, pq.Format.TEXT
+        return b"%d" % value, _TEXT
     if isinstance(value, list):
-        return _array(value).encode(), pq.Format.TEXT
-    return value, pq.Format.BINARY  # octets, or nothing
+        return _array(value).encode(), _TEXT
+    return value, _BINARY  # octets, or nothing
 
 
 def _array(texts: Iterable[str]) -> str:

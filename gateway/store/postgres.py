@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError, VersionConflictError
 from gateway.store.interface import Reader, Transaction
 from gateway.store.link import Control, Link, LostError, Rows, TryAgainError
+from gateway.store.mapping import reader
 from gateway.store.reading import SqlReader
-from gateway.store.session import Otherwise, Session
+from gateway.store.session import Otherwise, Session, Values
 from gateway.store.transaction import SqlTransaction
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 ATTEMPTS_MAX = 6  # of one work; more means something is wrong, not busy
 CONNECT_PAUSE_S = 0.1  # between attempts to reach a server, while somebody waits for it
@@ -35,20 +37,29 @@ class PostgresSession(Session):
         super().__init__("postgresql")
         self.link = link
 
-    def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
+    def select(self, query: str, values: Values) -> tuple[tuple[str, ...], Rows]:
         return self.select_each(query, [values])
 
-    def select_each(self, query: str, each: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Rows]:
+    def select_each(self, query: str, each: Sequence[Values]) -> tuple[tuple[str, ...], Rows]:
         return self.link.fetch(query, map(self._statements[query].arrange, each))
 
-    def change(self, query: str, values: Mapping[str, Any]) -> int:
+    def ask(self, cls: type[R], query: str, each: Sequence[Values]) -> Callable[[], list[R]]:
+        asked = self.link.ask(query, map(self._statements[query].arrange, each))
+
+        def found() -> list[R]:
+            columns, rows = asked()
+            return list(map(reader(cls, columns), rows)) if rows else []
+
+        return found
+
+    def change(self, query: str, values: Values) -> int:
         self.write(query, [values])
         return self.link.settle().command_tuples or 0
 
-    def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    def change_each(self, query: str, rows: Sequence[Values]) -> int:
         return sum([self.change(query, values) for values in rows])
 
-    def write(self, query: str, rows: Sequence[Mapping[str, Any]], otherwise: Otherwise | None = None) -> None:
+    def write(self, query: str, rows: Sequence[Values], otherwise: Otherwise | None = None) -> None:
         arrange = self._statements[query].arrange
         for values in rows:
             self.link.send(query, arrange(values), otherwise=otherwise)

@@ -7,7 +7,8 @@ JSON texts the store never looks into. `state` of an outbox row is carried as te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
@@ -165,8 +166,29 @@ class DocumentRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceLink:
-    """That a noun has a piece of evidence: exact bytes received or sent, named by their SHA-256 (hexadecimal)."""
+class EvidenceItem:
+    """Exact bytes received or sent, as evidence of a noun. They are hashed here, and only here."""
+
+    noun: str
+    noun_id: str
+    lot_id: str
+    direction: str  # "in" | "out"
+    message_source: str
+    message_id: str
+    at: datetime
+    signer: str | None
+    certificate_sha256: str | None
+    media_type: str
+    content: bytes
+    sha256: str = field(init=False)  # of `content`, hexadecimal
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.content).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """That a noun has a piece of evidence, named by its SHA-256 (hexadecimal); in the order of storing."""
 
     noun: str
     noun_id: str
@@ -179,12 +201,6 @@ class EvidenceLink:
     certificate_sha256: str | None
     media_type: str
     sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceRow(EvidenceLink):
-    """A stored link, in the order of storing."""
-
     seq: int
 
 

@@ -124,6 +124,14 @@ class Session(ABC):
             found += tuples
         return columns, found
 
+    def ask(self, cls: type[R], query: str, each: Sequence[Values]) -> Callable[[], list[R]]:
+        """Run a statement with each of these values; what comes of it, when it is wanted.
+
+        To be asked in the transaction, where it waits, or once that is committed, where it need not.
+        """
+        rows = self.rows_each(cls, query, each)
+        return lambda: rows
+
     def has(self, query: str) -> bool:
         """Whether this dialect knows the query."""
         return query in self._statements

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from gateway.store.rows import (
     AliasRow,
     Concluded,
     DocumentRow,
-    EvidenceLink,
+    EvidenceItem,
     FeedRow,
     InboxRow,
     JournalEntry,
@@ -25,15 +24,31 @@ from gateway.store.rows import (
     OutboxRow,
     StampRow,
 )
-from gateway.store.session import Otherwise
+from gateway.store.session import Otherwise, Session
 
 
 class SqlTransaction(SqlReader):
     """`interface.Transaction` over a session that is inside a transaction."""
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._locked: set[tuple[str, str]] = set()  # nouns, where the database locks them one by one
+
     def noun(self, noun: str, id: str) -> NounRow | None:
+        if not self._session.has("lock_noun"):
+            return super().noun(noun, id)
+        return self.nouns([(noun, id)]).get((noun, id))
+
+    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NounRow]:
         query = "lock_noun" if self._session.has("lock_noun") else "noun"
-        return self._session.row(NounRow, query, noun=noun, id=id)
+        found = self._session.rows_each(NounRow, query, [{"noun": noun, "id": id} for noun, id in names])
+        rows = {(row.noun, row.id): row for row in found}
+        self._locked |= rows.keys() if query == "lock_noun" else set()
+        return rows
+
+    def ask_inbox(self, source: str, message_id: str) -> Callable[[], InboxRow | None]:
+        asked = self._session.ask(InboxRow, "find_inbox", [{"source": source, "message_id": message_id}])
+        return lambda: next(iter(asked()), None)
 
     def prove_writable(self) -> None:
         self._session.write("prove_writable", [{}])
@@ -58,8 +73,9 @@ class SqlTransaction(SqlReader):
 
         self._session.write(query, [values], otherwise)
 
-    def add_alias(self, row: AliasRow) -> bool:
-        return bool(self._session.change("insert_alias", row)) or row == self.find_alias(row.scheme, row.value)
+    def add_alias(self, row: AliasRow) -> Callable[[], bool]:
+        added = self._session.ask(AliasRow, "insert_alias", [row])
+        return lambda: bool(added()) or row == self.find_alias(row.scheme, row.value)
 
     def add_inbox(self, row: InboxRow) -> None:
         def otherwise() -> StoreError:
@@ -76,7 +92,7 @@ class SqlTransaction(SqlReader):
 
     def enqueue(self, *items: OutboxItem) -> None:
         for item in items:
-            self._lock_order(item.order_key)
+            self._lock_order(item)
         self._insert_all("insert_outbox", items)
 
     def set_timer(self, *items: OutboxItem) -> None:
@@ -96,21 +112,25 @@ class SqlTransaction(SqlReader):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
-        lanes: Iterable[Lane] | None = None,
     ) -> list[OutboxRow]:
-        values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
-        claims = []
-        for lane in self._due_lanes(now) if lanes is None else lanes:
-            places = limits.get(lane[0], 0) - taken.get(lane, 0)
-            if places > 0:
-                claims.append({"channel": lane[0], "recipient": lane[1], "limit": places} | values)
-        return sorted(self._session.rows_each(OutboxRow, "claim", claims), key=lambda row: (row.due_at, row.seq))
+        due = [(lane.channel, lane.recipient) for lane in self.lanes() if lane.visible_at <= now]
+        places = {lane: limits.get(lane[0], 0) - taken.get(lane, 0) for lane in due}
+        return self.lease(now=now, worker=worker, lease_s=lease_s, places=places)()
 
-    def _due_lanes(self, now: datetime) -> list[Lane]:
-        return [(lane.channel, lane.recipient) for lane in self.lanes() if lane.visible_at <= now]
+    def lease(
+        self, *, now: datetime, worker: str, lease_s: float, places: Mapping[Lane, int]
+    ) -> Callable[[], list[OutboxRow]]:
+        values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
+        claims = [
+            {"channel": lane[0], "recipient": lane[1], "limit": count} | values
+            for lane, count in places.items()
+            if count > 0
+        ]
+        leased = self._session.ask(OutboxRow, "claim", claims)
+        return lambda: sorted(leased(), key=lambda row: (row.due_at, row.seq))
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
-        self._lock_order(row.order_key)
+        self._lock_order(row)
         values = {"now": to_micros(now), "state": state, "note": note, "order_key": row.order_key}
         _, found = self._session.select("conclude", self._lease(row) | values)
         if not found:
@@ -139,15 +159,16 @@ class SqlTransaction(SqlReader):
         row = self.find_outbox(id)
         if row is None:
             return False
-        self._lock_order(row.order_key)
+        self._lock_order(row)
         values = {"id": id, "now": to_micros(now), "state": state, "note": note}
         discarded = self._session.change("discard", values) > 0
         if discarded:
             self._promote(row.order_key)
         return discarded
 
-    def next_sequence(self, recipient: str) -> int:
-        return int(self._session.scalar("next_sequence", recipient=recipient))
+    def next_sequences(self, recipients: Sequence[str]) -> list[int]:
+        _, found = self._session.select_each("next_sequence", [{"recipient": recipient} for recipient in recipients])
+        return [sequence for (sequence,) in found]
 
     def add_feed(self, *rows: FeedRow) -> None:
         self._insert_all("insert_feed", rows)
@@ -167,14 +188,12 @@ class SqlTransaction(SqlReader):
         if self._session.scalar("document_digest", id=row.id) != row.sha256:
             raise DuplicateError(f"document {row.id} exists with other content")
 
-    def add_evidence(self, *pieces: tuple[EvidenceLink, bytes]) -> None:
-        if not pieces:
+    def add_evidence(self, *items: EvidenceItem) -> None:
+        if self._session.has("insert_evidence_and_link"):
+            self._insert_all("insert_evidence_and_link", items)
             return
-        if any(hashlib.sha256(content).hexdigest() != link.sha256 for link, content in pieces):
-            raise ValueError("the evidence is not what its digest says")
-        contents = [{"sha256": link.sha256, "content": content} for link, content in pieces]
-        self._session.write("insert_evidence", contents)
-        self._insert_all("insert_evidence_link", [link for link, _ in pieces])
+        self._insert_all("insert_evidence", items)
+        self._insert_all("insert_evidence_link", items)
 
     def _insert_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
         """Insert rows in their order; `otherwise` where one has no room."""
@@ -192,9 +211,12 @@ class SqlTransaction(SqlReader):
     def _lease(row: OutboxRow) -> dict[str, Any]:
         return {"seq": row.seq, "lease_owner": row.lease_owner, "attempt": row.attempt}
 
-    def _lock_order(self, order_key: str | None) -> None:
-        if order_key is not None and self._session.has("lock_order"):
-            self._session.write("lock_order", [{"order_key": order_key}])
+    def _lock_order(self, item: OutboxItem) -> None:
+        """Whoever holds the noun has the rows of its order keys to himself."""
+        if item.order_key is None or (item.noun, item.noun_id) in self._locked:
+            return
+        if self._session.has("lock_order"):
+            self._session.write("lock_order", [{"order_key": item.order_key}])
 
     def _promote(self, order_key: str | None) -> None:
         if order_key is not None:

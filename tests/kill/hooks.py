@@ -34,6 +34,7 @@ ADAPTERS = {
 WORKS = {
     "add_inbox": points.INTAKE,
     "claim": points.CLAIM,
+    "lease": points.CLAIM,
     "conclude": points.BOOKING,
     "reschedule": points.BOOKING,
     "park": points.BOOKING,

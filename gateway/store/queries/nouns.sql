@@ -66,8 +66,9 @@ ORDER BY id LIMIT :limit;
 -- name: find_alias^
 SELECT * FROM aliases WHERE scheme = :scheme AND value = :value;
 
--- name: insert_alias!
-INSERT INTO aliases (scheme, value, noun, id) VALUES (:scheme, :value, :noun, :id) ON CONFLICT DO NOTHING;
+-- name: insert_alias
+INSERT INTO aliases (scheme, value, noun, id) VALUES (:scheme, :value, :noun, :id) ON CONFLICT DO NOTHING
+RETURNING scheme, value, noun, id;
 
 -- name: find_inbox^
 SELECT * FROM inbox WHERE source = :source AND message_id = :message_id;
