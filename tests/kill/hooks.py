@@ -192,18 +192,19 @@ class Works:
 
         setattr(owner, name, noting)
 
-    def commit(self, commit: Callable[[], Any]) -> Any:
-        written = sorted(self._written())
+    def commit(self, commit: Callable[[], Any], begun_by: greenlet | None = None) -> Any:
+        """`begun_by`: whose transaction it is, where another thread commits it."""
+        written = sorted(self._here.get(begun_by or getcurrent(), ()))
         for work in written:
             self._sentry.passed(points.uncommitted(work))
         result = commit()
-        self.forget()
+        self.forget(begun_by)
         for work in written:
             self._sentry.passed(points.committed(work))
         return result
 
-    def forget(self) -> None:
-        self._here.pop(getcurrent(), None)
+    def forget(self, begun_by: greenlet | None = None) -> None:
+        self._here.pop(begun_by or getcurrent(), None)
 
     def _written(self) -> set[str]:
         return self._here.setdefault(getcurrent(), set())
@@ -216,12 +217,17 @@ def _commits_of_sqlite(sentry: Sentry, works: Works) -> None:
         def __init__(self, database: Any, *args: Any, **options: Any) -> None:
             super().__init__(database, *args, **options)
             self._file = str(database)
+            self._begun_by: greenlet | None = None
             super().execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
 
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             execute = super().execute
+            if sql == "BEGIN IMMEDIATE":
+                self._begun_by = getcurrent()
             if sql == "COMMIT":
-                return works.commit(lambda: _in_checkpoint(sentry, self._file, lambda: execute(sql)))
+                return works.commit(
+                    lambda: _in_checkpoint(sentry, self._file, lambda: execute(sql)), begun_by=self._begun_by
+                )
             if sql == "ROLLBACK":
                 works.forget()
             return execute(sql, *values)
