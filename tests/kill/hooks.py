@@ -194,17 +194,18 @@ class Works:
 
     def commit(self, commit: Callable[[], Any], begun_by: greenlet | None = None) -> Any:
         """`begun_by`: whose transaction it is, where another thread commits it."""
-        written = sorted(self._here.get(begun_by or getcurrent(), ()))
+        whose = getcurrent() if begun_by is None else begun_by
+        written = sorted(self._here.get(whose, ()))
         for work in written:
             self._sentry.passed(points.uncommitted(work))
         result = commit()
-        self.forget(begun_by)
+        self._here.pop(whose, None)
         for work in written:
             self._sentry.passed(points.committed(work))
         return result
 
-    def forget(self, begun_by: greenlet | None = None) -> None:
-        self._here.pop(begun_by or getcurrent(), None)
+    def forget(self) -> None:
+        self._here.pop(getcurrent(), None)
 
     def _written(self) -> set[str]:
         return self._here.setdefault(getcurrent(), set())
