@@ -25,7 +25,7 @@ import adapters.ministries.receipts
 import adapters.ministries.sandbox
 import adapters.notary.adapter
 import adapters.platform.sandbox
-import gateway.doors.aos
+import gateway.doors.rail
 import gateway.wire.iso_participant
 from adapters.ministries.publisher import Publisher
 from adapters.ministries.reader import Reader
@@ -87,7 +87,7 @@ def unsigned(network: Network, broker: Broker) -> Iterator[None]:
         reader.reading.set()
 
     rails = (adapters.aos.adapter, adapters.aos.delivery, gateway.wire.iso_participant)
-    openers = (gateway.doors.aos, adapters.aos.sandbox, gateway.wire.iso_participant)
+    openers = (gateway.doors.rail, adapters.aos.sandbox, gateway.wire.iso_participant)
     listeners = (
         adapters.aos.sandbox,
         adapters.asan_pay.sandbox,
