@@ -72,6 +72,7 @@ class Collection:
 
 
 _S = CollectionState
+_MONEY_KNOWN = (_S.PAID, _S.APPLIED, _S.REFUNDING, _S.REFUNDED, _S.REFUND_HELD, _S.FORFEITED, _S.PAID_LATE)
 TABLE = StateTable(
     "collection",
     Collection,
@@ -147,7 +148,7 @@ def _invoiced_too_late(collection: Collection, event: Invoiced, context: Context
     return Change(replace(collection, invoice_number=event.number), (Send(Channel.ASAN_PAY, "ASANPAY", taken_back),))
 
 
-@TABLE.on(_S.PAID, _S.APPLIED, _S.REFUNDING, _S.REFUNDED, event=Invoiced)
+@TABLE.on(*_MONEY_KNOWN, event=Invoiced)
 def _invoiced_after_payment(collection: Collection, event: Invoiced, _: Context) -> Change[Collection]:
     """The payer was faster than the answer to our order."""
     return Change(replace(collection, invoice_number=event.number))
@@ -198,7 +199,7 @@ def _paid(collection: Collection, event: Paid, context: Context) -> Change[Colle
     )
 
 
-@TABLE.on(_S.PAID, _S.APPLIED, _S.REFUNDING, _S.REFUNDED, _S.FORFEITED, _S.PAID_LATE, event=Paid)
+@TABLE.on(*_MONEY_KNOWN, event=Paid)
 def _paid_again(collection: Collection, event: Paid, context: Context) -> Change[Collection]:
     """The same operation told under another id is nothing new; another operation is money too much."""
     if event.operation_number == collection.operation_number:

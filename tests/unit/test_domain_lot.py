@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
+from gateway.domain.collection import CollectionState
 from gateway.domain.dispatches import (
     AuctionResult,
     InvoiceCancellation,
@@ -326,6 +327,16 @@ def test_cancelling_an_auction_takes_back_what_is_unpaid_and_returns_what_is_pai
     assert {order.payment_id for order in bidding.bodies(PaymentOrder)} == {"L1.refund.B1", "L1.refund.B2"}
     assert [order.invoice_number for order in bidding.bodies(InvoiceCancellation)] == ["INV-4"]
     assert bidding.state("lot", "L1") == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["paid", "applied", "refunding", "refunded", "refund_held", "forfeited", "paid_late"])
+def test_whatever_became_of_the_money_the_word_of_its_invoice_and_of_its_payment_may_come_late(bidding, state) -> None:
+    """Found on a starved machine: the answer to an order that is refused waits for a person, with nothing to decide."""
+    id, paid = "L1.deposit.B1", bidding.nouns["collection", "L1.deposit.B1"]
+    bidding.nouns["collection", id] = replace(paid, state=CollectionState(state))
+    pay(bidding, id)
+    assert bidding.state("collection", id) == state
+    assert bidding.alarms == []
 
 
 AMOUNTS = st.integers(min_value=1, max_value=10**12)
