@@ -11,7 +11,7 @@ from bench.broker_outage import Outage, measure
 
 pytestmark = pytest.mark.timeout(900)
 
-DOWN_S, OUTBOX_MAX = 10.0, 8
+DOWN_S, OUTBOX_MAX = 15.0, 8
 SETTINGS = {
     "EHERRAC__INTAKE__OUTBOX_MAX": str(OUTBOX_MAX),
     "EHERRAC__WATCHDOG__INTERVAL_S": "1",
