@@ -243,7 +243,7 @@ async def test_a_receipt_nobody_can_read_holds_no_other_back(city: City) -> None
     await city.open(answering={"JUSTICE": Answering.BADLY_SIGNED, "ECONOMY": Answering.TWICE})
     publisher = Publisher(PublisherSettings(kafka=KafkaSettings(bootstrap_servers=city.system.kafka, client_id="x")))
     for value in (b"not a receipt", b""):
-        await publisher.publish(Record(topic="eherrac.receipts", key=b"k", value=value, headers=()))
+        await publisher.publish(Record(topic="eherrac.receipts", key=b"k", value=value, headers=[]))
     await publisher.close()
     await sell_to_claimant(city)
 
