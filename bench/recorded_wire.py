@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from adapters.ministries import batches
 from bench.recording import HTTP_IN, HTTP_OUT, Recorder, xml_of
 from certs import algorithms, asice, signed_xml, wss, xades, xmldsig
 from certs.http_signature import signing, verification
@@ -91,15 +92,15 @@ def _printing(recorder: Recorder) -> None:
 
 
 def _kafka(recorder: Recorder) -> None:
-    from aiokafka import AIOKafkaProducer
+    takes = batches._takes
 
-    send = AIOKafkaProducer.send
+    def took(builder: Any, record: Any) -> bool:
+        added = takes(builder, record)
+        if added:
+            recorder.note("produce", record.topic, record.value, record.key, record.headers)
+        return added
 
-    async def sent(self: Any, topic: str, value: bytes, key: Any = None, headers: Any = None, **options: Any) -> Any:
-        recorder.note("produce", topic, value, key, headers)
-        return await send(self, topic, value, key=key, headers=headers, **options)
-
-    AIOKafkaProducer.send = sent
+    batches._takes = took
 
 
 def _count_requests(recorder: Recorder) -> None:
