@@ -19,7 +19,7 @@ import structlog
 from gateway.engine.engine import Engine
 from gateway.ports import Answer, Exhibit, Message
 from gateway.store.errors import StoreError
-from gateway.store.interface import Reader, Transaction
+from gateway.store.interface import Reader
 from gateway.store.rows import EvidenceItem
 
 PAUSE_S = 0.2  # between an answer and its writing; others join the same commit
@@ -46,6 +46,7 @@ class AnswerBook:
         self._open: dict[Exhibit, tuple[Message, Answer]] = {}
         self._waiting: list[_Answered] = []
         self._some = asyncio.Event()
+        self._writing = asyncio.Lock()  # two who write at once would write the same
 
     async def receive(self, message: Message) -> Answer:
         """As the engine does; what is accepted is remembered until its answer has left."""
@@ -77,7 +78,8 @@ class AnswerBook:
 
     async def close(self, task: asyncio.Task[None]) -> None:
         """End `run` and write what is left."""
-        task.cancel()
+        async with self._writing:  # cancelled in the middle, it would be on disk and wait here all the same
+            task.cancel()
         with suppress(asyncio.CancelledError):
             await task
         await self.write()
@@ -88,11 +90,15 @@ class AnswerBook:
         Raises:
             StoreError: nothing more was written; what waits still waits.
         """
-        while self._waiting:
-            batch = self._waiting[:WRITE_MAX]
-            items = await self._engine.store.read(lambda reader, some=batch: _items(reader, some))  # type: ignore[misc]
-            await self._engine.store.transact(lambda tx, some=items: _keep(tx, some))  # type: ignore[misc]
-            del self._waiting[: len(batch)]
+        async with self._writing:
+            while self._waiting:
+                batch = self._waiting[:WRITE_MAX]
+                await self._write(batch)
+                del self._waiting[: len(batch)]
+
+    async def _write(self, batch: list[_Answered]) -> None:
+        items = await self._engine.store.read(lambda reader: _items(reader, batch))
+        await self._engine.store.transact(lambda tx: tx.add_evidence(*items))
 
 
 def _items(reader: Reader, batch: list[_Answered]) -> list[EvidenceItem]:
@@ -124,7 +130,3 @@ def _item(reader: Reader, done: _Answered, kept: Exhibit) -> EvidenceItem:
         media_type=kept.media_type,
         content=kept.content,
     )
-
-
-def _keep(tx: Transaction, items: list[EvidenceItem]) -> None:
-    tx.add_evidence(*items)
