@@ -82,9 +82,9 @@ class NewIdAtResend(AosAdapter):
 class TakesSilenceForAcknowledgement(Dispatcher):
     """No answer is good news."""
 
-    async def _attempt(self, row: Any) -> Outcome:
-        outcome = await super()._attempt(row)
-        return Acknowledged() if isinstance(outcome, Unknown) and outcome.event is None else outcome
+    async def _attempt(self, rows: Any) -> list[Outcome]:
+        outcomes = await super()._attempt(rows)
+        return [Acknowledged() if isinstance(one, Unknown) and one.event is None else one for one in outcomes]
 
 
 class TakesSilenceForRefusal(Engine):
