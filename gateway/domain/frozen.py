@@ -6,7 +6,7 @@ A payment copies and reads hundreds of them. The slots' own setters do the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
 from types import MemberDescriptorType
 from typing import Any, TypeVar
@@ -47,6 +47,34 @@ def replace(value: T, /, **changes: Any) -> T:
     if plan.judge is not None:
         plan.judge(copy)
     return copy
+
+
+def quick(cls: type[T]) -> type[T]:
+    """A decorator above `dataclass`: an `__init__` by the slots' setters, for what is made all the time."""
+    before: list[str] = []
+    after: list[str] = []  # the star
+    lines: list[str] = []
+    names: dict[str, Any] = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.default_factory is not MISSING:
+            raise TypeError(f"{cls.__name__}.{field.name} is made anew each time")
+        if not field.init:
+            continue
+        names[f"put_{field.name}"] = getattr(cls, field.name).__set__
+        parameter = field.name
+        if field.default is not MISSING:
+            names[f"default_{field.name}"] = field.default
+            parameter += f"=default_{field.name}"
+        (after if field.kw_only else before).append(parameter)
+        lines.append(f" put_{field.name}(self, {field.name})")
+    if hasattr(cls, "__post_init__"):
+        lines.append(" self.__post_init__()")
+    star = ["*"] if after else []
+    made = f"def __init__({', '.join(['self', *before, *star, *after])}):\n" + "\n".join(lines)
+    exec(made, names)  # noqa: S102 - as dataclasses make theirs, of our own fields' names
+    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    cls.__init__ = names["__init__"]  # type: ignore[method-assign]
+    return cls
 
 
 def maker(cls: type[T], names: Sequence[str]) -> Callable[[Sequence[Any]], T]:

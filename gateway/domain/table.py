@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from contracts.errors import ErrorCode, Refusal
-from gateway.domain.frozen import replace
+from gateway.domain.frozen import quick, replace
 from gateway.domain.rulebook import Rulebook
 
 
@@ -36,6 +36,7 @@ class Noun(Protocol):
     def owner(self) -> str: ...
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a decision may know besides the noun and the event."""
@@ -109,6 +110,7 @@ Effect = Tell | Send | Timer | CancelTimer | Alias | Alarm
 NounT = TypeVar("NounT", bound=Noun)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Change(Generic[NounT]):
     """What an action returns: the noun's new data (its state is overwritten by the table) and the effects."""
@@ -117,6 +119,7 @@ class Change(Generic[NounT]):
     effects: tuple[Effect, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transition(Generic[NounT]):
     """A decision: from where (None at the beginning), the noun as it now is, and what follows."""

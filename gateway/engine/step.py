@@ -93,6 +93,11 @@ class FeedBody:
     notice: Notice
 
 
+def feed_text(version: int, notice: str) -> str:
+    """The text of a `FeedBody`, around the notice's own, which is written already."""
+    return f'{{"version":{version},"notice":{notice}}}'
+
+
 class Step:
     """The unit of work. After `finish` only what it leaves behind may be asked for.
 
@@ -240,17 +245,18 @@ class Step:
 
     def _append(self, held: Held, before: str | None, event: str, data: str) -> None:
         held.version += 1
+        noun = held.data
         entry = link(
             JournalEntry(
                 noun=held.table.name,
                 noun_id=held.id,
                 version=held.version,
-                lot_id=held.data.lot_id if held.data is not None else "",
-                owner=held.data.owner if held.data is not None else "",
+                lot_id="" if noun is None else noun.lot_id,
+                owner="" if noun is None else noun.owner,
                 at=self._now,
                 event=event,
                 before=before,
-                after=held.data.state if held.data is not None else "",
+                after="" if noun is None else noun.state,
                 cause_source=self.cause.source,
                 cause_id=self.cause.id,
                 data=data,
@@ -322,7 +328,7 @@ class Step:
             sequence=sequence,
             outbox_id=item.id,
             kind=send.body.kind,
-            body=codec.encode(FeedBody(version=item.state_version, notice=send.body)),
+            body=feed_text(item.state_version, item.body),
             created_at=self._now,
         )
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
+from gateway.domain.frozen import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NounRow:
     """One noun as it stands. `version` counts its journal lines; `head_hash` is the hash of the last of them.
@@ -42,6 +45,7 @@ class AliasRow:
     id: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
     """A message that was accepted, and the answer it gets at every repetition."""
@@ -55,6 +59,7 @@ class InboxRow:
     received_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """One line of a noun's hash-linked chain; `version` is its place in that chain, from 1."""
@@ -82,6 +87,7 @@ class JournalRow(JournalEntry):
     seq: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxItem:
     """Something to send, or a timer (`name` set, `order_key` None). `id` is constant over all attempts.
@@ -142,6 +148,7 @@ class LaneRow:
     visible_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRow:
     """One line of the gap-free feed a recipient may pull."""
@@ -165,6 +172,7 @@ class DocumentRow:
     created_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceItem:
     """Exact bytes received or sent, as evidence of a noun. They are hashed here, and only here."""

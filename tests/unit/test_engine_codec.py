@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.domain import delivery
-from gateway.domain.dispatches import DISPATCHES
+from gateway.domain.dispatches import DISPATCHES, Notice, NoticeKind
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.table import Alarm
 from gateway.engine import codec
-from gateway.engine.step import FeedBody
+from gateway.engine.step import FeedBody, feed_text
 from gateway.ports import Answer
 
 WRITTEN: dict[str, type[Any]] = {f"dispatch {name}": cls for name, cls in DISPATCHES.items()}
@@ -25,6 +25,7 @@ for name, table in (TABLES | {"delivery": delivery.TABLE}).items():
     WRITTEN |= {f"noun {name}": table.data} | {f"{name}.{event}": cls for event, cls in table.events.items()}
 WRITTEN |= {cls.__name__: cls for cls in (Alarm, Answer, FeedBody)}
 
+AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 st.register_type_strategy(Money, st.builds(Money, st.integers(0, 10**15)))
 st.register_type_strategy(datetime, st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
 st.register_type_strategy(Mapping, lambda _: st.dictionaries(st.text(), st.text()))
@@ -71,3 +72,10 @@ def test_what_is_forgotten_is_read_anew() -> None:
     read = codec.decode_again(delivery.DeliveryParked, text)
     assert read == first
     assert read is not first
+
+
+def test_a_feed_line_is_written_around_its_notice_as_the_codec_would_write_it() -> None:
+    notice = Notice(
+        kind=NoticeKind.OFFER_OPENED, lot_id="L", subject_id="O", state="open", occurred_at=AT, reason='"ə₼'
+    )
+    assert feed_text(7, codec.encode(notice)) == codec.encode(FeedBody(version=7, notice=notice))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.domain import delivery
-from gateway.domain.frozen import maker, replace
+from gateway.domain.frozen import maker, quick, replace
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 
@@ -34,6 +34,22 @@ class Alone:
     """One field only."""
 
     name: str
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Made by `quick`: by place and by name, with a default, a field of its own making, and an opinion."""
+
+    to: str
+    pages: int = 1
+    urgent: bool = dataclasses.field(default=False, kw_only=True)
+    weight_g: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.pages < 1:
+            raise ValueError("no pages")
+        object.__setattr__(self, "weight_g", 5 * self.pages)
 
 
 @dataclass(frozen=True)
@@ -94,3 +110,40 @@ def test_every_noun_can_be_copied_by_its_slots(cls: type[Any]) -> None:
     names = [field.name for field in dataclasses.fields(cls)]
     blank = maker(cls, names)([None] * len(names))
     assert replace(blank, state="held").state == "held"
+
+
+@pytest.mark.parametrize(
+    ("letter", "fields"),
+    [
+        (Letter("a"), ("a", 1, False, 5)),
+        (Letter("a", 3), ("a", 3, False, 15)),
+        (Letter(pages=2, to="b", urgent=True), ("b", 2, True, 10)),
+    ],
+)
+def test_what_is_made_quickly_has_its_fields_and_defaults(letter: Letter, fields: tuple[Any, ...]) -> None:
+    assert dataclasses.astuple(letter) == fields
+
+
+def test_what_is_made_quickly_is_frozen_and_judged_like_any_other() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Letter("a").to = "b"  # type: ignore[misc]
+    with pytest.raises(ValueError, match="no pages"):
+        Letter("a", 0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Letter, lambda: Letter("a", 1, True), lambda: Letter("a", form="c5"), lambda: Letter("a", to="b")],
+)
+def test_what_is_made_quickly_takes_no_other_arguments_than_its_fields(make: Any) -> None:
+    with pytest.raises(TypeError):
+        make()
+
+
+def test_a_field_that_is_made_anew_each_time_is_not_made_quickly() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Parcels:
+        all: list[Parcel] = dataclasses.field(default_factory=list)
+
+    with pytest.raises(TypeError):
+        quick(Parcels)
