@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -25,7 +26,7 @@ from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.endings import Ended
-from gateway.engine.leasing import Grant, Leaser, no_rows
+from gateway.engine.leasing import Asked, Grant, Leaser, LeasesLostError, answers, no_rows
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
@@ -143,7 +144,13 @@ class Engine:
             RefusedError: of one of them; none was booked.
         """
         now, chances = self._clock(), [self._chance() for _ in ended]
-        return await self._book(lambda tx: self._conclude(tx, ended, chances, now), now, freed=_freed(ended))
+        lost: frozenset[int] = frozenset()
+        while True:
+            work = partial(self._conclude, ended=ended, chances=chances, lost=lost, now=now)
+            try:
+                return await self._book(work, now, freed=_freed(ended))
+            except LeasesLostError as found:
+                lost |= found.places
 
     async def fire(self, row: OutboxRow) -> bool:
         """Tell a noun that its timer's time came; False if the lease was lost."""
@@ -304,36 +311,56 @@ class Engine:
         return held
 
     def _conclude(
-        self, tx: Transaction, ended: Sequence[Ended], chances: Sequence[float], now: datetime
+        self, tx: Transaction, ended: Sequence[Ended], chances: Sequence[float], lost: frozenset[int], now: datetime
     ) -> tuple[list[bool], Step | None]:
+        """Book them, but for those whose lease is `lost`; what the leases say of the others comes at the end.
+
+        Raises:
+            LeasesLostError: more are; nothing of this may be kept.
+        """
         step = self._step(tx, _cause(ended[0].row), now)
         step.hold_all((each.row.noun, each.row.noun_id) for each in ended)
-        held = [self._conclude_one(tx, step, *each, now) for each in zip(ended, chances, strict=True)]
-        if not any(held):
-            return held, None
-        step.finish()
-        return held, step
+        asked: dict[int, Asked] = {}
+        try:
+            for place, (each, chance) in enumerate(zip(ended, chances, strict=True)):
+                if place not in lost:
+                    asked[place] = self._conclude_one(tx, step, each, chance, now)
+            if not asked:
+                return [False] * len(ended), None
+            step.finish()
+        except (RefusedError, StoreError):
+            answers(asked)  # what was no longer ours to book may be why
+            raise
+        for place, answer in answers(asked).items():
+            if answer is Concluded.FOLLOWED:
+                step.lanes.add((ended[place].row.channel, ended[place].row.recipient))
+        return [place not in lost for place in range(len(ended))], step
 
-    def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> bool:
+    def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> Asked:
+        """Do what follows as if the lease held; what is returned says whether it did."""
         row, outcome = ended.row, ended.outcome
         step.cause = _cause(row)
         held = step.hold(row.noun, row.noun_id)
         event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
         handled = event is not None and held.table.handles(held.data, event)
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
-        alarms = self._end(tx, step, row, after, now)
-        if alarms is None:
-            return False
+        decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
+        if isinstance(decision, Refusal):
+            return lambda: False  # concluded meanwhile by somebody else
+        asked = self._write(tx, row, after, str(decision.noun.state), now)
+        if isinstance(after, deliveries.DeliveryDeferred):
+            step.falls_due(after.until)
         step.note(held, after)
-        for alarm in alarms:
-            step.raise_alarm(held, alarm)
+        for effect in decision.effects:
+            if isinstance(effect, Alarm):
+                step.raise_alarm(held, effect)
         if isinstance(outcome, Acknowledged) and outcome.document is not None:
             step.keep_document(outcome.document)
         if not isinstance(outcome, NotSent):
             step.keep(held, outcome.exhibits)
         if event is not None and handled:
             step.tell(held, event)
-        return True
+        return asked
 
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
@@ -352,35 +379,19 @@ class Engine:
         policy = next(self._policies[name] for name in names if name in self._policies)
         return deliveries.after_attempt(attempt, policy, now, chance)
 
-    def _end(
-        self, tx: Transaction, step: Step, row: OutboxRow, after: deliveries.AfterAttempt, now: datetime
-    ) -> list[Alarm] | None:
-        """Write what the delivery's table says of this attempt; its alarms, or None if the lease was lost."""
-        decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
-        if isinstance(decision, Refusal):
-            return None  # concluded meanwhile by somebody else
-        written = self._write(tx, row, after, str(decision.noun.state), now)
-        if not written:
-            return None
-        if written is Concluded.FOLLOWED:
-            step.lanes.add((row.channel, row.recipient))
-        if isinstance(after, deliveries.DeliveryDeferred):
-            step.falls_due(after.until)
-        return [effect for effect in decision.effects if isinstance(effect, Alarm)]
-
     @staticmethod
-    def _write(
-        tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime
-    ) -> Concluded | bool:
+    def _write(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime) -> Asked:
+        """Write what the delivery's table says of this attempt."""
         match after:
             case deliveries.DeliveryAcknowledged():
-                return tx.conclude(row, now=now, state=state)
+                return tx.ask_conclude(row, now=now, state=state)
             case deliveries.DeliveryTakenOver(reason=reason):
-                return tx.conclude(row, now=now, state=state, note=reason)
+                return tx.ask_conclude(row, now=now, state=state, note=reason)
             case deliveries.DeliveryDeferred(reason=reason, until=until):
-                return tx.reschedule(row, due_at=until, state=state, error=reason)
+                is_held = tx.reschedule(row, due_at=until, state=state, error=reason)
             case deliveries.DeliveryParked(reason=reason):
-                return tx.park(row, now=now, state=state, error=reason)
+                is_held = tx.park(row, now=now, state=state, error=reason)
+        return lambda: is_held
 
     def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, Step | None]:
         step = self._step(tx, Cause(source="timer", id=row.id), now)

@@ -1,7 +1,8 @@
 """What a dispatcher lets a step lease for it: what follows from a message is taken in the message's own transaction.
 
 A claim of its own would cost a second trip through the database for nearly every message. The claim stays for all the
-rest: what is due later, what had no place, what another replica left behind.
+rest: what is due later, what had no place, what another replica left behind. And what became of leases when attempts are
+booked on them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.store.interface import NONE_TAKEN, Lane, Transaction
-from gateway.store.rows import OutboxRow
+from gateway.store.rows import Concluded, OutboxRow
 
 LEASES_MAX = 2  # by one step in one lane
+Asked = Callable[[], Concluded | bool]  # whether a lease held when its attempt was booked; answered in the transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,27 @@ class Grant:
             for lane in lanes
             if lane[0] in self.channels and not (lane in self.crowded and lane in freed)
         )
+
+
+class LeasesLostError(Exception):
+    """Nothing of this booking may be kept: of these, by place, others have the rows."""
+
+    def __init__(self, places: frozenset[int]) -> None:
+        super().__init__(places)
+        self.places = places
+
+
+def answers(asked: Mapping[int, Asked]) -> dict[int, Concluded | bool]:
+    """What became of the leases, by place, if all held.
+
+    Raises:
+        LeasesLostError: some did not.
+    """
+    found = {place: is_held() for place, is_held in asked.items()}
+    lost = frozenset(place for place, is_held in found.items() if not is_held)
+    if lost:
+        raise LeasesLostError(lost)
+    return found
 
 
 def no_rows() -> list[OutboxRow]:

@@ -140,6 +140,14 @@ class Concluded(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRow:
+    """A leased row that was ended."""
+
+    seq: int
+    followed: bool  # another of its order key waits behind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneRow:
     """A lane (what goes to one recipient over one channel) and when its first row may be taken."""
 

@@ -14,6 +14,7 @@ from gateway.store.rows import (
     AliasRow,
     Concluded,
     DocumentRow,
+    EndedRow,
     EvidenceItem,
     FeedRow,
     InboxRow,
@@ -130,15 +131,25 @@ class SqlTransaction(SqlReader):
         return lambda: sorted(leased(), key=lambda row: (row.due_at, row.seq))
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
+        return self.ask_conclude(row, now=now, state=state, note=note)()
+
+    def ask_conclude(
+        self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None
+    ) -> Callable[[], Concluded]:
         self._lock_order(row)
         values = {"now": to_micros(now), "state": state, "note": note, "order_key": row.order_key}
-        _, found = self._session.select("conclude", self._lease(row) | values)
-        if not found:
-            return Concluded.LOST
-        if not found[0][0]:
-            return Concluded.DONE
-        self._promote(row.order_key)
-        return Concluded.FOLLOWED
+        asked = self._session.ask(EndedRow, "conclude", [self._lease(row) | values])
+
+        def concluded() -> Concluded:
+            found = asked()
+            if not found:
+                return Concluded.LOST
+            if not found[0].followed:
+                return Concluded.DONE
+            self._promote(row.order_key)
+            return Concluded.FOLLOWED
+
+        return concluded
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         return self._leased("reschedule", row, due_at=to_micros(due_at), state=state, error=error)

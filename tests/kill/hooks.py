@@ -35,7 +35,7 @@ WORKS = {
     "add_inbox": points.INTAKE,
     "claim": points.CLAIM,
     "lease": points.CLAIM,
-    "conclude": points.BOOKING,
+    "ask_conclude": points.BOOKING,
     "reschedule": points.BOOKING,
     "park": points.BOOKING,
     "add_stamp": points.STAMP,

@@ -70,7 +70,7 @@ WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
 RETURNING EXISTS (
   SELECT 1 FROM outbox AS later
   WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
-);
+) AS followed, seq;
 
 -- name: reschedule!
 UPDATE outbox
