@@ -1,8 +1,8 @@
 """What a dispatcher lets a step lease for it: what follows from a message is taken in the message's own transaction.
 
 A claim of its own would cost a second trip through the database for nearly every message. The claim stays for all the
-rest: what is due later, what had no place, what another replica left behind. And what became of leases when attempts are
-booked on them.
+rest: what is due later, what had no place, what another replica left behind. And what became of the leases when
+attempts are booked.
 """
 
 from __future__ import annotations
