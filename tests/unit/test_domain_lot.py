@@ -331,7 +331,7 @@ def test_cancelling_an_auction_takes_back_what_is_unpaid_and_returns_what_is_pai
 
 @pytest.mark.parametrize("state", ["paid", "applied", "refunding", "refunded", "refund_held", "forfeited", "paid_late"])
 def test_whatever_became_of_the_money_the_word_of_its_invoice_and_of_its_payment_may_come_late(bidding, state) -> None:
-    """Found on a starved machine: the answer to an order that is refused waits for a person, with nothing to decide."""
+    """Found on a starved machine: what no state took was lost (the invoice's number) or refused (the payment)."""
     id, paid = "L1.deposit.B1", bidding.nouns["collection", "L1.deposit.B1"]
     bidding.nouns["collection", id] = replace(paid, state=CollectionState(state))
     pay(bidding, id)
