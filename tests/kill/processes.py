@@ -61,7 +61,9 @@ class Program:
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            return (await self.process.stdout.readline()).decode().strip()
+            with suppress(ConnectionError):
+                return (await self.process.stdout.readline()).decode().strip()
+        return ""
 
     async def start(self, *more: str) -> str:
         """Launch and wait until it is ready; its first line."""

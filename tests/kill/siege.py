@@ -258,11 +258,17 @@ class Striker:
             await gateway.tell(f"arm {self._run.nth} {self._run.stroke.point}")
 
     async def _at_point(self) -> None:
-        dead = await self._first_to_die()
+        first = await self._first_to_die()
+        fallen = [first] if first is not None else []
         for gateway in self._city.gateways:
-            if gateway.alive:
-                await gateway.tell("arm 0 -")
-        await self._restart(dead or await self._kill(self._victim))
+            if gateway.alive and not await gateway.tell(
+                "arm 0 -"
+            ):  # it came by at the same moment, and its mark is one
+                assert await gateway.ended() == -signal.SIGKILL, gateway.tail()
+                self._mark.unlink(missing_ok=True)
+                self._blows.killed.append("gateway")
+                fallen.append(gateway)
+        await asyncio.gather(*(self._restart(gateway) for gateway in fallen or [await self._kill(self._victim)]))
 
     async def _first_to_die(self) -> Gateway | None:
         """Who died at its point; None if nobody came by."""
