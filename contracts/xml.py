@@ -158,6 +158,11 @@ def _more_attributes_than(count: int) -> etree.XPath:
     return etree.XPath(f"boolean(//@*[{count + 1}])")
 
 
+# libxml2 makes its table of built-in types when the first schema is compiled, and two threads that do so at once spoil
+# it: then no schema compiles in this process any more (found by the kill test).
+_compiling = threading.Lock()
+
+
 class CompiledSchema:
     """An XSD from package data, compiled once; its imports resolve among the files of the same package only.
 
@@ -169,7 +174,8 @@ class CompiledSchema:
         parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
         parser.resolvers.add(_PackageResolver(package))
         root = etree.fromstring((folder / file_name).read_bytes(), parser, base_url=f"package:{file_name}")
-        self._schema = etree.XMLSchema(root.getroottree())
+        with _compiling:
+            self._schema = etree.XMLSchema(root.getroottree())
         self.name = file_name
 
     def validate(self, element: etree._Element) -> None:
