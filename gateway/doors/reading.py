@@ -13,8 +13,8 @@ from gateway.domain.payment_data import Payment
 from gateway.domain.protocol import Protocol
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.engine import codec
-from gateway.engine.engine import store_unavailable
 from gateway.engine.step import FeedBody
+from gateway.engine.unavailable import store_unavailable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
 from gateway.store.rows import FeedRow, NounRow
@@ -76,11 +76,11 @@ class StoreQueries:
         return tuple(map(_feed_item, rows))
 
     async def _read(self, work: Callable[[Reader], Found]) -> Found:
-        """Raises RefusedError(STORE_UNAVAILABLE)."""
+        """Raises `store_unavailable`."""
         try:
             return await self._store.read(work)
         except StoreError as error:
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
 
     async def _one(self, noun: str, id: str, actor: str | None, view: Callable[[NounRow], View]) -> View | None:
         row = await self._read(lambda reader: _visible(reader, noun, id, actor))

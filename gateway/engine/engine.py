@@ -29,6 +29,7 @@ from gateway.engine.endings import Ended
 from gateway.engine.leasing import Asked, Grant, Leaser, LeasesLostError, answers, no_rows
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
+from gateway.engine.unavailable import store_unavailable
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
@@ -36,7 +37,6 @@ from gateway.store.rows import Concluded, InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 ANONYMOUS = "anonymous"
-STORE_AGAIN_S = 5  # a full disk or a database that moves is not mended sooner
 T = TypeVar("T")
 ByPerson = deliveries.Requeued | deliveries.Discarded
 
@@ -73,13 +73,14 @@ class Engine:
         """Take a verified message in and return its answer once everything that follows is durable.
 
         Raises:
-            RefusedError: a table's refusal, an unknown target, ID_CONFLICT, STORE_UNAVAILABLE; nothing was kept.
+            RefusedError: a table's refusal, an unknown target, ID_CONFLICT, and `store_unavailable`; nothing was
+                kept.
         """
         now = self._clock()
         try:
             return await self._book(lambda tx: self._receive(tx, message, now), now)
         except StoreError as error:
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
         except RefusedError as refused:
             return await self._answered_meanwhile(message, refused)
 
@@ -88,7 +89,7 @@ class Engine:
         try:
             known = await self.store.read(lambda reader: reader.find_inbox(message.source, message.id))
         except StoreError as error:
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
         if known is None:
             raise refused
         return self._first_answer(known, message)
@@ -415,11 +416,6 @@ class Engine:
         step.note(held, parked)
         step.finish()
         return True
-
-
-def store_unavailable() -> RefusedError:
-    """What everybody is told while the store is away: nothing was kept, come again."""
-    return refuse(ErrorCode.STORE_UNAVAILABLE, retry_after_s=STORE_AGAIN_S)
 
 
 def _tell(alarms: Iterable[Alarm]) -> None:

@@ -15,7 +15,7 @@ import structlog
 from certs.trust import Once
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from gateway.engine.engine import store_unavailable
+from gateway.engine.unavailable import store_unavailable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Store
 
@@ -36,12 +36,12 @@ class Repetitions:
         """Remember a request that is about to be answered.
 
         Raises:
-            RefusedError: SIGNATURE_REPEATED, it is remembered already, here or at another replica; STORE_UNAVAILABLE.
+            RefusedError: SIGNATURE_REPEATED, it is remembered already, here or at another replica; `store_unavailable`.
         """
         try:
             first = await self._store.transact(lambda tx: tx.add_signature(once.mark, until=once.until))
         except StoreError as error:
-            raise store_unavailable() from error
+            raise store_unavailable(error) from error
         if not first:
             raise refuse(ErrorCode.SIGNATURE_REPEATED)
 

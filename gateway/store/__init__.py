@@ -3,7 +3,13 @@
 `open_store(url)` gives a `Store` on SQLite or PostgreSQL; both run the same queries through the same code.
 """
 
-from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError, VersionConflictError
+from gateway.store.errors import (
+    DuplicateError,
+    StoreBusyError,
+    StoreError,
+    StoreUnavailableError,
+    VersionConflictError,
+)
 from gateway.store.interface import Reader, Store, Transaction
 from gateway.store.opening import open_store
 
@@ -11,6 +17,7 @@ __all__ = [
     "DuplicateError",
     "Reader",
     "Store",
+    "StoreBusyError",
     "StoreError",
     "StoreUnavailableError",
     "Transaction",

@@ -2,6 +2,7 @@
 
 StoreError (a fault of ours)
 ├── StoreUnavailableError   disk full, locked too long, connection lost: nothing was done, nothing may be acknowledged
+│   └── StoreBusyError      it answers, and others' works left no place in time: nothing was done either
 ├── VersionConflictError    somebody else changed the noun first: read again, decide again
 └── DuplicateError          a unique row is there already and says something else
 """
@@ -17,6 +18,10 @@ class StoreError(OurFaultError):
 
 class StoreUnavailableError(StoreError):
     """The database cannot take writes (or reads) now; the caller answers "not accepted, try again"."""
+
+
+class StoreBusyError(StoreUnavailableError):
+    """The database does what it can; less must be asked of it, or later."""
 
 
 class VersionConflictError(StoreError):

@@ -9,12 +9,19 @@ with the same message id, that it was done.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError, VersionConflictError
+from gateway.store.errors import (
+    DuplicateError,
+    StoreBusyError,
+    StoreError,
+    StoreUnavailableError,
+    VersionConflictError,
+)
 from gateway.store.interface import Reader, Transaction
 from gateway.store.link import Control, Link, LostError, Rows, TryAgainError
 from gateway.store.mapping import reader
@@ -98,7 +105,8 @@ class PostgresStore:
         self._waiting: deque[_Job] = deque()
         self._connecting: set[asyncio.Task[None]] = set()
         self._closed: asyncio.Future[None] | None = None
-        self._trouble = "all connections are at work"
+        self._trouble = ""  # why none can be made; empty while they can
+        self._answered_at = -math.inf  # the last work that came to its end, by the loop's clock
 
     @classmethod
     async def open(cls, dsn: str, lock_timeout_s: float, pool_size: int) -> PostgresStore:
@@ -156,6 +164,8 @@ class PostgresStore:
         """A link is free again; the job is done, or tried again before all others."""
         del self._busy[link]
         again = isinstance(job.error, _AGAIN) and job.attempts < ATTEMPTS_MAX
+        if not isinstance(job.error, StoreError):
+            self._answered_at = asyncio.get_running_loop().time()
         if job.error is not None and not again:
             job.fail(_final(job.error))
         elif again:
@@ -185,8 +195,15 @@ class PostgresStore:
 
     def _give_up(self, job: _Job) -> None:
         self._waiting.remove(job)
-        job.fail(StoreUnavailableError(f"no connection within {self._lock_timeout_s:g} s: {self._trouble}"))
+        job.fail(self._none_free())
         self._close_if_done()
+
+    def _none_free(self) -> StoreUnavailableError:
+        """Why somebody waited in vain: the server is busy with others, or nothing is heard of it."""
+        waited = f"no connection within {self._lock_timeout_s:g} s"
+        if self._answered_at > asyncio.get_running_loop().time() - self._lock_timeout_s:
+            return StoreBusyError(f"{waited}: {len(self._busy)} at work, {len(self._waiting)} others wait")
+        return StoreUnavailableError(f"{waited}: {self._trouble or 'no work under way comes to its end'}")
 
     def _connect(self) -> None:
         """Open another connection for those who wait, if there may be one."""
@@ -209,6 +226,7 @@ class PostgresStore:
                 self._trouble = str(error)
                 await asyncio.sleep(CONNECT_PAUSE_S)
             else:
+                self._trouble = ""
                 self._free(link)
                 return
 

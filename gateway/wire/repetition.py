@@ -15,7 +15,7 @@ class Memory(Protocol):
     """Of what was answered, shared by replicas and kept over restarts."""
 
     async def remember(self, once: Once) -> None:
-        """Raise RefusedError(SIGNATURE_REPEATED) if it was remembered before; STORE_UNAVAILABLE."""
+        """Raise RefusedError: SIGNATURE_REPEATED, it was before; STORE_UNAVAILABLE or OVERLOADED, nobody knows."""
 
 
 class Forgetful:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,15 @@ import pytest
 from store_rows import NOUN, NOW
 from waiting import until
 
-from gateway.store import DuplicateError, Store, StoreError, StoreUnavailableError, VersionConflictError, open_store
+from gateway.store import (
+    DuplicateError,
+    Store,
+    StoreBusyError,
+    StoreError,
+    StoreUnavailableError,
+    VersionConflictError,
+    open_store,
+)
 from gateway.store.link import Link
 from gateway.store.rows import DocumentRow, FeedRow
 
@@ -186,6 +195,17 @@ async def test_who_finds_no_connection_in_time_is_told_so(store_url: str, server
         outcomes = await asyncio.gather(*both, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StoreUnavailableError] * 2
     assert await names(store) == ["P1"]
+    await store.close()
+
+
+async def test_who_finds_no_connection_because_others_keep_it_busy_is_told_that(store_url: str) -> None:
+    """The server is there and answers: nobody is to look for its fault."""
+    store = await open_store(store_url, lock_timeout_s=0.5, pool_size=1)
+    works = [store.transact(lambda tx: time.sleep(0.05)) for _ in range(40)]  # each computes; none is slow by itself
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {type(None), StoreBusyError}
+    assert (outcomes[0], type(outcomes[-1])) == (None, StoreBusyError)
+    await store.transact(save("P1"))
     await store.close()
 
 

@@ -161,7 +161,7 @@ class _Door:
 def _failure(request: web.Request, error: Exception) -> tuple[str, int]:
     """What is said of a failure, and its status."""
     refused = error.refusal.code if isinstance(error, RefusedError) else None
-    if isinstance(error, StoreError) or refused is ErrorCode.STORE_UNAVAILABLE:
+    if isinstance(error, StoreError) or refused in (ErrorCode.STORE_UNAVAILABLE, ErrorCode.OVERLOADED):
         return "store_away", HTTPStatus.SERVICE_UNAVAILABLE
     if refused is not None:
         return "overtaken", HTTPStatus.CONFLICT
