@@ -30,6 +30,7 @@ from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
 
 STRONG_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
+_OF_ONE = ("certificate_status", "hash_algorithm", "this_update_utc", "next_update_utc", "revocation_time_utc")
 _Answer = tuple[ocsp.OCSPResponse, ocsp.OCSPSingleResponse]
 
 
@@ -43,10 +44,11 @@ def build_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce
 
 
 def read_answer(der: bytes, nonce: bytes | None = None) -> ocsp.OCSPResponse:
-    """Step (1). Raises ValueError: not an OCSP answer, not a successful one, or to another request."""
+    """Step (1). Raises ValueError: not a readable OCSP answer, not a successful one, or to another request."""
     answer = ocsp.load_der_ocsp_response(der)
     if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise ValueError(f"the responder says {answer.response_status.name}")
+    _check_readable(answer)
     try:
         said = answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
     except x509.ExtensionNotFound:
@@ -54,6 +56,22 @@ def read_answer(der: bytes, nonce: bytes | None = None) -> ocsp.OCSPResponse:
     if nonce is not None and said != nonce:
         raise ValueError("the answer is to another request")
     return answer
+
+
+def _check_readable(answer: ocsp.OCSPResponse) -> None:
+    """Read every field once: the library parses lazily and raises unrelated errors late."""
+    signed = [answer, *answer.certificates]
+    read = [(part, name) for part in signed for name in ("extensions", "signature_hash_algorithm")]
+    read += [(answer, "responder_name"), (answer, "responder_key_hash"), (answer, "produced_at_utc")]
+    read += [(found, name) for found in answer.certificates for name in ("issuer", "subject", "not_valid_after_utc")]
+    read += [(single, name) for single in answer.responses for name in _OF_ONE]
+    try:
+        for part, name in read:
+            getattr(part, name)
+        for found in answer.certificates:
+            found.public_key()
+    except Exception as fault:  # UnsupportedAlgorithm, InvalidVersion, DuplicateExtension, ...
+        raise ValueError(f"an answer that cannot be read: {type(fault).__name__}") from fault
 
 
 def given_at(answer: ocsp.OCSPResponse) -> datetime:

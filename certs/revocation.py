@@ -9,8 +9,7 @@ is judged by the certificate's state at the moment asked for: an entry counts fr
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +22,8 @@ from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 
 List = x509.CertificateRevocationList
-_PEM_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+_PEM_BEGIN, _PEM_END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
+_FIELDS = ("issuer", "extensions", "last_update_utc", "next_update_utc", "signature_algorithm_oid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +118,36 @@ def unrevoked_until(certificate: x509.Certificate, revoked_at: datetime, at: dat
 
 
 def load_lists(bundles: Iterable[bytes]) -> tuple[x509.CertificateRevocationList, ...]:
-    """Read lists in DER, or in PEM with one or more in a bundle. Raises ValueError: they are our own configuration."""
+    """Read lists in DER, or in PEM with one or more in a bundle. Raises ValueError, whatever is wrong with them."""
     return tuple(entry for bundle in bundles for entry in _load(bundle))
 
 
-def _load(bundle: bytes) -> Sequence[x509.CertificateRevocationList]:
+def _load(bundle: bytes) -> Sequence[List]:
     if b"-----BEGIN" not in bundle:
-        return [x509.load_der_x509_crl(bundle)]
-    found = _PEM_LIST.findall(bundle)
+        return [_read(x509.load_der_x509_crl, bundle)]
+    found = [_read(x509.load_pem_x509_crl, part) for part in _pem_parts(bundle)]
     if not found:
         raise ValueError("no revocation list in the PEM bundle")
-    return [x509.load_pem_x509_crl(part) for part in found]
+    return found
+
+
+def _pem_parts(bundle: bytes) -> Iterator[bytes]:
+    """From each beginning to the next end, every octet looked at once: what was fetched is megabytes of anybody's."""
+    start = bundle.find(_PEM_BEGIN)
+    while start >= 0 and (end := bundle.find(_PEM_END, start)) >= 0:
+        yield bundle[start : end + len(_PEM_END)]
+        start = bundle.find(_PEM_BEGIN, end)
+
+
+def _read(load: Callable[[bytes], List], octets: bytes) -> List:
+    """Read every field once: the library parses lazily and raises unrelated errors late."""
+    try:
+        entries = load(octets)
+        for field in _FIELDS:
+            getattr(entries, field)
+    except Exception as fault:  # ValueError, InvalidVersion, TypeError, DuplicateExtension, ...
+        raise ValueError(f"a revocation list that cannot be read: {type(fault).__name__}") from fault
+    return entries
 
 
 def _newest(lists: Iterable[List]) -> List | None:

@@ -60,6 +60,7 @@ from certs.trust import Once, TrustStore, Verified
 from contracts.errors.causes import Cause
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
+from contracts.instants import instant_of
 from contracts.xml import parse_canonical
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -402,9 +403,7 @@ def _check_timestamp(parts: _Parts, at: datetime, expectations: Expectations) ->
 
 def _read_moment(element: etree._Element) -> datetime:
     text = text_of(element, "timestamp")
-    if _MOMENT.fullmatch(text) is None:
+    moment = instant_of(text) if _MOMENT.fullmatch(text) else None
+    if moment is None:
         raise refuse(ErrorCode.SIGNATURE_AGE, signed_at=text[:40])
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise refuse(ErrorCode.SIGNATURE_AGE, signed_at=text[:40]) from None
+    return moment

@@ -56,6 +56,7 @@ from certs.signed_xml import (
 )
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import refuse
+from contracts.instants import instant_of
 from contracts.xml import XmlLimits, parse_xml
 
 ASIC = "http://uri.etsi.org/02918/v1.2.1#"
@@ -318,13 +319,10 @@ def _read_format(entry: etree._Element, names: Mapping[str, str]) -> tuple[str, 
 
 
 def _signing_time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = instant_of(text)
+    if moment is None:
         raise refuse(ErrorCode.TIME_INVALID, path="SigningTime")
-    return moment.astimezone(UTC)
+    return moment
 
 
 def _check_value(info: etree._Element, value: bytes, certificate: x509.Certificate) -> None:

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
+from contracts.instants import instant_of
 
 AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,14})\.[0-9]{2}$"
 IBAN_PATTERN = r"^AZ[0-9]{2}[A-Z]{4}[0-9A-Z]{20}$"
@@ -131,10 +132,10 @@ def _instant(value: Any) -> datetime:
         raise _fault(
             ErrorCode.TIME_INVALID, "a date-time is RFC 3339 with its offset, such as 2026-11-22T10:00:00+04:00"
         )
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _fault(ErrorCode.TIME_INVALID, "there is no such moment") from None
+    moment = instant_of(value)
+    if moment is None:
+        raise _fault(ErrorCode.TIME_INVALID, "there is no such moment")
+    return moment
 
 
 def _instant_text(value: datetime) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from contracts.errors import ErrorCode
@@ -26,6 +26,7 @@ class JsonLimits:
 
 
 DEFAULT = JsonLimits()
+_NUMBER_MAX_CHARS = 64
 _NOT_KEPT = re.compile("[\\x00\\ud800-\\udfff]")
 
 
@@ -42,7 +43,8 @@ def parse_json(data: bytes, limits: JsonLimits = DEFAULT) -> Any:
             data.decode("utf-8"),
             object_pairs_hook=_object,
             parse_constant=_constant,
-            parse_float=Decimal,
+            parse_int=_whole,
+            parse_float=_fraction,
         )
         _inspect(value, limits.depth_max)
     except UnicodeDecodeError as error:
@@ -67,6 +69,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _NUMBER_MAX_CHARS:
+        raise ValueError("a number of too many digits")
+    return int(digits)
+
+
+def _fraction(text: str) -> Decimal:
+    if len(text) > _NUMBER_MAX_CHARS:
+        raise ValueError("a number of too many digits")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number beyond every limit") from None
 
 
 def _inspect(value: Any, depth_left: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.fields import iban_is_valid
+from contracts.instants import instant_of
 
 CURRENCY = "AZN"  # AÖS moves nothing else (facts.md)
 _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?")
@@ -62,13 +63,10 @@ def read_instant(text: str, path: str) -> datetime:
     Raises:
         RefusedError: TIME_INVALID with the path; a time without an offset is nobody's time.
     """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise refuse(ErrorCode.TIME_INVALID, path=path) from None
-    if moment.utcoffset() is None:
+    moment = instant_of(text)
+    if moment is None:
         raise refuse(ErrorCode.TIME_INVALID, path=path)
-    return moment.astimezone(UTC)
+    return moment
 
 
 def read_day(text: str, path: str) -> date:

@@ -15,6 +15,7 @@ from lxml import etree
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
+from contracts.instants import instant_of
 from contracts.xml import CompiledSchema, XmlLimits
 
 NAMESPACE: Final = "urn:eherrac:receipt:1"
@@ -90,7 +91,7 @@ def _text(root: etree._Element, name: str) -> str:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise refuse(ErrorCode.TIME_INVALID, path="/Receipt/ReceivedAt") from None
+    moment = instant_of(text)
+    if moment is None:
+        raise refuse(ErrorCode.TIME_INVALID, path="/Receipt/ReceivedAt")
+    return moment

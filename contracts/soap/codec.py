@@ -17,6 +17,9 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type
 
 from lxml import etree
 
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
+from contracts.instants import instant_of
 from contracts.soap.names import GATEWAY
 
 
@@ -60,7 +63,11 @@ def write(message: Any, tag: str | None = None) -> etree._Element:
 
 
 def read(kind: type[MessageT], element: etree._Element) -> MessageT:
-    """Give a validated element its type."""
+    """Give a validated element its type.
+
+    Raises:
+        RefusedError: TIME_INVALID with its path, where the schema's date-time is no moment of ours.
+    """
     return kind(**{part.field: _value(part, element) for part in _plan(kind)})
 
 
@@ -108,7 +115,7 @@ def _fill_one(element: etree._Element, value: Any) -> None:
 
 
 def _value(part: Part, element: etree._Element) -> Any:
-    found = tuple(_read_text(part.kind, text) for text in _texts(part, element))
+    found = tuple(_read_text(part, text, element) for text in _texts(part, element))
     if part.repeats:
         return found
     return found[0] if found else None
@@ -124,14 +131,20 @@ def _texts(part: Part, element: etree._Element) -> Iterator[Any]:
         yield from element.iterfind(part.name)
 
 
-def _read_text(kind: Any, found: Any) -> Any:
+def _read_text(part: Part, found: Any, parent: etree._Element) -> Any:
+    kind = part.kind
     if is_dataclass(kind):
         return read(kind, found)  # type: ignore[arg-type]  # kind is a class here, never an instance
-    return _READERS.get(kind, kind)(found if isinstance(found, str) else found.text or "")
+    text = found if isinstance(found, str) else found.text or ""
+    return _instant(text, part, parent) if kind is datetime else _READERS.get(kind, kind)(text)
 
 
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+def _instant(text: str, part: Part, parent: etree._Element) -> datetime:
+    moment = instant_of(text.strip())
+    if moment is None:
+        path = f"/{etree.QName(parent).localname}/{part.name.rpartition('}')[2]}"
+        raise refuse(ErrorCode.TIME_INVALID, path=path)
+    return moment
 
 
 def _text(value: Any) -> str:
@@ -153,5 +166,4 @@ def _write_instant(moment: datetime) -> str:
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: lambda text: text.strip() in ("true", "1"),
     bytes: base64.b64decode,
-    datetime: _instant,
 }

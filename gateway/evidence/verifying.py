@@ -29,6 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import OCSPResponse
 
+from certs.algorithms import check_readable
 from certs.asice import Sealed, SealedFile, open_sealed, read_entries
 from certs.http_signature.signing import key_id
 from certs.ocsp import read_answer
@@ -270,11 +271,12 @@ def _read(name: str, entries: Mapping[str, bytes], read: Callable[[bytes], T]) -
         raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=name)
     try:
         return read(entries[name])
-    except ValueError:
-        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what=name) from None
+    except Exception as fault:  # the library has other errors than ValueError, InvalidVersion among them
+        raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what=name) from fault
 
 
 def _is_issuer(certificate: x509.Certificate) -> bool:
+    check_readable(certificate)
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

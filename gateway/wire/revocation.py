@@ -129,7 +129,7 @@ class RevocationFetcher:
         pause_s, changed = self._sources.refresh_s, False
         try:
             changed = await fetching
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except Exception as error:  # whatever it was: a fetcher that ends unseen closes every door when the grace ends
             pause_s = min(_RETRY_S, self._sources.refresh_s)
             source = what if isinstance(what, str) else self._sources.ocsp_url
             _log.warning("revocation source failed", source=source, reason=f"{type(error).__name__}: {error}"[:300])

@@ -45,7 +45,7 @@ from gateway.wire.admission import Admission, retry_after
 from gateway.wire.identity import Identity, signing
 from gateway.wire.repetition import FORGETFUL, Memory
 from gateway.wire.rules import TOLERANT
-from gateway.wire.server import EVERYBODY, KeepAnswer, read_body
+from gateway.wire.server import EVERYBODY, KeepAnswer, problem_response, read_body
 
 _XML = "text/xml"
 
@@ -122,7 +122,11 @@ class SoapEndpoint(Generic[CallerT]):
         """The contract. It is public, and not signed."""
         asked = request.query_string.lower()
         if asked == "wsdl":
-            address = self._offered.address or str(request.url.with_query(None))
+            try:
+                address = self._offered.address or str(request.url.with_query(None))
+            except ValueError:  # the Host field is no host and port
+                refusal = Refusal(code=ErrorCode.REQUEST_MALFORMED, facts={"what": "Host"})
+                return problem_response(refusal, request.headers.get("Accept-Language", ""))
             return _bytes(wsdl(self._offered.service, address), _XML)
         if asked == "xsd=1":
             return _bytes(xsd(), _XML)

@@ -73,7 +73,7 @@ async def test_a_form_without_its_own_token_does_nothing(office: Office, route: 
 @pytest.mark.parametrize("route", FORMS, ids=named)
 @pytest.mark.parametrize(
     "header",
-    [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec_Fetch_Site", "cross-site")],
+    [("Origin", "https://evil.example"), ("Origin", "null"), ("Origin", "http://["), ("Sec_Fetch_Site", "cross-site")],
     ids="=".join,
 )
 async def test_a_form_of_another_site_does_nothing(office: Office, route: Route, header: tuple[str, str]) -> None:
@@ -271,6 +271,13 @@ async def test_what_others_wrote_is_text_on_every_page(office: Office) -> None:
         assert "&lt;script&gt;alert" in page.text
         assert "<script>alert" not in page.text
         assert "<img" not in page.text
+
+
+async def test_a_text_that_looks_like_a_time_does_not_take_a_lots_page_away(office: Office) -> None:
+    await office.tell("lot", "L1", announced(title="2026-99-99T99:99Z", claimant="999101"))
+    await office.tell("lot", "L1", AuctionCancelled(reason="0001-01-01T00:00:00+14:00"))
+    page = await (await office.visitor(Role.VIEWER)).get("/lots/lot?id=L1")
+    assert (page.status, "0001-01-01T00:00:00+14:00" in page.text) == (200, True)
 
 
 @pytest.mark.parametrize("seq", ["", "0", "-1", "1", "99999999999999999999", "9" * 18, "x", "1 OR 1=1", "٣"])

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from waiting import PATIENCE_S
 
 from certs.authority import Authority
 from certs.freshness import RevocationState
 from certs.keystore import Credential, participant_codes
 from certs.ocsp import read_answer
+from certs.revocation import load_lists
 from certs.trust import TrustPolicy
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError
@@ -27,6 +29,7 @@ from gateway.wire.server import Running, serve_app
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+ECDSA_SHA256 = b"\x2a\x86\x48\xce\x3d\x04\x03\x02"
 
 
 def split_lists(bundle: bytes) -> tuple[bytes, bytes]:
@@ -98,6 +101,10 @@ class World:
                 return web.Response(body=Authority.create(START).crl(self.now))
             case "old":
                 return web.Response(body=self.kept)
+            case "unreadable":  # a version that does not exist: found out long after the list was loaded
+                (first, *_) = load_lists([self.authority.crl(self.now)])
+                der = first.public_bytes(Encoding.DER)
+                return web.Response(body=der.replace(b"\x02\x01\x01", b"\x02\x01\x5d", 1))
             case "long":
                 return web.Response(body=b"\0" * 100_000)
             case "encoded":
@@ -119,6 +126,9 @@ class World:
         if self.behaviour == "poisoned":  # by whoever stands on the line: of tomorrow, and not the authority's
             forger, tomorrow = Authority.create(START), self.now + timedelta(days=1)
             return web.Response(body=forger.ocsp_answer(await request.read(), tomorrow))
+        if self.behaviour == "unreadable":  # signed in a way that nobody knows
+            answer = self.authority.ocsp_answer(await request.read(), self.now)
+            return web.Response(body=answer.replace(ECDSA_SHA256, ECDSA_SHA256[:-2] + b"\x07\x02"))
         return web.Response(body=self.authority.ocsp_answer(await request.read(), self.now))
 
 
@@ -155,7 +165,9 @@ async def test_nothing_is_fetched_before_it_is_due_however_many_messages_come(wo
     assert world.requests == 2
 
 
-@pytest.mark.parametrize("behaviour", ["redirect", "error", "garbage", "forged", "long", "encoded", "slow"])
+@pytest.mark.parametrize(
+    "behaviour", ["redirect", "error", "garbage", "forged", "unreadable", "long", "encoded", "slow"]
+)
 async def test_a_source_that_misbehaves_changes_nothing_until_the_grace_is_over(world: World, behaviour: str) -> None:
     fetcher = world.fetcher(timeout_s=1 if behaviour == "slow" else PATIENCE_S, list_max_bytes=50_000)
     world.behaviour = behaviour
@@ -210,6 +222,28 @@ async def test_a_forged_answer_of_tomorrow_does_not_outdate_the_true_ones(world:
     world.behaviour, world.now = "honest", world.now + timedelta(seconds=61)
     await fetcher.refresh()
     assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+
+
+async def test_an_answer_that_nobody_can_read_does_not_end_the_asking(world: World) -> None:
+    """AOS-S1: one octet changed on the line once ended it for good, and every door when the grace was over."""
+    assert world.verdict() == "999101"
+    fetcher = world.fetcher(ocsp=True, refresh_s=60.0)
+    world.behaviour = "unreadable"
+    await fetcher.refresh()
+    world.authority.revoke(world.authority.register[0].serial, world.now)
+    world.behaviour, world.now = "honest", world.now + timedelta(seconds=61)
+    await fetcher.refresh()
+    assert world.verdict() == ErrorCode.CERTIFICATE_REVOKED
+
+
+async def test_what_fails_while_an_answer_is_kept_does_not_end_the_asking(world: World) -> None:
+    async def keep(_: x509.Certificate, __: bytes) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    sources = RevocationSources(ocsp_url=f"{world.address}/ocsp", refresh_s=60.0)
+    assert world.verdict() == "999101"
+    await RevocationFetcher(sources, world.keys, clock=lambda: world.now, keep_answer=keep).refresh()
+    assert world.requests == 3
 
 
 async def test_ocsp_is_asked_about_those_seen_and_heard_when_it_says_revoked(world: World) -> None:

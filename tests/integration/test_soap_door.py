@@ -297,6 +297,17 @@ def _event(**changes: str) -> model.PublishEvent:
     return model.PublishEvent(time=NOW, **given)
 
 
+def _at(moment: bytes) -> Callable[[World], bytes]:
+    """An event of a time that the schema allows, and no calendar of ours has."""
+
+    def make(world: World) -> bytes:
+        element = write(_event(data='{"reason": "x"}', type="az.eherrac.auction.cancelled.v1"))
+        old = element.findtext("{*}Time").encode()
+        return world.signed(parse_xml(etree.tostring(element).replace(old, moment)), PLATFORM)
+
+    return make
+
+
 EVENT_FAULTS = [
     (_event(data=_event().data.replace("PRICE", "1.005")), ErrorCode.AMOUNT_INVALID, "/data/startingPrice"),
     (_event(data=_event().data.replace("PRICE", "-1.00")), ErrorCode.AMOUNT_INVALID, "/data/startingPrice"),
@@ -347,6 +358,8 @@ BAD = [
         ErrorCode.OPERATION_UNKNOWN,
         None,
     ),
+    ("an hour 24", _at(b"2026-11-22T24:00:00Z"), ErrorCode.TIME_INVALID, "/PublishEvent/Time"),
+    ("before the first day", _at(b"0001-01-01T00:00:00+14:00"), ErrorCode.TIME_INVALID, "/PublishEvent/Time"),
     ("id of spaces", _faulty(b"L-1.offer", b"L 1"), ErrorCode.SCHEMA_INVALID, "/DecideOffer/OfferId"),
     ("no payer", _faulty(b"<Bic>XZRNAZ22</Bic>", b""), ErrorCode.SCHEMA_INVALID, "/DecideOffer/Payer"),
     (

@@ -30,7 +30,7 @@ from contracts.soap.names import SoapVersion
 
 SEED = 20261122
 REST_MUTANTS, SOAP_MUTANTS = 120, 80
-INSIDE = (b"Traceback", b"aiohttp", b"Python", b"Error(", b'File "', b"lxml", b"/gateway/")
+INSIDE = (b"Traceback", b"aiohttp", b"Python", b"Error(", b'File "', b"lxml", b"/gateway/", b"sys.")
 DECISION = "/v1/offers/L1.offer/decision"
 
 
@@ -174,6 +174,8 @@ def smuggled(scene: Scene) -> dict[str, tuple[bytes, int]]:
         "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00" + bytes(100) + b"\r\n\r\n", 400),
         "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         "an expectation": (added(b"Expect: x"), 417),
+        "a contract asked for at no port": (b"GET /soap/v1?wsdl HTTP/1.1\r\nHost: a:99999\r\n\r\n", 400),
+        "a contract asked for at no address": (b"GET /soap/v1?wsdl HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
         "a trailer": (chunked(b"chunked", chunks[:-2] + b"Idempotency-Key: k-2\r\n\r\n"), 202),
         "a packed body": (
             octets(signed(scene.town, gzip.compress(bytes(9_000_000)), DECISION, ("Content-Encoding", "gzip"))),
@@ -203,6 +205,8 @@ async def test_no_request_is_read_in_two_ways(scene: Scene) -> None:
         b'{"decision":"accept","decision":"refuse","reason":"yox"}',
         b'{"decision":"refuse","reason":' + b"9" * 5_000 + b"}",
         b'{"decision":"refuse","reason":1e99999999}',
+        b'{"decision":"refuse","reason":1e9999999999999999999}',
+        b'{"decision":"refuse","reason":1.5e-9999999999999999999}',
         b'{"decision":"refuse","reason":NaN}',
         b"[" * 30_000,
         b'{"a":' * 5_000 + b"1" + b"}" * 5_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -271,6 +272,35 @@ def test_what_the_responder_refuses_is_no_answer() -> None:
     sorry = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
     with pytest.raises(ValueError, match="TRY_LATER"):
         read_answer(sorry.public_bytes(Encoding.DER))
+
+
+ODD = {
+    "another version": lambda der: der.replace(b"\x02\x01\x01", b"\x02\x01\x5d", 1),
+    "a name of another kind": lambda der: der.replace(b"\x06\x03\x55\x04\x03\x0c", b"\x06\x03\x55\x04\x03\x03", 1),
+    "no list at all": lambda _: b"\x30\x00",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_list_that_cannot_be_read_is_said_to_be_unreadable_and_nothing_else(world: World, odd: str) -> None:
+    """The library reads lazily, and raises what nobody expects long after it has loaded the list."""
+    (entries,) = load_lists([world.crl(5)])
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_lists([ODD[odd](entries.public_bytes(Encoding.DER))])
+
+
+def test_an_answer_signed_in_a_way_that_nobody_knows_cannot_be_read(world: World) -> None:
+    ecdsa, unheard_of = b"\x2a\x86\x48\xce\x3d\x04\x03\x02", b"\x2a\x86\x48\xce\x3d\x04\x07\x02"
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_answer(world.answer().replace(ecdsa, unheard_of))
+
+
+def test_a_bundle_of_beginnings_is_looked_through_once() -> None:
+    """Half a megabyte of them took a minute, sixteen would have taken a day; lists come over a line without TLS."""
+    began = time.process_time()
+    with pytest.raises(ValueError, match="no revocation list"):
+        load_lists([b"-----BEGIN X509 CRL-----" * 20_000])
+    assert time.process_time() - began < 2.0
 
 
 def test_those_who_were_judged_are_remembered_for_the_next_snapshot(world: World) -> None:

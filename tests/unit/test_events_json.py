@@ -27,6 +27,9 @@ MALFORMED = {
     "nul": rb'{"a": "\u0000"}',
     "nul_in_key": rb'{"\u0000": 1}',
     "endless_number": b"1" * 5_000,
+    "endless_fraction": b"0." + b"1" * 5_000,
+    "endless_exponent": b"1e9999999999999999999",
+    "endless_negative_exponent": b"-1.5e-9999999999999999999",
 }
 
 
@@ -36,6 +39,7 @@ def test_malformed_json_is_refused_with_its_fault(body: bytes) -> None:
         parse_json(body)
     assert caught.value.refusal.code is ErrorCode.JSON_MALFORMED
     assert caught.value.refusal.facts["fault"]
+    assert "sys." not in caught.value.refusal.facts["fault"]
 
 
 def test_a_body_over_the_limit_is_not_read() -> None:

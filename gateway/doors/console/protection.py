@@ -63,7 +63,10 @@ def comes_from_us(request: web.Request) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None and site != "same-origin":
         return False
-    return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:  # "http://[": of no browser's
+        return False
 
 
 class Tries:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts.instants import instant_of
 from gateway.domain.clock import BAKU
 from gateway.doors.console.words import text
 
@@ -54,12 +55,21 @@ def span(seconds: float, language: str) -> str:
     return " ".join(parts[:2]) or f"0{_NO_BREAK}{text(language, 'unit.second')}"
 
 
+def _in_baku(at: datetime, written: str) -> str:
+    """A text that only looks like an instant is somebody's text: no page ends because of what a stranger wrote."""
+    try:
+        return moment(at)
+    except OverflowError:
+        return written
+
+
 def fact(value: Any, language: str) -> str:
     """A field of an event as a person reads it."""
     if isinstance(value, Mapping) and value.keys() == {"minor", "currency"}:
         return amount(value["minor"], value["currency"], language)
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        return moment(datetime.fromisoformat(value))
+    if isinstance(value, str):
+        at = instant_of(value) if _INSTANT.fullmatch(value) else None
+        return value if at is None else _in_baku(at, value)
     if isinstance(value, Mapping):
         return " ".join(fact(part, language) for part in value.values())
     if isinstance(value, list):
