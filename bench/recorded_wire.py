@@ -7,6 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.ministries import batches
+from adapters.ministries.produce import RecordBatch
 from bench.recording import HTTP_IN, HTTP_OUT, Recorder, xml_of
 from certs import algorithms, asice, signed_xml, wss, xades, xmldsig
 from certs.http_signature import signing, verification
@@ -94,8 +95,8 @@ def _printing(recorder: Recorder) -> None:
 def _kafka(recorder: Recorder) -> None:
     takes = batches._takes
 
-    def took(builder: Any, record: Any) -> bool:
-        added = takes(builder, record)
+    def took(batch: RecordBatch, record: batches.Record) -> bool:
+        added = takes(batch, record)
         if added:
             recorder.note("produce", record.topic, record.value, record.key, record.headers)
         return added

@@ -28,7 +28,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cyclopts import App, Parameter
 
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
-from adapters.ministries.batches import batches
+from adapters.ministries.batches import partition_of
 from adapters.ministries.kafka import KafkaSettings, create_topics
 from adapters.ministries.mapping import protocol_event
 from adapters.ministries.publisher import PublisherSettings, Record
@@ -309,8 +309,12 @@ async def _in_batches(
     async def send(topic: str, hands: Iterator[Sequence[Record]]) -> None:
         partitions = await producer.partitions_for(topic)
         for hand in hands:
-            made = batches(producer, partitions, range(len(hand)), hand)
-            await asyncio.gather(*[await batch.hand_over(producer) for batch in made])
+            made = {partition: producer.create_batch() for partition in partitions}
+            for it in hand:
+                batch = made[partition_of(it.key, partitions)]
+                assert batch.append(timestamp=None, key=it.key, value=it.value, headers=it.headers) is not None
+            filled = [(partition, batch) for partition, batch in made.items() if batch.record_count()]
+            await asyncio.gather(*[await producer.send_batch(it, topic, partition=at) for at, it in filled])
 
     async with producer:
         await asyncio.gather(*(producer.partitions_for(topic) for topic in topics))

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
+
+from adapters.ministries.produce import Producer, RecordBatch
 
 _POSITIVE = 0x7FFFFFFF
 _UNTOLD = -1  # offset: the broker has the batch from an earlier try and no longer knows where
@@ -45,13 +45,13 @@ class Batch:
 
     topic: str
     partition: int
-    builder: BatchBuilder
+    records: RecordBatch
     places: tuple[int, ...]
 
-    async def hand_over(self, producer: AIOKafkaProducer) -> asyncio.Future[RecordMetadata]:
+    async def hand_over(self, producer: Producer) -> asyncio.Future[RecordMetadata]:
         """Put it on its way, after those of its partition that wait; what comes back is its acknowledgement."""
         pending: asyncio.Future[RecordMetadata] = await producer.send_batch(
-            self.builder, self.topic, partition=self.partition
+            self.records, self.topic, partition=self.partition
         )
         pending.add_done_callback(_heard)
         return pending
@@ -70,14 +70,15 @@ def partition_of(key: bytes, partitions: Collection[int]) -> int:
 
 
 def batches(
-    producer: AIOKafkaProducer,
     partitions: Collection[int],
     places: Sequence[int],
     records: Sequence[Record],
     *,
+    max_bytes: int,
+    at_ms: int,
     singly: bool = False,
 ) -> Iterator[Batch]:
-    """Those of `records` that stand at `places`, all of one topic, in as few batches as the producer's limit allows.
+    """Those of `records` that stand at `places`, all of one topic, in as few batches as the limit allows.
 
     `singly`: each in a batch of its own.
     """
@@ -88,19 +89,16 @@ def batches(
     for partition, mine in by_partition.items():
         left = mine
         while left:
-            builder, count = producer.create_batch(), 0
-            while count < min(len(left), most) and _takes(builder, records[left[count]]):
+            batch, count = RecordBatch(max_bytes=max_bytes, at_ms=at_ms), 0
+            while count < min(len(left), most) and _takes(batch, records[left[count]]):
                 count += 1
-            builder.close()  # nobody else's record goes into it
             topic = records[left[0]].topic
-            yield Batch(topic=topic, partition=partition, builder=builder, places=tuple(left[:count]))
+            yield Batch(topic=topic, partition=partition, records=batch, places=tuple(left[:count]))
             left = left[count:]
 
 
-def _takes(builder: BatchBuilder, record: Record) -> bool:
-    """The first record always has room."""
-    added = builder.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
-    return added is not None
+def _takes(batch: RecordBatch, record: Record) -> bool:
+    return batch.takes(record.key, record.value, record.headers)
 
 
 def _heard(pending: asyncio.Future[RecordMetadata]) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, NodeNotReadyError, RecordListTooLargeError
 from aiokafka.structs import RecordMetadata
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from adapters.ministries.batches import Batch, Record, Written, batches
 from adapters.ministries.kafka import KafkaSettings
+from adapters.ministries.produce import Producer
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
@@ -69,7 +71,7 @@ class Publisher:
 
     def __init__(self, settings: PublisherSettings) -> None:
         self._settings = settings
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
         self._opening = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()  # of producers of no more use
 
@@ -105,7 +107,7 @@ class Publisher:
             self._retire(self._producer, _discard(self._producer))
         await asyncio.gather(*self._ending)
 
-    async def _open(self) -> AIOKafkaProducer:
+    async def _open(self) -> Producer:
         """The one producer. Whoever waits behind others that open it in vain waits no longer than one of them may."""
         if self._producer is not None:
             return self._producer
@@ -117,7 +119,7 @@ class Publisher:
         except TimeoutError as error:
             raise NotSentError("Kafka is not reachable: connecting takes too long") from error
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _started(self) -> Producer:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((KafkaError, OSError)),
@@ -131,8 +133,8 @@ class Publisher:
             raise NotSentError(f"Kafka is not reachable: {_said(error)}") from error
         raise AssertionError("tenacity either returns or raises")
 
-    async def _start_once(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(**self._settings.producer_options)
+    async def _start_once(self) -> Producer:
+        producer = Producer(**self._settings.producer_options)
         try:
             async with asyncio.timeout(self._settings.connect_s):
                 await producer.start()
@@ -157,21 +159,22 @@ class Publisher:
         return ends
 
     async def _hand_over(
-        self, producer: AIOKafkaProducer, records: Sequence[Record], places: Sequence[int], *, singly: bool
+        self, producer: Producer, records: Sequence[Record], places: Sequence[int], *, singly: bool
     ) -> tuple[_Pending, _Ends]:
         """What is on its way, and the failure of all the rest: nothing of that has left."""
-        pending, topic = _Pending(), records[places[0]].topic
+        pending, topic, at_ms = _Pending(), records[places[0]].topic, time.time_ns() // 1_000_000
         try:
             async with asyncio.timeout(self._settings.connect_s):
                 partitions = await _partitions(producer, topic)
-                for batch in batches(producer, partitions, places, records, singly=singly):
+                made = batches(partitions, places, records, max_bytes=_BATCH_MAX_BYTES, at_ms=at_ms, singly=singly)
+                for batch in made:
                     pending.append((batch, await batch.hand_over(producer)))
         except (KafkaError, OSError, TimeoutError) as error:
             left = set(places).difference(*(batch.places for batch, _ in pending))
             return pending, dict.fromkeys(left, NotSentError(f"not handed to Kafka: {_said(error)}"))
         return pending, {}
 
-    def _delivered(self, producer: AIOKafkaProducer, batch: Batch, delivery: asyncio.Future[RecordMetadata]) -> _Ends:
+    def _delivered(self, producer: Producer, batch: Batch, delivery: asyncio.Future[RecordMetadata]) -> _Ends:
         """What a batch came to. A producer whose batch failed counts on as if it had been written, so it goes too."""
         error = delivery.exception() if delivery.done() else TimeoutError("in time")
         if error is None:
@@ -184,7 +187,7 @@ class Publisher:
         self._retire(producer, _discard(producer))
         return dict.fromkeys(batch.places, OutcomeUnknownError(f"no acknowledgement from Kafka: {_said(error)}"))
 
-    def _retire(self, producer: AIOKafkaProducer, end: Coroutine[Any, Any, None]) -> None:
+    def _retire(self, producer: Producer, end: Coroutine[Any, Any, None]) -> None:
         """Give it no more records, and have it ended."""
         if self._producer is not producer:
             end.close()
@@ -195,7 +198,7 @@ class Publisher:
         task.add_done_callback(self._ending.discard)
 
 
-async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
+async def _partitions(producer: Producer, topic: str) -> set[int]:
     """The topic's partitions, once a connection stands to the leader of every one.
 
     Raises:
@@ -209,7 +212,7 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> set[int]:
     return partitions
 
 
-async def _ended(producer: AIOKafkaProducer, within_s: float) -> None:
+async def _ended(producer: Producer, within_s: float) -> None:
     """Let it deliver what others gave it, for so long, then close it."""
     try:
         async with asyncio.timeout(within_s):
@@ -218,7 +221,7 @@ async def _ended(producer: AIOKafkaProducer, within_s: float) -> None:
         await _discard(producer)
 
 
-async def _discard(producer: AIOKafkaProducer) -> None:
+async def _discard(producer: Producer) -> None:
     """Stop a producer with all it still holds; takes as long as the request in flight, at most a request's time-out.
 
     Its own `stop` waits for every record's delivery, for ever if the broker is gone; aiokafka has no public way to give

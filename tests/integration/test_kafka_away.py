@@ -12,9 +12,11 @@ from gateway.errors import NotSentError
 async def test_whoever_waits_for_a_connection_waits_no_longer_than_one_attempt_to_make_it() -> None:
     """A lease is reckoned with that; one after the other would each begin the whole wait anew."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await reader.read()
-        writer.close()
 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -27,3 +29,6 @@ async def test_whoever_waits_for_a_connection_waits_no_longer_than_one_attempt_t
     assert asyncio.get_running_loop().time() - began < 64 * 0.2 / 2  # all at once, on a slow machine too
     await publisher.close()
     server.close()
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
