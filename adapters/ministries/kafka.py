@@ -82,6 +82,7 @@ def _new_topic(topic: Topic, replication: int) -> NewTopic:
         topic_configs={
             "retention.ms": str(topic.retention_ms),
             "max.message.bytes": str(topic.record_max_bytes),
+            "compression.type": topic.compression,
             "cleanup.policy": "delete",
         },
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnsupportedCodecError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from adapters.ministries.kafka import KafkaSettings
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _FETCH_MAX_BYTES = 8_388_608  # twice the largest record
 _HEARTBEATS_A_SESSION = 3
 _PROBE_MS = 500
+_OF_THE_RECORD = (UnsupportedCodecError, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +138,19 @@ class Reader:
 async def _next(consumer: AIOKafkaConsumer) -> ReadRecord:
     try:
         return _record(await consumer.getone())
-    except (KafkaError, OSError, TimeoutError):
-        raise
     except Exception as error:
+        if _is_of_the_connection(error):
+            raise
         return await _undecodable(consumer, error)
 
 
+def _is_of_the_connection(error: Exception) -> bool:
+    """Whether it may pass by itself. What a producer packed as we cannot unpack it stays, and is of the same family."""
+    return isinstance(error, KafkaError | OSError | TimeoutError) and not isinstance(error, _OF_THE_RECORD)
+
+
 async def _undecodable(consumer: AIOKafkaConsumer, error: Exception) -> ReadRecord:
-    """The record that the client choked on (a header's name that is no UTF-8, for example), stepped over.
+    """The record that the client choked on (a header's name that is no UTF-8, a codec we lack), stepped over.
 
     The client does not say where it was, so each partition is asked by itself; those that answer are set back.
     """
@@ -151,9 +158,9 @@ async def _undecodable(consumer: AIOKafkaConsumer, error: Exception) -> ReadReco
         offset = await consumer.position(place)
         try:
             await consumer.getmany(place, timeout_ms=_PROBE_MS, max_records=1)
-        except (KafkaError, OSError, TimeoutError):
-            raise
         except Exception as fault:
+            if _is_of_the_connection(fault):
+                raise
             consumer.seek(place, offset + 1)
             return ReadRecord(topic=place.topic, partition=place.partition, offset=offset, fault=str(fault))
         consumer.seek(place, offset)

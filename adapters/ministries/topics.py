@@ -12,10 +12,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from adapters.ministries.kafka import KafkaSettings
-from contracts.events.topics import Topic, protocol_topics, receipts_topic
+from contracts.events.topics import AS_PRODUCED, Topic, protocol_topics, receipts_topic
 
 _log = logging.getLogger(__name__)
-_RETENTION, _RECORD_MAX = "retention.ms", "max.message.bytes"
+_RETENTION, _RECORD_MAX, _COMPRESSION = "retention.ms", "max.message.bytes", "compression.type"
 _FOR_EVER = -1  # a retention
 
 
@@ -54,19 +54,20 @@ async def topic_faults(settings: KafkaSettings, topics: Iterable[Topic]) -> tupl
     return (*missing, *lesser)
 
 
-async def _configured(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, int]]:
-    asked = dict.fromkeys((_RETENTION, _RECORD_MAX))
+async def _configured(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    asked = dict.fromkeys((_RETENTION, _RECORD_MAX, _COMPRESSION))
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=asked) for name in names]
     answers = [answer.to_object() for answer in await admin.describe_configs(resources)]
     return {
-        row["resource_name"]: {entry["config_names"]: int(entry["config_value"]) for entry in row["config_entries"]}
+        row["resource_name"]: {entry["config_names"]: entry["config_value"] for entry in row["config_entries"]}
         for answer in answers
         for row in answer["resources"]
     }
 
 
-def _faults(topic: Topic, partitions: int, configured: Mapping[str, int]) -> list[str]:
-    retention_ms, record_max_bytes = configured[_RETENTION], configured[_RECORD_MAX]
+def _faults(topic: Topic, partitions: int, configured: Mapping[str, str]) -> list[str]:
+    retention_ms, record_max_bytes = int(configured[_RETENTION]), int(configured[_RECORD_MAX])
+    compression = configured[_COMPRESSION]
     faults = []
     if partitions < topic.partitions:
         faults.append(f"topic {topic.name} has {partitions} partitions, {topic.partitions} are declared")
@@ -76,6 +77,8 @@ def _faults(topic: Topic, partitions: int, configured: Mapping[str, int]) -> lis
         faults.append(
             f"topic {topic.name} takes records of {record_max_bytes} bytes, {topic.record_max_bytes} are declared"
         )
+    if topic.compression not in (AS_PRODUCED, compression):
+        faults.append(f"topic {topic.name} is kept {compression}, {topic.compression} is declared")
     return faults
 
 

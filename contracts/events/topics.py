@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+AS_PRODUCED = "producer"  # as each producer likes
+
 
 class Carries(StrEnum):
     """What a topic's records are."""
@@ -27,6 +29,7 @@ class Topic:
     partitions: int
     retention_ms: int
     record_max_bytes: int
+    compression: str = AS_PRODUCED  # Kafka's `compression.type`
     authority: str | None = None
 
 

@@ -76,11 +76,12 @@ async def test_what_is_less_than_declared_is_said_and_what_is_more_is_not(kafka:
     await create_topics(kafka, [small])
     assert await faults_of(kafka, (small,)) == ()
     assert await topic_faults(kafka, (replace(small, partitions=1, retention_ms=1, record_max_bytes=1),)) == ()
-    wanted = replace(small, partitions=3, retention_ms=7_200_000, record_max_bytes=2000)
+    wanted = replace(small, partitions=3, retention_ms=7_200_000, record_max_bytes=2000, compression="uncompressed")
     assert await topic_faults(kafka, (wanted,)) == (
         f"topic {small.name} has 2 partitions, 3 are declared",
         f"topic {small.name} keeps records 3600000 ms, 7200000 are declared",
         f"topic {small.name} takes records of 1000 bytes, 2000 are declared",
+        f"topic {small.name} is kept producer, uncompressed is declared",
     )
 
 

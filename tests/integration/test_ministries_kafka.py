@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from confluent_kafka import Producer
 from waiting import PATIENCE_S, until
 
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
@@ -343,6 +344,21 @@ async def test_poison_on_the_receipts_topic_is_passed_over(
     async with ministry(house):
         await house.adapter.send(delivery(container(house)))
         await until(lambda: len(house.inbox.messages) == 1)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_a_producer_that_compresses_holds_nobody_back(house: House, codec: str) -> None:
+    """Any of Kafka's codecs is a setting of the ministry's own producer; ours has a word for one of them."""
+    event = ProtocolReceipted(id="R-x", source="ECONOMY", lot_id="L-1", time=clock(), document=b"<x/>" * 100)
+    producer = Producer({"bootstrap.servers": house.cluster.kafka.bootstrap_servers, "compression.type": codec})
+    for _ in range(2):
+        producer.produce(house.cluster.receipts, event.document, b"L-1", headers=list(write_receipt(event)))
+    assert await asyncio.to_thread(producer.flush, PATIENCE_S) == 0
+    await until(lambda: len(house.refused) == 2)
+    async with ministry(house):
+        await house.adapter.send(delivery(container(house)))
+        await until(lambda: len(house.inbox.messages) == 1)
+    assert len(house.refused) == 2
 
 
 class NotUtf8(str):
