@@ -21,6 +21,7 @@ from gateway.cli.pki import create_world
 from gateway.cli.world import packaged
 
 _PORTS = (8080, 8090, 8101, 8102, 8103, 8104, 8105, 8106, 8107, 8108)  # as in demo.toml and demo_world.toml
+_SPOKEN_FOR: list[socket.socket] = []
 _READY_S = 120.0  # a machine full of other work takes half a minute
 _STOP_S = 15.0
 PARTICIPANTS = {
@@ -71,8 +72,8 @@ def _moved(text: str, ports: dict[int, int]) -> str:
 
 
 def _free_ports() -> dict[int, int]:
-    """Every usual port to itself, or to any free one where it is taken."""
-    return {port: port if _is_free(port) else _any_free() for port in _PORTS}
+    """Every usual port to itself, or to any free one where it is taken, or spoken for by another stage."""
+    return {port: port if _is_free(port) and _speak_for(port) else _any_free() for port in _PORTS}
 
 
 def _is_free(port: int) -> bool:
@@ -85,11 +86,30 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _speak_for(port: int) -> bool:
+    """Tell the stages beside us that a program of ours is about to listen there, until this process ends.
+
+    A port that was only looked at is still free for whoever looks next: two towns begun at once took the same ones.
+    """
+    if sys.platform != "linux":
+        return True
+    word = socket.socket(socket.AF_UNIX)
+    try:
+        word.bind(f"\0eherrac-stage-{port}")  # a name, not a file: it goes with the process
+    except OSError:
+        word.close()
+        return False
+    _SPOKEN_FOR.append(word)
+    return True
+
+
 def _any_free() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if _speak_for(port):
+            return port
 
 
 class Troupe:

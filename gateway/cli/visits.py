@@ -67,9 +67,11 @@ def end(id: str, *, person: Person, config: ConfigPath = None) -> None:
 
 
 def address_of(config: Config) -> str:
-    """Where browsers find it; the first name that was configured, otherwise its own address."""
+    """Where browsers find it: the first name that was configured, otherwise its own address. A sidecar that ends TLS
+    stands before the names; the address itself then speaks plain HTTP.
+    """
     console = config.console
-    encrypted = console.tls_certificate is not None or console.plaintext_allowed
+    encrypted = console.tls_certificate is not None or (console.plaintext_allowed and bool(console.names))
     host = f"[{console.host}]" if ":" in console.host else console.host
     return f"{'https' if encrypted else 'http'}://{console.names[0] if console.names else f'{host}:{console.port}'}"
 

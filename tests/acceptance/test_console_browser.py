@@ -160,7 +160,7 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
     await page.get_by_role("link", name=text("en", "nav.lots")).click()
     await page.get_by_label(text("en", "lots.query")).fill("L1.offer")
     await page.keyboard.press("Enter")
-    delivered = page.locator(".timeline li", has_text="EHERRAC: Notice delivered")
+    delivered = page.locator(".timeline li", has_text="EHERRAC: notice delivered")
 
     async def is_shown() -> bool:
         await page.reload()
@@ -169,7 +169,7 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
     await expect(page.locator(".timeline")).to_be_visible()
 
     await until(is_shown)
-    await expect(page.locator(".timeline")).to_contain_text("Leyla decided: EHERRAC: Notice is sent again")
+    await expect(page.locator(".timeline")).to_contain_text("Leyla decided: EHERRAC: notice is sent again")
     assert [notice.data.subject_id for notice in platform.notices] == ["L1.offer"]
 
     await page.get_by_role("button", name=text("en", "nav.sign_out")).click()
@@ -184,8 +184,15 @@ async def test_every_page_can_be_read_by_everybody(night: tuple[Town, PlatformSa
     address = await _signed_in(town, page)
     ((parked,),) = [[row.id for row in await _parked(town)]]
     (line,) = await town.refusals()
-    paths = ["/", "/waiting", f"/waiting/delivery?id={parked}", "/refusals", f"/refusals/refusal?seq={line.seq}"]
-    for path in (*paths, "/lots", "/lots/lot?id=L1", "/nowhere"):
+    paths = [
+        "/",
+        "/waiting",
+        f"/waiting/delivery?id={parked}",
+        f"/deliveries/delivery?id={parked}",
+        "/refusals",
+        f"/refusals/refusal?seq={line.seq}",
+    ]
+    for path in (*paths, "/recipients/recipient?code=EHERRAC", "/lots", "/lots/lot?id=L1", "/nowhere"):
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             await page.goto(address + path)

@@ -116,10 +116,9 @@ async def test_a_long_list_comes_in_pages_the_newest_first(office: Office, viewe
     assert (len(rest), max(rest) < min(seqs), 'rel="next"' in second.text) == (3, True, False)
 
 
-@pytest.mark.parametrize("name", ["L1", "L1.offer", "lot.L1.Announced", "o-1", " L1 "])
+@pytest.mark.parametrize("name", ["L1", "L1.offer", "lot.L1.Announced", " L1 "])
 async def test_a_lot_is_found_by_any_name_of_its(office: Office, viewer: Hand, name: str) -> None:
     await unsold_lot(office)
-    await office.park("o-1", noun="offer", noun_id="L1.offer")
     page = await viewer.get(f"/lots?q={quote(name)}")
     assert (page.status, page.headers["Location"]) == (303, "/lots/lot?id=L1")
 

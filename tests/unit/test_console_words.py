@@ -6,6 +6,7 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,8 @@ from certs.expiry import Holder
 from certs.freshness import RevocationSource, RevocationState
 from contracts.errors.catalogue import WhoActs
 from gateway import domain as domain_package
-from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.domain.delivery import DeliveryState
+from gateway.domain.dispatches import DISPATCHES, Channel, Notice, NoticeKind
 from gateway.domain.nouns import TABLES
 from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
@@ -92,6 +94,9 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"advice.{name}.{state}" for name, table in TABLES.items() for state in table.waiting_for_person}
     keys |= {"advice.payment.unknown", *(f"waiting.done.{done}" for done in DONE)}
     keys |= {f"state.{name}.{state}" for name, table in TABLES.items() for state in table.states}
+    keys |= {f"{part}.{state}" for part in ("state.delivery", "delivery.says") for state in DeliveryState}
+    keys |= {f"delivery.direction.{direction}" for direction in ("in", "out")}
+    keys |= {f"notice.{kind}" for kind in NoticeKind} | {f"field.{field.name}" for field in fields(Notice)}
     assert keys - catalogue("en").keys() == set()
 
 

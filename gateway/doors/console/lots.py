@@ -25,6 +25,10 @@ from gateway.timeline import sentence
 PAGE_ROWS = 100
 NOUNS_MAX = 200  # of one lot shown; a lot of sixty bidders has about that many
 _QUERY_MAX_CHARS = 200
+_ALARM = "Alarm:"
+_OF_DELIVERIES = frozenset(
+    {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryDeferred", "DeliveryParked", "Requeued", "Discarded"}
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 SCHEMES = (
     payments.ORDER_ALIAS,
@@ -52,7 +56,8 @@ class Line:
     before: str | None
     after: str
     words: str
-    is_alarm: bool
+    alarm: str | None  # its code
+    delivery: str | None  # the one it tells of
     source: str
 
 
@@ -75,7 +80,8 @@ def told(row: JournalRow, language: str) -> Line:
         before=None if row.before == row.after else row.before,
         after=row.after,
         words=sentence(row, language, partial(shown.fact, language=language)),
-        is_alarm=row.event.startswith("Alarm:"),
+        alarm=row.event.removeprefix(_ALARM) if row.event.startswith(_ALARM) else None,
+        delivery=orjson.loads(row.data).get("delivery") if row.event in _OF_DELIVERIES else None,
         source=row.cause_source,
     )
 
@@ -85,9 +91,10 @@ async def show_all(visitor: Visitor) -> web.StreamResponse:
     query, after = visitor.asked("q")[:_QUERY_MAX_CHARS], visitor.asked("after")
     state = visitor.asked("state") if visitor.asked("state") in set(LotState) else ""
     if query:
-        lot_id = await visitor.desk.engine.store.read(lambda reader: find_lot(reader, query, visitor.desk.sources))
-        if lot_id is not None:
-            return see_other(str(visitor.request.rel_url.with_path("/lots/lot").with_query(id=lot_id)))
+        found = await visitor.desk.engine.store.read(lambda reader: find(reader, query, visitor.desk.sources))
+        if found is not None:
+            path, id = found
+            return see_other(str(visitor.request.rel_url.with_path(path).with_query(id=id)))
     rows = await visitor.desk.engine.store.read(
         lambda reader: reader.list_nouns("lot", state=state or None, after=after, limit=PAGE_ROWS + 1)
     )
@@ -143,14 +150,18 @@ async def evidence(visitor: Visitor) -> web.StreamResponse:
     return web.Response(body=content, content_type="application/octet-stream", headers={"Content-Disposition": name})
 
 
-def find_lot(reader: Reader, name: str, sources: Iterable[str]) -> str | None:
-    """The lot behind an id: its own, of anything of it, of a message of anybody's, or of a delivery of ours."""
+def find(reader: Reader, name: str, sources: Iterable[str]) -> tuple[str, str] | None:
+    """The page for an id, and the id there: a delivery of ours by its own; the lot by its own, by that of anything of
+    it, or of a message of anybody's.
+    """
     if reader.noun("lot", name) is not None:
-        return name
+        return "/lots/lot", name
+    if (sent := reader.find_outbox(name)) is not None and sent.name is None:
+        return "/deliveries/delivery", name
     for noun, id in _named(reader, name, sources):
         row = reader.noun(noun, id)
         if row is not None and row.lot_id:
-            return row.lot_id
+            return "/lots/lot", row.lot_id
     return None
 
 
@@ -160,8 +171,6 @@ def _named(reader: Reader, name: str, sources: Iterable[str]) -> Iterator[tuple[
     for scheme in SCHEMES:
         if (alias := reader.find_alias(scheme, name)) is not None:
             yield alias.noun, alias.id
-    if (sent := reader.find_outbox(name)) is not None:
-        yield sent.noun, sent.noun_id
     for source in sources:
         if (taken := reader.find_inbox(source, name)) is not None:
             yield taken.noun, taken.noun_id

@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.instants import instant_of
 from gateway.domain.clock import BAKU
-from gateway.doors.console.words import text
+from gateway.doors.console.words import text, text_or
 
 _NO_BREAK = "\u00a0"
 _SEPARATORS = {"az": (".", ","), "en": (",", "."), "ru": ("\u00a0", ",")}  # of thousands, of qəpik
@@ -69,7 +69,9 @@ def fact(value: Any, language: str) -> str:
         return amount(value["minor"], value["currency"], language)
     if isinstance(value, str):
         at = instant_of(value) if _INSTANT.fullmatch(value) else None
-        return value if at is None else _in_baku(at, value)
+        if at is not None:
+            return _in_baku(at, value)
+        return text_or(language, f"body.{value}", value)  # what is delivered is named by its kind
     if isinstance(value, Mapping):
         return " ".join(fact(part, language) for part in value.values())
     if isinstance(value, list):
