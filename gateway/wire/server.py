@@ -269,11 +269,22 @@ class Running:
         await self.runner.cleanup()
 
 
-async def serve_app(app: web.Application, host: str, port: int, ssl: tls.SSLContext | None = None) -> Running:
-    """Listen on host and port (0: any free one). Bodies stay as they came: nothing is decompressed."""
+async def serve_app(
+    app: web.Application,
+    host: str,
+    port: int,
+    ssl: tls.SSLContext | None = None,
+    *,
+    connections_max: int | None = None,
+) -> Running:
+    """Listen on host and port (0: any free one). Bodies stay as they came: nothing is decompressed.
+
+    `connections_max` is the listener's own (`gateway.wire.listener`) unless given.
+    """
     app.on_response_prepare.append(name_ourselves)
     runner = Runner(
         app,
+        connections_max=connections_max,
         access_log=None,
         auto_decompress=False,
         max_field_size=FIELD_MAX_BYTES,

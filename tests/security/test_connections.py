@@ -1,0 +1,93 @@
+"""Who opens connections and says nothing, or half of it: over sockets, beside somebody honest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+from aiohttp import ClientSession, web
+from waiting import PATIENCE_S
+
+from gateway.wire import listener
+from gateway.wire.server import Running, read_body, serve_app
+
+CONNECTIONS_MAX = 8
+HALF_A_HEAD = b"POST /said HTTP/1.1\r\nHost: x\r\nX: "
+HALF_A_BODY = b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+
+
+class Stranger(NamedTuple):
+    """One connection of his."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def ended(self) -> bool:
+        """Waits for its end; what was answered before does not matter."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while await self.reader.read(1024):
+                    pass
+        except ConnectionError:
+            pass
+        await self.close()
+        return True
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+async def said(request: web.Request) -> web.Response:
+    return web.Response(body=await read_body(request, 1024))
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    app = web.Application()
+    app.router.add_post("/said", said)
+    running = await serve_app(app, "127.0.0.1", 0, connections_max=CONNECTIONS_MAX)
+    yield running
+    await running.close()
+
+
+async def stranger(running: Running, octets: bytes) -> Stranger:
+    reader, writer = await asyncio.open_connection(running.host, running.port)
+    writer.write(octets)
+    await writer.drain()
+    return Stranger(reader, writer)
+
+
+@pytest.mark.parametrize("octets", [b"", HALF_A_HEAD, HALF_A_BODY], ids=["nothing", "half a head", "half a body"])
+async def test_who_floods_with_connections_takes_places_from_himself(running: Running, octets: bytes) -> None:
+    """Without a bound he takes the files that the store and our own connections need."""
+    async with ClientSession() as honest:
+        for round in range(3):
+            flood = [await stranger(running, octets) for _ in range(2 * CONNECTIONS_MAX)]
+            async with honest.post(f"{running.address}/said", data=b"%d" % round) as answer:
+                assert (answer.status, await answer.read()) == (200, b"%d" % round)
+            assert all([await one.ended() for one in flood[:CONNECTIONS_MAX]])
+            await asyncio.gather(*(one.close() for one in flood))
+
+
+async def test_who_asked_before_keeps_his_connection_in_a_flood_of_who_never_did(running: Running) -> None:
+    honest = await stranger(running, b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    assert (await honest.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+    await honest.reader.readuntil(b"\r\n\r\n")
+    flood = [await stranger(running, HALF_A_HEAD) for _ in range(3 * CONNECTIONS_MAX)]
+    assert await flood[0].ended()
+    honest.writer.write(b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nja")
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await honest.reader.readuntil(b"ja")).startswith(b"HTTP/1.1 200")
+    await asyncio.gather(*(one.close() for one in (honest, *flood)))
+
+
+async def test_half_a_head_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "IDLE_MAX_S", 0.2)
+    running = await serve_app(web.Application(), "127.0.0.1", 0)
+    assert await (await stranger(running, HALF_A_HEAD)).ended()
+    await running.close()
