@@ -45,6 +45,12 @@ class AosSettings(Section):
     resends_max: int = Field(
         3, ge=0, le=100, description="How often an order that AÖS has never seen goes again, under the same ids"
     )
+    day_refused_codes: tuple[str, ...] = Field(
+        ("DT01",), description="Reason codes by which AÖS says that an order is not of the operating day (AOS-C2)"
+    )
+    renewals_max: int = Field(
+        3, ge=0, le=100, description="How often an order refused for its day becomes one of another day; 0: a person"
+    )
     budget_bics: tuple[Bic, ...] = Field(
         ("CTREAZ22",), description="Payees' BICs whose payments are excepted from the maximum"
     )

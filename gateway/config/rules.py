@@ -74,6 +74,8 @@ def _rail(config: Config) -> RailRule:
         enquiry_delay=timedelta(seconds=aos.enquiry_delay_s),
         enquiry_ids=aos.enquiry_ids,
         resends_max=aos.resends_max,
+        day_refused_codes=frozenset(aos.day_refused_codes),
+        renewals_max=aos.renewals_max,
         budget_bics=frozenset(aos.budget_bics),
         version=aos.rules_version,
         unknown_order_codes=frozenset(aos.unknown_order_codes),

@@ -5,6 +5,7 @@ All of it is the rail's profile (AOS-G5). Payments and credits share it; what an
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from contracts.errors import ErrorCode
@@ -41,6 +42,13 @@ def first(context: Context) -> Timer:
 def next_after(number: int, context: Context) -> Timer:
     """The question after this one."""
     return Timer(TIMER, context.now + context.rules.rail.enquiry_interval, EnquiryDue(number=number + 1))
+
+
+def is_of_another_day(code: str, told_at: datetime | None, ordered_at: datetime, rail: RailRule) -> bool:
+    """AOS-C2: refused because, by AÖS's own clock (`told_at`), the day is not the order's."""
+    if told_at is None or code not in rail.day_refused_codes:
+        return False
+    return local_date(told_at) != local_date(ordered_at)
 
 
 def enquiry_id(last: str | None, number: int, context: Context) -> str:

@@ -236,6 +236,12 @@ def _lost_sight(credit: Credit, _: OutcomeUnknown | SilenceElapsed, context: Con
     return Change(credit, (asking.first(context),))
 
 
+@TABLE.on(*(state for state in _S if state is not _S.RETURNING), event=OutcomeUnknown)
+def _lost_sight_of_before(credit: Credit, _: OutcomeUnknown, __: Context) -> Change[Credit]:
+    """More is known by now than whoever sent it knows."""
+    return Change(credit)
+
+
 @TABLE.on(_S.UNKNOWN, _S.RETURN_UNKNOWN, event=EnquiryDue)
 def _enquire(credit: Credit, event: EnquiryDue, context: Context) -> Change[Credit]:
     """AOS-I1: pacs.028, about our return or about the order that we authorised."""
@@ -255,7 +261,7 @@ def _enquiry_refused(credit: Credit, event: EnquiryRefused, context: Context) ->
         context.rules.rail,
         last=credit.enquiry_id,
         spoken_of=credit.state not in _RETURN_OPEN,
-        resends=credit.resends,
+        resends=0 if credit.day_refused else credit.resends,
     )
     still = credit.state in (_S.UNKNOWN, _S.RETURN_UNKNOWN)
     return Change(credit, asking.after_refusal("credit", verdict, event, context, asking=still))
@@ -265,6 +271,17 @@ def _enquiry_refused(credit: Credit, event: EnquiryRefused, context: Context) ->
 def _enquiry_overtaken(credit: Credit, _: EnquiryRefused, __: Context) -> Change[Credit]:
     """More is known by now than when we asked."""
     return Change(credit)
+
+
+def _was_refused_for_its_day(credit: Credit, _: NotKnownToRail, __: Context) -> bool:
+    return credit.day_refused
+
+
+@TABLE.on(_S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED, event=NotKnownToRail, when=_was_refused_for_its_day)
+def _return_of_another_day(credit: Credit, event: NotKnownToRail, context: Context) -> Change[Credit]:
+    """Nothing of it can be executed any more, and the same message would be refused again: a person decides again."""
+    failed = ReturnFailed(code="NOT_OF_THIS_DAY", reason="AOS-C2")
+    return Change(credit, (Tell("credit", context.id, failed),))
 
 
 @TABLE.on(_S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED, event=NotKnownToRail, to=_S.RETURNING)
@@ -298,6 +315,28 @@ def _not_given_back(credit: Credit, event: ReturnRejected, context: Context) -> 
     return Change(credit, (Tell("credit", context.id, failed),))
 
 
+def _a_copy_came_on_another_day(credit: Credit, event: ReturnRejected, context: Context) -> bool:
+    order = credit.return_order
+    if event.asked or order is None or order.message_id != event.return_id:
+        return False
+    return asking.is_of_another_day(event.code, event.told_at, order.created_at, context.rules.rail)
+
+
+@TABLE.on(
+    _S.RETURNING, _S.RETURN_SENT, _S.RETURN_UNRESOLVED,
+    event=ReturnRejected, when=_a_copy_came_on_another_day, to=_S.RETURN_UNKNOWN,
+)  # fmt: skip
+def _ask_about_the_day(credit: Credit, _: ReturnRejected, context: Context) -> Change[Credit]:
+    """AOS-C2: an earlier copy may have been executed before its day ended; a second return would pay twice."""
+    return Change(replace(credit, day_refused=True, enquiry_id=None), (asking.first(context),))
+
+
+@TABLE.on(_S.RETURN_UNKNOWN, event=ReturnRejected, when=_a_copy_came_on_another_day)
+def _asked_about_the_day(credit: Credit, _: ReturnRejected, __: Context) -> Change[Credit]:
+    """Only an answer to a question put from now on counts."""
+    return Change(replace(credit, day_refused=True, enquiry_id=None))
+
+
 def _is_of_last_order(credit: Credit, event: GaveBack | ReturnRejected) -> bool:
     return credit.return_order is not None and credit.return_order.message_id == event.return_id
 
@@ -313,6 +352,7 @@ def _returned(credit: Credit, _: ReturnBooked, context: Context) -> Change[Credi
 def _return_failed(credit: Credit, event: ReturnFailed, context: Context) -> Change[Credit]:
     """AOS-T5, AOS-R3: it stays with us, and a person decides again."""
     facts = {"credit": context.id, "code": event.code, "reason": event.reason}
+    credit = replace(credit, day_refused=False)
     return Change(credit, (CancelTimer(asking.TIMER), Alarm("RETURN_REJECTED", facts)))
 
 

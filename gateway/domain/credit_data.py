@@ -63,3 +63,4 @@ class Credit:
     returns: int = 0  # how many persons' words made one; the next comes only after AÖS has rejected the last
     enquiry_id: str | None = None  # of the last enquiry
     resends: int = 0  # how often our pacs.004 went again because the rail had never seen it
+    day_refused: bool = False  # a copy of our pacs.004 came on another day than its own (AOS-C2)

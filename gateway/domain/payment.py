@@ -2,7 +2,8 @@
 
 Not knowing is a state: silence leads to UNKNOWN, and only an answer or a person leads out of it. No timer or counter
 makes a payment fail, and the ids fixed at the order are the only ones ever sent. An order that the rail says it has
-never seen goes again as the same message; should the first copy turn up after all, the rail refuses one (AOS-C3).
+never seen goes again as the same message; should the first copy turn up after all, the rail refuses one (AOS-C3). What
+is refused for its day becomes an order of another day, once nothing of the old one can be executed (`payment_days`).
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ from gateway.domain.events.payment import (
 from gateway.domain.frozen import replace
 from gateway.domain.payment_checks import credit_fault, not_an_approver, not_approved, not_recallable
 from gateway.domain.payment_data import Payment, PaymentState
+from gateway.domain.payment_days import (
+    a_copy_came_on_another_day,
+    a_copy_was_refused_for_its_day,
+    ended_for_its_day,
+    of_an_earlier_order,
+    renewed,
+)
 from gateway.domain.payment_effects import (
     notices,
     recall_order,
@@ -248,6 +256,12 @@ def _lost_sight(payment: Payment, event: OutcomeUnknown, context: Context) -> Ch
     return Change(payment, (asking.first(context), *notices(payment, context, _S.UNKNOWN, event.reason)))
 
 
+@TABLE.on(*(state for state in _S if state is not _S.ROUTED), event=OutcomeUnknown)
+def _lost_sight_of_before(payment: Payment, _: OutcomeUnknown, __: Context) -> Change[Payment]:
+    """More is known by now than whoever sent it knows; what is not, is asked about already."""
+    return Change(payment)
+
+
 @TABLE.on(_S.ROUTED, _S.SENT, _S.UNKNOWN, _S.UNRESOLVED, event=Consented, to=_S.CONSENTED)
 def _consent(payment: Payment, event: Consented, context: Context) -> Change[Payment]:
     """ACSP is consent, not money: the answer timer goes on until STAT (facts.md)."""
@@ -324,13 +338,38 @@ def _reject(payment: Payment, event: Rejected, context: Context) -> Change[Payme
 
 
 @TABLE.on(_S.REFUSED, event=Rejected)
+@TABLE.on(*_OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Rejected, when=of_an_earlier_order)
 def _rejected_again(payment: Payment, _: Rejected, __: Context) -> Change[Payment]:
     return Change(payment)
 
 
+@TABLE.on(_S.ROUTED, _S.SENT, _S.UNRESOLVED, event=Rejected, when=a_copy_came_on_another_day, to=_S.UNKNOWN)
+def _ask_about_the_day(payment: Payment, event: Rejected, context: Context) -> Change[Payment]:
+    """AOS-C2: the order may have been executed before its day ended, by an earlier copy; only AÖS knows."""
+    payment = replace(payment, day_refused_at=event.told_at, enquiry_id=None)
+    return Change(payment, (asking.first(context), *notices(payment, context, _S.UNKNOWN, event.code)))
+
+
+@TABLE.on(_S.UNKNOWN, _S.CONSENTED, _S.AUTHORISED, event=Rejected, when=a_copy_came_on_another_day)
+def _asked_about_the_day(payment: Payment, event: Rejected, _: Context) -> Change[Payment]:
+    """It is being asked about, by questions put from now on; or AÖS has spoken of it and ends it itself."""
+    return Change(replace(payment, day_refused_at=event.told_at, enquiry_id=None))
+
+
+@TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, event=Rejected, when=ended_for_its_day, to=_S.ORDERED)
+@TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, event=NotKnownToRail, when=a_copy_was_refused_for_its_day, to=_S.ORDERED)
+def _order_anew(payment: Payment, event: Rejected | NotKnownToRail, context: Context) -> Change[Payment]:
+    """The rules in force now decide what carries it; who approved it approved this amount to this account."""
+    payment = renewed(payment, context, event.told_at if isinstance(event, Rejected) else None)
+    route = Tell("payment", context.id, choose(payment, context.rules, context.now))
+    return Change(payment, (CancelTimer(asking.TIMER), Alias(MESSAGE_ALIAS, payment.message_id), route))
+
+
 @TABLE.on(_S.SETTLED, _S.RETURNED, event=Rejected)
 @TABLE.on(_S.REFUSED, event=Settled)
-def _regression(payment: Payment, event: Settled | Rejected, context: Context) -> Change[Payment]:
+@TABLE.on(*_OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Settled, when=of_an_earlier_order)
+@TABLE.on(*_OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented, when=of_an_earlier_order)
+def _regression(payment: Payment, event: Settled | Rejected | Consented, context: Context) -> Change[Payment]:
     """A final outcome contradicted: the state stays, a person is told. Never a silent edit."""
     facts = {"payment": context.id, "state": payment.state.value, "told": type(event).__name__}
     return Change(payment, (Alarm(ErrorCode.STATUS_REGRESSION, facts),))
@@ -370,7 +409,7 @@ def _enquiry_refused(payment: Payment, event: EnquiryRefused, context: Context) 
         context.rules.rail,
         last=payment.enquiry_id,
         spoken_of=payment.msid is not None or payment.credit_id is not None,
-        resends=payment.resends,
+        resends=0 if payment.day_refused_at is not None else payment.resends,  # it does not go again as it was
     )
     still = payment.state is _S.UNKNOWN
     return Change(payment, asking.after_refusal("payment", verdict, event, context, asking=still))

@@ -63,3 +63,5 @@ class Payment:
     enquiry_id: str | None = None  # of the last enquiry
     recall_id: str | None = None  # of our camt.056
     resends: int = 0  # how often it went again because the rail had never seen it
+    day_refused_at: datetime | None = None  # by AÖS's clock: a copy came on another day than the order's (AOS-C2)
+    renewals: int = 0  # how often it became an order of another day, each under an id of its own

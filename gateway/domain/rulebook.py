@@ -59,6 +59,8 @@ class RailRule:
     enquiry_ids: EnquiryIds = EnquiryIds.NEW
     resends_max: int = 3  # how often an order the rail has never seen goes again, before a person is asked
     unknown_order_codes: frozenset[str] = frozenset({"NOOR"})  # the rail's words for "no such order"
+    day_refused_codes: frozenset[str] = frozenset({"DT01"})  # the rail's words for "not of this day" (AOS-C2)
+    renewals_max: int = 3  # how often such an order becomes one of another day, before a person is asked
     budget_bics: frozenset[str] = frozenset()  # payments to these are excepted from the maximum
     version: str = ""  # which edition of the rail's operating rules the figures are of
 

@@ -2,6 +2,9 @@
 
 A table's row says: in these states, this event leads to that state, by this action. The action is a pure function that
 returns the noun's new data and the effects; the table alone writes the state. What no row allows is a `Refusal`.
+
+Where the same event leads elsewhere under a condition, that row has a guard; guarded rows are looked at first, in the
+order of writing.
 """
 
 from __future__ import annotations
@@ -131,16 +134,18 @@ class Transition(Generic[NounT]):
 
 Action = Callable[[Any, Any, Context], "Change[Any] | Refusal"]
 ActionT = TypeVar("ActionT", bound=Callable[..., Any])
+Guard = Callable[[Any, Any, Context], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One edge of a table."""
+    """One edge of a table. `guard`: when it is taken, as UML has it; None: whenever no guarded one is."""
 
     source: StrEnum | None
     event: type[Any]
     target: StrEnum
     action: Action
+    guard: Guard | None = None
 
 
 class StateTable(Generic[NounT]):
@@ -176,17 +181,24 @@ class StateTable(Generic[NounT]):
         self.scheduled = frozenset(scheduled)
         self.events: dict[str, type[Any]] = {}
         self._rows: dict[tuple[StrEnum | None, type[Any]], Row] = {}
+        self._guarded: dict[tuple[StrEnum | None, type[Any]], tuple[Row, ...]] = {}
 
-    def on(self, *sources: StrEnum | None, event: type[Any], to: StrEnum | None = None) -> Callable[[ActionT], ActionT]:
-        """Add a row per source state; without `to` the state stays as it is."""
+    def on(
+        self, *sources: StrEnum | None, event: type[Any], to: StrEnum | None = None, when: Guard | None = None
+    ) -> Callable[[ActionT], ActionT]:
+        """Add a row per source state; without `to` the state stays as it is. With `when` beside one without it."""
 
         def add(action: ActionT) -> ActionT:
             self.events[event.__name__] = event
             for source in sources:
-                target = to if to is not None else source
-                if target is None or (source, event) in self._rows:
+                target, key = to if to is not None else source, (source, event)
+                if target is None or (when is None and key in self._rows):
                     raise ValueError(f"{self.name}: {source} + {event.__name__} has no target or two rows")
-                self._rows[source, event] = Row(source, event, target, action)
+                row = Row(source, event, target, action, when)
+                if when is None:
+                    self._rows[key] = row
+                else:
+                    self._guarded[key] = (*self._guarded.get(key, ()), row)
             return action
 
         return add
@@ -201,6 +213,10 @@ class StateTable(Generic[NounT]):
         row = self._rows.get((before, type(event)))
         if row is None:
             return self._no_row(noun, event, context)
+        for guarded in self._guarded.get((before, type(event)), ()):
+            if guarded.guard is not None and guarded.guard(noun, event, context):
+                row = guarded
+                break
         outcome = row.action(noun, event, context)
         if isinstance(outcome, Refusal):
             return outcome
@@ -212,8 +228,10 @@ class StateTable(Generic[NounT]):
         return Refusal(code=self.unknown, facts={"noun": self.name, "id": id})
 
     def rows(self) -> Iterator[Row]:
-        """Every edge, in the order of writing."""
-        return iter(self._rows.values())
+        """Every edge, in the order of writing, the guarded ones last."""
+        yield from self._rows.values()
+        for rows in self._guarded.values():
+            yield from rows
 
     def _no_row(self, noun: NounT | None, event: Event, context: Context) -> Refusal:
         if noun is None:

@@ -152,7 +152,13 @@ def _return_status(status: OrderStatus) -> Heard | None:
         return Heard(target=target, event=GaveBack(return_id=status.original_message_id))
     if status.state is TransactionState.RJCT:
         code, reason = _words(status.reasons)
-        rejected = ReturnRejected(return_id=status.original_message_id, code=code, reason=reason)
+        rejected = ReturnRejected(
+            return_id=status.original_message_id,
+            code=code,
+            reason=reason,
+            told_at=status.created_at,
+            asked=status.kind is StatusKind.STAT,
+        )
         return Heard(target=target, event=rejected)
     return None
 
@@ -168,9 +174,9 @@ def _order_status(status: OrderStatus, own_address: str) -> Heard | None:
     target = _payment(status.original_message_id)
     if status.state is TransactionState.ACSC:
         reference = status.original_transaction_id or status.original_message_id
-        return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+        return Heard(target=target, event=_settled(status, reference))
     if status.state is TransactionState.RJCT:
-        return Heard(target=target, event=_rejected(status.reasons))
+        return Heard(target=target, event=_rejected(status, asked=status.kind is StatusKind.STAT))
     return None
 
 
@@ -192,11 +198,11 @@ def _request_status(status: RequestStatus) -> Heard | None:
     match status.state:
         case TransactionState.ACSC:
             reference = status.msid or status.original_end_to_end_id
-            return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+            return Heard(target=target, event=_settled(status, reference))
         case TransactionState.ACSP:
-            return Heard(target=target, event=Consented(msid=status.msid))
+            return Heard(target=target, event=Consented(msid=status.msid, order_id=status.original_message_id))
         case TransactionState.RJCT:
-            return Heard(target=target, event=_rejected(status.reasons))
+            return Heard(target=target, event=_rejected(status, asked=status.kind is StatusKind.STAT))
     return None
 
 
@@ -273,7 +279,7 @@ def _receipt(receipt: Receipt) -> Heard | None:
         return None if refused is None else refused(receipt)
     if receipt.original_message_name != MessageName.REQUEST or _is_repetition(receipt.reasons):
         return None
-    return Heard(target=_payment(receipt.original_message_id), event=_rejected(receipt.reasons))
+    return Heard(target=_payment(receipt.original_message_id), event=_rejected(receipt))
 
 
 def _enquiry_refused(receipt: Receipt) -> Heard:
@@ -322,9 +328,14 @@ def _is_repetition(reasons: tuple[Reason, ...]) -> bool:
     return any(reason.code == ReasonCode.AM05 for reason in reasons)
 
 
-def _rejected(reasons: tuple[Reason, ...]) -> Rejected:
-    code, reason = _words(reasons)
-    return Rejected(code=code, reason=reason)
+def _settled(status: OrderStatus | RequestStatus, reference: str) -> Settled:
+    return Settled(reference=reference, settled_at=status.created_at, order_id=status.original_message_id)
+
+
+def _rejected(told: OrderStatus | RequestStatus | Receipt, *, asked: bool = False) -> Rejected:
+    """`asked`: pacs.028 and pain.998 are answered with STAT, whatever became of the order (AOS-I1, AOS-I2)."""
+    code, reason = _words(told.reasons)
+    return Rejected(code=code, reason=reason, order_id=told.original_message_id, told_at=told.created_at, asked=asked)
 
 
 def _words(reasons: tuple[Reason, ...]) -> tuple[str, str]:

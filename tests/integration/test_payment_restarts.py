@@ -3,7 +3,8 @@
 Hypothesis draws every choice: payments, returns and recalls both ways, what the line does to each message, and when the
 gateway dies (before it sends, after it sent, with answers under way), its store is closed and opened again, and a new
 engine goes on from what is on disk. Whatever is drawn: money is conserved, no order is executed twice, and when the
-line is whole again every order ends settled, refused, or waiting for a person. Time passes when told.
+line is whole again every order ends settled, refused, or waiting for a person. Time passes when told; days end while
+messages are on their way, and AÖS says why it refuses either fully or by its first reason alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from puppet import Clock, engine_on
@@ -34,7 +36,7 @@ from adapters.banks.sandbox.ledger import Ledger
 from adapters.banks.sandbox.settings import CustomerAccount
 from contracts.errors.refusal import RefusedError
 from contracts.iso20022 import CreditTransfer, PaymentReturn, Reason, ReturnRequest
-from gateway.domain.clock import local_date
+from gateway.domain.clock import end_of_day, local_date
 from gateway.domain.dispatches import DISPATCHES, Channel, PaymentOrder, ReturnOrder
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
@@ -85,6 +87,7 @@ class Rail:
         self.wire: list[tuple[str, str, Any]] = []  # to, from, message
         self.said: dict[str, dict[str, PaymentOrder | ReturnOrder]] = {}  # every order that left, by noun and id
         self.deaths: Counter[str] = Counter()
+        self.says_all = choices.choice((True, False))
         self.store: Store
         self.engine: Engine
         self.worker = ""
@@ -244,7 +247,13 @@ class Rail:
             self.wire.append((SYSTEM, to, answer))
 
     def _under_way(self, outgoings: Any) -> None:
-        self.wire += [(outgoing.to_bic, SYSTEM, outgoing.message) for outgoing in outgoings]
+        self.wire += [(outgoing.to_bic, SYSTEM, self._worded(outgoing.message)) for outgoing in outgoings]
+
+    def _worded(self, message: Any) -> Any:
+        """A second copy on another day is refused as both (AOS-C2, AOS-C3), or only as of another day."""
+        if self.says_all or len(getattr(message, "reasons", ())) < 2:
+            return message
+        return replace(message, reasons=message.reasons[:1])
 
     async def _heard(self, message: Any) -> None:
         heard = hear(message, ADDRESS)
@@ -255,8 +264,26 @@ class Rail:
         with suppress(RefusedError):  # said no to; nothing kept
             await self.engine.receive(said)
 
+    async def it_dies_and_aos_goes_on(self) -> None:
+        """What it sent last is executed, and it has not heard of it when it sends it again."""
+        await self.it_works(("died after",))
+        for _ in range(4):
+            waiting = [one for one in self.wire if one[0] != US]
+            self.wire = [one for one in self.wire if one[0] == US]
+            for to, sender, message in waiting:
+                await self._arrive(to, sender, message)
+
     async def time_passes(self) -> None:
         self.clock.pass_s(self.random.choice((1, 1, 10, 30)))
+        self._under_way(self.system.expire(self.clock()))
+
+    async def the_day_nears_its_end(self) -> None:
+        """AOS-C2: in Baku. What is under way meanwhile arrives as it may, on this day or the next."""
+        await self.comes_to(self.random.choice((-5, -1, 1, 30)))
+
+    async def comes_to(self, after_midnight_s: float) -> None:
+        left = (end_of_day(local_date(self.clock())) - self.clock()).total_seconds()
+        self.clock.pass_s(left + after_midnight_s)
         self._under_way(self.system.expire(self.clock()))
 
     async def it_starts_again(self) -> None:
@@ -298,10 +325,9 @@ class Rail:
         self.one_order_is_one_message()
 
     def one_order_is_one_message(self) -> None:
-        """Over all lives. A new return is ordered only after AÖS has rejected the one before."""
+        """Over all lives. A new one is ordered only after AÖS has rejected the one before, or has nothing of it."""
         for orders in self.said.values():
             for message_id in list(orders)[:-1]:
-                assert isinstance(orders[message_id], ReturnOrder)
                 held = self.system.orders.get(message_id)
                 assert held is None or held.state == "rejected"
 
@@ -326,6 +352,8 @@ _STEPS = (
     *[Rail.it_works] * 5,
     *[Rail.a_message_fares] * 6,
     *[Rail.time_passes] * 3,
+    Rail.it_dies_and_aos_goes_on,
+    *[Rail.the_day_nears_its_end] * 2,
     Rail.it_starts_again,
 )
 
@@ -350,3 +378,52 @@ def test_over_any_restarts_money_is_conserved_and_every_order_ends(choices: rand
     """AOS-P1 to AOS-P7, AOS-T1 to AOS-T6, AOS-I1, AOS-I2, AOS-C3."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_live_through(choices, Path(folder)))
+
+
+@pytest.mark.parametrize("says_all", [True, False])
+@pytest.mark.parametrize("asked_for", [Rail.a_deposit_goes_back, Rail.a_bank_is_asked_for_money])
+async def test_an_order_that_leaves_only_after_midnight_becomes_one_of_the_new_day(
+    tmp_path: Path, asked_for: Any, says_all: bool
+) -> None:
+    """AOS-C2: nobody waits for a person because AÖS was away over midnight."""
+    rail = await _rail(tmp_path, says_all)
+    await asked_for(rail)
+    await rail.it_works(("not sent",))
+    await rail.comes_to(600)
+    await _hours_pass(rail)
+    [(_, payment)] = await rail.nouns("payment")
+    assert (payment.state, payment.renewals) == ("settled", 1)
+    [orders] = rail.said.values()
+    assert [local_date(order.created_at) for order in orders.values()][1:] == [local_date(payment.settled_at)]
+    await rail.store.close()
+
+
+@pytest.mark.parametrize("says_all", [True, False])
+async def test_an_order_executed_before_midnight_and_sent_again_after_it_is_settled_once(
+    tmp_path: Path, says_all: bool
+) -> None:
+    """AOS-C2, AOS-C3: the second copy's refusal, of another day, says nothing of the first; AÖS is asked."""
+    rail = await _rail(tmp_path, says_all)
+    await rail.a_deposit_goes_back()
+    await rail.it_dies_and_aos_goes_on()
+    rail.wire.clear()  # what AÖS said to the dead is lost
+    await rail.comes_to(600)
+    await _hours_pass(rail)
+    [(_, payment)] = await rail.nouns("payment")
+    assert (payment.state, payment.renewals) == ("settled", 0)
+    await rail.store.close()
+
+
+async def _rail(folder: Path, says_all: bool) -> Rail:
+    rail = Rail(random.Random(1), blank_store_url(folder))
+    rail.says_all = says_all
+    await rail.live()
+    return rail
+
+
+async def _hours_pass(rail: Rail) -> None:
+    """On a whole line, fast enough for AÖS's patience."""
+    for _ in range(6):
+        await rail.nothing_goes_wrong_for_a_while()
+        rail.clock.pass_s(600)
+    await rail.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -173,25 +174,28 @@ def _request_status(kind, state=None, reasons=(), msid=None):
     return replace(REQUEST_STATUS, kind=kind, state=state or STATE_OF_KIND[kind], reasons=reasons, msid=msid)
 
 
+OF_ORDER: Any = {"order_id": TRANSFER.message_id, "told_at": MOMENT}
+OF_REQUEST: Any = {"order_id": REQUEST.message_id, "told_at": MOMENT}
+
 HEARD = [
     (
         "AOS-P4 our order",
         _status(StatusKind.STAT),
         PAYMENT,
-        Settled(reference=TRANSFER.transaction_id, settled_at=MOMENT),
+        Settled(reference=TRANSFER.transaction_id, settled_at=MOMENT, order_id=TRANSFER.message_id),
     ),
     (
         "AOS-P5 our order",
         _status(StatusKind.RJCT, reasons=NO),
         PAYMENT,
-        Rejected(code="EL202", reason="vaxt bitdi; AC04"),
+        Rejected(code="EL202", reason="vaxt bitdi; AC04", **OF_ORDER),
     ),
-    ("AOS-R1 no reason", _status(StatusKind.RJCT), PAYMENT, Rejected(code="RJCT", reason="")),
+    ("AOS-R1 no reason", _status(StatusKind.RJCT), PAYMENT, Rejected(code="RJCT", reason="", **OF_ORDER)),
     (
         "AOS-I1 rejected",
         _status(StatusKind.STAT, TransactionState.RJCT, NO[1:]),
         PAYMENT,
-        Rejected(code="AC04", reason=""),
+        Rejected(code="AC04", reason="", asked=True, **OF_ORDER),
     ),
     ("AOS-P4 credit", _status(StatusKind.STAT, original=FOREIGN_ID), CREDIT, CreditSettled(settled_at=MOMENT)),
     (
@@ -200,30 +204,41 @@ HEARD = [
         CREDIT,
         Released(code="EL202", reason=WORDS),
     ),
-    ("AOS-P7 consent", _request_status(StatusKind.ACSP, msid="M7"), ASKED_PAYMENT, Consented(msid="M7")),
+    (
+        "AOS-P7 consent",
+        _request_status(StatusKind.ACSP, msid="M7"),
+        ASKED_PAYMENT,
+        Consented(msid="M7", order_id=REQUEST.message_id),
+    ),
     (
         "AOS-P7 STAT",
         _request_status(StatusKind.STAT, msid="M7"),
         ASKED_PAYMENT,
-        Settled(reference="M7", settled_at=MOMENT),
+        Settled(reference="M7", settled_at=MOMENT, order_id=REQUEST.message_id),
     ),
     (
         "AOS-P7 RJCT",
         _request_status(StatusKind.RJCT, reasons=(Reason(code="EA178", text="rədd"), Reason(code="AM04", text="az"))),
         ASKED_PAYMENT,
-        Rejected(code="EA178", reason="rədd; AM04 az"),
+        Rejected(code="EA178", reason="rədd; AM04 az", **OF_REQUEST),
     ),
     (
         "AOS-I2 consented",
         _request_status(StatusKind.STAT, TransactionState.ACSP, msid="M7"),
         ASKED_PAYMENT,
-        Consented(msid="M7"),
+        Consented(msid="M7", order_id=REQUEST.message_id),
+    ),
+    (
+        "AOS-I2 rejected",
+        _request_status(StatusKind.STAT, TransactionState.RJCT, NO[1:]),
+        ASKED_PAYMENT,
+        Rejected(code="AC04", reason="", asked=True, **OF_REQUEST),
     ),
     (
         "AOS-R2",
         RECEIPT,
         ASKED_PAYMENT,
-        Rejected(code=RECEIPT.reasons[0].code, reason=RECEIPT.reasons[0].text),
+        Rejected(code=RECEIPT.reasons[0].code, reason=RECEIPT.reasons[0].text, **OF_REQUEST),
     ),
 ]
 
@@ -282,7 +297,7 @@ def test_a_receipt_without_reasons_still_rejects():
     bare: Receipt = replace(RECEIPT, reasons=())
     heard = hear(bare, OWN_ADDRESS)
     assert heard is not None
-    assert heard.event == Rejected(code="RJCT", reason="")
+    assert heard.event == Rejected(code="RJCT", reason="", **OF_REQUEST)
 
 
 @pytest.mark.parametrize("name", ["pacs.028.001.03", "pain.998.001.01"])

@@ -70,6 +70,8 @@ class ReturnRejected:
     return_id: str
     code: str
     reason: str
+    told_at: datetime | None = None  # by the rail's clock
+    asked: bool = False  # in answer to a question of ours (AOS-I1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,6 +137,7 @@ class Consented:
     """pain.002/ACSP: the debtor's bank agreed. Consent is not money (facts.md): keep the MSID, match the credit."""
 
     msid: str | None
+    order_id: str | None = None  # message id of the order it speaks of, where it names one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +163,22 @@ class Settled:
 
     reference: str
     settled_at: datetime
+    order_id: str | None = None  # message id of the order it speaks of, where it names one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """RJCT or NAUT: it will not move. `code` is the rail's (AM04, EA178, EL202, EP252, …)."""
+    """RJCT or NAUT: it will not move. `code` is the rail's (AM04, EA178, EL202, EP252, …).
+
+    A copy refused for its day (DT01, AOS-C2) says nothing of an earlier copy of the order; the answer to a question
+    (`asked`) does.
+    """
 
     code: str
     reason: str
+    order_id: str | None = None  # message id of the order it speaks of, where it names one
+    told_at: datetime | None = None  # by the rail's clock, where the rail is AÖS
+    asked: bool = False  # in answer to a question of ours (AOS-I1, AOS-I2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,7 @@ def _promises(reader: Reader, world: Any) -> Any:
 def _chains(reader: Reader) -> Any:
     """Hashes hold, and every change of state is an edge of its table."""
     for kind, table in TABLES.items():
-        edges = {(row.source, row.event.__name__): row.target for row in table.rows()}
+        edges = {(row.source, row.event.__name__, row.target) for row in table.rows()}
         for noun in reader.list_nouns(kind, limit=_ALL):
             chain = reader.journal_of(kind, noun.id)
             broken, state = first_break(chain, noun), None
@@ -146,7 +146,7 @@ def _chains(reader: Reader) -> Any:
             for line in chain:
                 if (line.before or None) != state and line.before is not None:
                     yield f"{kind} {noun.id} line {line.version} begins at {line.before}, not {state}"
-                if line.after != (state or "") and (state, line.event) not in edges:
+                if line.after != (state or "") and (state, line.event, line.after) not in edges:
                     yield f"{kind} {noun.id} went from {state} to {line.after} by {line.event}"
                 state = line.after or None
             if noun.state != state:
