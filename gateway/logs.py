@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
+from collections.abc import Mapping
 
 import structlog
+
+_told: Counter[str] = Counter()  # like the log itself, one per process
+
+
+def alarms_told() -> Mapping[str, int]:
+    """How many alarms of each code this process has logged."""
+    return _told
+
+
+def _count_alarm(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Every alarm passes here, whoever raises it."""
+    if isinstance(code := event.get("alarm"), str):
+        _told[code] += 1
+    return event
+
 
 _SHARED: tuple[structlog.types.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -39,7 +56,7 @@ def set_up(level: str, *, json_lines: bool) -> None:
     for name in _TOO_LOUD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[_count_alarm, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

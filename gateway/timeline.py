@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
+from gateway.alarms import title
 from gateway.domain.clock import BAKU
 from gateway.domain.money import Money
 from gateway.store.rows import JournalRow
@@ -44,9 +45,12 @@ class _Facts(dict[str, str]):
 def sentence(row: JournalRow, language: str = "az", tell: Callable[[Any], str] | None = None) -> str:
     """What happened, in words. `tell` writes a fact in another way than the plain one."""
     texts = _texts(language)
-    event = row.event.partition(":")[0]
+    event, _, alarm = row.event.partition(":")
     text = texts.get(f"{row.noun}.{event}") or texts.get(f"*.{event}") or row.event
-    return text.format_map(_Facts(_facts(orjson.loads(row.data), tell or _fact)))
+    facts = _facts(orjson.loads(row.data), tell or _fact)
+    if alarm:
+        facts["code"] = f"{title(alarm, language)} ({alarm})"
+    return text.format_map(_Facts(facts))
 
 
 def line(row: JournalRow, language: str = "az") -> str:

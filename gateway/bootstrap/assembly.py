@@ -32,6 +32,7 @@ from gateway.engine.watchdog import Watchdog
 from gateway.expiry import ExpiryWatch
 from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.keyring import start_key_tasks
+from gateway.logs import alarms_told
 from gateway.ports import Adapter
 from gateway.store import Store, open_store
 from gateway.tls import server_ssl
@@ -175,7 +176,8 @@ def _watch(house: Surroundings, store: Store) -> Watchdog:
     """Start counting."""
     settings = house.config.watchdog
     watchdog = Watchdog(store, TABLES, clock=house.clock, interval_s=settings.interval_s, late_s=settings.late_s)
-    house.metrics.watch_nouns(lambda: watchdog.census.nouns)
+    house.metrics.watch_census(lambda: watchdog.census)
+    house.metrics.watch_alarms(alarms_told)
     house.keep_running(watchdog.run(), "watchdog")
     return watchdog
 

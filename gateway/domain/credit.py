@@ -295,8 +295,9 @@ def _return_again(credit: Credit, _: NotKnownToRail, __: Context) -> Change[Cred
 @TABLE.on(_S.RETURN_UNKNOWN, event=EnquiriesExhausted, to=_S.RETURN_UNRESOLVED)
 def _give_to_a_person(credit: Credit, _: EnquiriesExhausted, context: Context) -> Change[Credit]:
     """Nothing fails by silence: a person goes on, and we listen."""
-    code = "RETURN_UNRESOLVED" if credit.state is _S.RETURN_UNKNOWN else "CREDIT_UNRESOLVED"
-    return Change(credit, (CancelTimer(asking.TIMER), Alarm(code, {"credit": context.id})))
+    returning = credit.state is _S.RETURN_UNKNOWN
+    alarm = Alarm("RETURN_UNRESOLVED" if returning else "CREDIT_UNRESOLVED", {"credit": context.id})
+    return Change(credit, (CancelTimer(asking.TIMER), alarm))
 
 
 @TABLE.on(*_RETURN_OPEN, event=GaveBack)

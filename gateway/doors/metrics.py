@@ -16,9 +16,11 @@ from prometheus_client.registry import Collector
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
 from gateway.domain.liquidity import Liquidity
+from gateway.doors.metrics_counted import AlarmsCollector, CensusCollector
+from gateway.engine.watchdog import Census
 
-NounCounts = Callable[[], Mapping[tuple[str, str], int]]
-"""How many nouns are in each state now: `(noun, state) -> count`. Called at every scrape, so it must be quick."""
+Counts = Callable[[], Census]
+"""The watchdog's last count. Called at every scrape, so it must be quick."""
 
 Ends = Callable[[], Sequence[Expiry]]
 """The end of every certificate we depend on."""
@@ -56,6 +58,7 @@ class Metrics:
             ("channel", "outcome"),
             registry=self.registry,
         )
+        self._checks = Gauge("eherrac_check", "1 while a check of /readyz passes", ("check",), registry=self.registry)
         # Finding a series by its labels takes longer than counting on it, so it is found once.
         self._requests: Callable[[str, str], Counter] = cache(requests.labels)
         self._latency: Callable[[str], Histogram] = cache(latency.labels)
@@ -70,9 +73,18 @@ class Metrics:
         """One attempt to deliver; `outcome` is acknowledged, refused, not_sent or unknown."""
         self._deliveries(channel, outcome).inc()
 
-    def watch_nouns(self, counts: NounCounts) -> None:
-        """Show how many nouns are in each state, asked at every scrape. Once per process."""
-        self.registry.register(_Nouns(counts))
+    def watch_census(self, counts: Counts) -> None:
+        """Show the watchdog's last count, asked at every scrape. Once per process."""
+        self.registry.register(CensusCollector(counts))
+
+    def watch_alarms(self, told: Callable[[], Mapping[str, int]]) -> None:
+        """Show how many alarms of each code there were, asked at every scrape. Once per process."""
+        self.registry.register(AlarmsCollector(told))
+
+    def checks(self, passing: Mapping[str, bool]) -> None:
+        """What readiness says now."""
+        for name, passes in passing.items():
+            self._checks.labels(name).set(passes)
 
     def watch_revocation(self, standings: Standings) -> None:
         """Show how each issuer's revocation data stands, asked at every scrape. Once per process."""
@@ -94,20 +106,6 @@ class Metrics:
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)
-
-
-class _Nouns(Collector):
-    def __init__(self, counts: NounCounts) -> None:
-        self._counts = counts
-
-    def describe(self) -> list[GaugeMetricFamily]:
-        return [_family()]
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = _family()
-        for (noun, state), count in sorted(self._counts().items()):
-            family.add_metric((noun, state), count)
-        yield family
 
 
 class _Revocation(Collector):
@@ -134,7 +132,7 @@ class _Revocation(Collector):
                 "eherrac_revocation_state", "1 for the state an issuer's data is in", labels=("issuer", "state")
             ),
             GaugeMetricFamily(
-                "eherrac_revocation_grace_left_seconds", "Before an issuer is closed, once stale", labels=("issuer",)
+                "eherrac_revocation_grace_left_seconds", "Grace left of stale data; 0 while fresh", labels=("issuer",)
             ),
         )
 
@@ -190,7 +188,3 @@ class _Expiries(Collector):
         return GaugeMetricFamily(
             "eherrac_certificate_days_left", "Days until a certificate ends", labels=("holder", "name", "serial")
         )
-
-
-def _family() -> GaugeMetricFamily:
-    return GaugeMetricFamily("eherrac_nouns", "Nouns by state", labels=("noun", "state"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.doors.metrics import Metrics
+from gateway.engine.watchdog import Census
 
 
 def test_requests_and_deliveries_are_counted_by_their_labels() -> None:
@@ -19,7 +20,7 @@ def test_requests_and_deliveries_are_counted_by_their_labels() -> None:
 
 def test_nouns_are_asked_for_at_every_scrape() -> None:
     metrics, counts = Metrics(), {("payment", "unknown"): 1}
-    metrics.watch_nouns(lambda: counts)
+    metrics.watch_census(lambda: Census(nouns=counts))
     assert 'eherrac_nouns{noun="payment",state="unknown"} 1.0' in metrics.text().decode()
     counts["payment", "unknown"] = 2
     assert 'eherrac_nouns{noun="payment",state="unknown"} 2.0' in metrics.text().decode()

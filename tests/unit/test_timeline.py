@@ -106,9 +106,11 @@ def test_money_is_written_with_its_currency_and_a_missing_fact_as_a_dash(case_nu
     assert sentence(row("payment", ordered), "en") == words
 
 
-def test_an_alarm_is_named_by_its_code() -> None:
+def test_an_alarm_is_named_by_its_title_and_code() -> None:
     alarm = Alarm("RECEIPT_MISSING", {"protocol": "L1.protocol"})
-    assert sentence(row("protocol", alarm, name="Alarm:RECEIPT_MISSING"), "en") == "alarm: RECEIPT_MISSING"
+    assert sentence(row("protocol", alarm, name="Alarm:RECEIPT_MISSING"), "en") == (
+        "alarm: An authority's receipt is missing (RECEIPT_MISSING)"
+    )
 
 
 def test_an_event_without_a_sentence_is_shown_by_its_name() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.alarms import book
 from gateway.domain.visit import Role
 from gateway.doors.console import shown
 from gateway.doors.console.desk import Desk
@@ -126,9 +127,10 @@ def render(
     return web.Response(text=content, status=status, content_type="text/html", charset="utf-8")
 
 
-def _words(language: str) -> dict[str, Callable[..., str] | str]:
+def _words(language: str) -> dict[str, Any]:
     return {
         "language": language,
+        "alarms": book(language),
         "t": lambda key, **facts: text(language, key, **facts),
         "word": lambda kind, value: text_or(language, f"{kind}.{value}", str(value)),
         "span": lambda seconds: shown.span(seconds, language),

@@ -1,0 +1,70 @@
+"""What others have counted already, shown at every scrape: the watchdog's last census and the alarms of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway.alarms import book
+from gateway.domain.delivery import DeliveryState
+from gateway.engine.watchdog import Census
+
+
+class CensusCollector(Collector):
+    """The watchdog's last count; nothing but the time before the first."""
+
+    def __init__(self, counts: Callable[[], Census]) -> None:
+        self._counts = counts
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(_families())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        nouns, outbox, oldest, waiting, forgotten, counted = families = _families()
+        census = self._counts()
+        for (noun, state), count in sorted(census.nouns.items()):
+            nouns.add_metric((noun, state), count)
+        for row in census.outbox:
+            outbox.add_metric((row.channel, row.recipient, row.state), row.count)
+            if row.state == DeliveryState.DUE and row.oldest_due_at is not None:
+                oldest.add_metric((row.channel, row.recipient), row.oldest_due_at.timestamp())
+        waiting.add_metric((), census.waiting)
+        forgotten.add_metric((), sum(alarm.code == "NOT_SCHEDULED" for alarm in census.alarms))
+        counted.add_metric((), 0.0 if census.at is None else census.at.timestamp())
+        yield from families
+
+
+def _families() -> tuple[GaugeMetricFamily, ...]:
+    lane = ("channel", "recipient")
+    return (
+        GaugeMetricFamily("eherrac_nouns", "Nouns by state", labels=("noun", "state")),
+        GaugeMetricFamily("eherrac_outbox_rows", "Not yet delivered, by recipient and state", labels=(*lane, "state")),
+        GaugeMetricFamily(
+            "eherrac_outbox_oldest_due_timestamp_seconds", "When the first due row of a lane was due", labels=lane
+        ),
+        GaugeMetricFamily("eherrac_waiting_for_person", "Nouns and parked deliveries that wait for a person"),
+        GaugeMetricFamily("eherrac_not_scheduled", "Nouns that wait for nothing: forgotten"),
+        GaugeMetricFamily("eherrac_counted_timestamp_seconds", "When the watchdog counted last; 0 before the first"),
+    )
+
+
+class AlarmsCollector(Collector):
+    """Every code is there from the start, so that the first alarm is an increase."""
+
+    def __init__(self, told: Callable[[], Mapping[str, int]]) -> None:
+        self._told = told
+
+    def describe(self) -> list[CounterMetricFamily]:
+        return [_alarms()]
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family, told = _alarms(), self._told()
+        for code in sorted({*book("en"), *told}):
+            family.add_metric((code,), told.get(code, 0))
+        yield family
+
+
+def _alarms() -> CounterMetricFamily:
+    return CounterMetricFamily("eherrac_alarms", "Alarms logged by this process, by code", labels=("code",))
