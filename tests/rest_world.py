@@ -24,6 +24,8 @@ from contracts.fields import make_iban
 from gateway.domain.dispatches import Notice, NoticeKind
 from gateway.domain.money import Money
 from gateway.domain.values import Account, Regime
+from gateway.doors.callers import Callers
+from gateway.doors.means import Means
 from gateway.doors.metrics import Metrics
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.doors.rest import PREFIX, RestSettings, rest_app
@@ -198,13 +200,16 @@ class World:
 
         root = web.Application()
         app = rest_app(
-            RestSettings(platform="EHERRAC", banks={BANK, OTHER_BANK}, body_max_bytes=BODY_MAX_BYTES, page_max=10),
-            identity=identity or (lambda: parties.identities["GATEWAY"]),
-            receiver=receiver,
-            queries=FakeQueries(),
-            clock=clock,
-            note_refusal=note,
-            metrics=metrics,
+            RestSettings(body_max_bytes=BODY_MAX_BYTES, page_max=10),
+            Means(
+                callers=Callers(platform="EHERRAC", banks={BANK, OTHER_BANK}),
+                identity=identity or (lambda: parties.identities["GATEWAY"]),
+                receiver=receiver,
+                queries=FakeQueries(),
+                clock=clock,
+                note_refusal=note,
+                metrics=metrics,
+            ),
         )
         root.add_subapp(PREFIX, app)
         return cls(parties, receiver, metrics, refusals, await serve_app(root, "127.0.0.1", 0))

@@ -6,7 +6,6 @@ journal position: a reader that has seen a higher one drops this one (it is old 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import orjson
@@ -76,51 +75,6 @@ class NoticeEvent(CloudEvent):
     def to_bytes(self) -> bytes:
         """The JSON that is signed and sent; equal notices give equal bytes."""
         return orjson.dumps(self.model_dump(mode="json"))
-
-
-def build_notice(
-    *,
-    id: str,
-    kind: str,
-    lot_id: str,
-    subject_id: str,
-    state: str,
-    version: int,
-    sequence: int | None,
-    occurred_at: datetime,
-    sent_at: datetime | None = None,
-    amount: str | None = None,
-    deadline: datetime | None = None,
-    case_number: str | None = None,
-    reference: str | None = None,
-    reason: str | None = None,
-) -> NoticeEvent:
-    """Make a notice from plain values; `amount` is AZN with two decimals.
-
-    Raises:
-        ValueError: a value the contract does not allow (our fault, never the reader's).
-    """
-    return NoticeEvent(
-        specversion="1.0",
-        id=id,
-        source=SOURCE,
-        type=TYPE_PREFIX + kind,  # type: ignore[arg-type]  # the model holds it to the list
-        time=sent_at or occurred_at,
-        subject=lot_id,
-        data=NoticeData(
-            lot_id=lot_id,
-            subject_id=subject_id,
-            state=state,
-            version=version,
-            sequence=sequence,
-            occurred_at=occurred_at,
-            amount=None if amount is None else AmountModel(value=amount),
-            deadline=deadline,
-            case_number=case_number,
-            reference=reference,
-            reason=reason,
-        ),
-    )
 
 
 def parse_notice(body: bytes, limits: JsonLimits = DEFAULT) -> NoticeEvent:

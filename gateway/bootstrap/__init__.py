@@ -11,6 +11,5 @@ from gateway.bootstrap.assembly import System, start
 from gateway.bootstrap.brokers import access_of
 from gateway.bootstrap.surroundings import utc_now
 from gateway.bootstrap.ways_out import kafka_settings, policies, topics_of
-from gateway.keyring import key_folder
 
-__all__ = ["System", "access_of", "kafka_settings", "key_folder", "policies", "start", "topics_of", "utc_now"]
+__all__ = ["System", "access_of", "kafka_settings", "policies", "start", "topics_of", "utc_now"]

@@ -30,7 +30,6 @@ from gateway.engine.revocation import AnswerKeeper
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.expiry import ExpiryWatch
-from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.keyring import start_key_tasks
 from gateway.logs import alarms_told
 from gateway.ports import Adapter

@@ -14,8 +14,7 @@ from certs.freshness import IssuerStanding
 from gateway.config import Config
 from gateway.doors.aos import AosDoorSettings
 from gateway.doors.metrics import Metrics
-from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
-from gateway.keyring import wire_rules
+from gateway.keyring import key_folder, wire_rules
 from gateway.keys import WatchedKeys
 from gateway.wire.client import SignedClient
 from gateway.wire.revocation import stop

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,10 +18,12 @@ from gateway.doors.aos import MESSAGES_PATH, AosDoor
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
+from gateway.doors.callers import Callers
 from gateway.doors.health import Check, Readiness, health_routes
 from gateway.doors.intake import Intake, Unfinished
+from gateway.doors.means import Means
 from gateway.doors.reading import StoreQueries
-from gateway.doors.rest import NoteRefusal, RestSettings, rest_app
+from gateway.doors.rest import RestSettings, rest_app
 from gateway.doors.root import noting, unknown_paths
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
@@ -31,9 +32,7 @@ from gateway.engine.refusals import RefusalBook
 from gateway.engine.repetitions import Repetitions
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
-from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.ports import Receiver
-from gateway.wire.admission import Admission
 from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -59,51 +58,41 @@ class Inside:
 
 def application(house: Surroundings, inside: Inside) -> web.Application:
     """Every door in one application."""
-    config, queries = house.config, StoreQueries(inside.engine.store)
-    banks = frozenset(bank.code for bank in config.banks)
-    refusals = RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS)
-
-    async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
-        if refusal.code not in _NOT_WRITTEN:
-            await refusals.note(source, path, refusal, digest=digest or "")
-
-    common: dict[str, Any] = {
-        "identity": house.keys,
-        "receiver": inside.answers,
-        "clock": house.clock,
-        "note_refusal": note,
-    }
-    intake = _intake(house, inside.watchdog)
-    common |= {"keep_answer": inside.answers.answered, "admission": intake}
-    common |= {"memory": inside.repetitions}
-    limit, platform = config.http.body_max_bytes, config.platform.participant
-    expected = house.rules.expected
-    limits = SoapLimits(body_max_bytes=limit, expected=expected)
-    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, note, Unfinished(intake))])
-    root.add_subapp(
-        "/v1",
-        rest_app(
-            RestSettings(platform=platform, banks=banks, body_max_bytes=limit, signatures=house.rules.signatures),
-            queries=queries,
-            metrics=house.metrics,
-            **common,
-        ),
-    )
-    root.add_subapp(
-        "/soap",
-        soap_app(
-            SoapSettings(platform=platform, banks=banks, limits=limits),
-            queries=queries,
-            metrics=house.metrics,
-            **common,
-        ),
-    )
+    config, expected = house.config, house.rules.expected
+    means, limit = _means(house, inside), config.http.body_max_bytes
+    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, means)])
+    rest = RestSettings(body_max_bytes=limit, signatures=house.rules.signatures)
+    root.add_subapp("/v1", rest_app(rest, means))
+    soap = SoapSettings(limits=SoapLimits(body_max_bytes=limit, expected=expected))
+    root.add_subapp("/soap", soap_app(soap, means))
     rails = AosDoor(inside.answers, house.rail(), house.keys, clock=house.clock, expected=expected).routes()
     rails += _azips_door(house, inside.answers)
     rails += AsanPayDoor(inside.answers, participant=config.asan_pay.participant).routes()
     root.add_routes(rails)
     root.add_routes(health_routes(readiness(house, inside), house.metrics, house.standings, inside.stamping))
     return root
+
+
+def _means(house: Surroundings, inside: Inside) -> Means:
+    """What the doors of the platform and the banks work with."""
+    config, refusals = house.config, RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS)
+
+    async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
+        if refusal.code not in _NOT_WRITTEN:
+            await refusals.note(source, path, refusal, digest=digest or "")
+
+    return Means(
+        callers=Callers(platform=config.platform.participant, banks=frozenset(bank.code for bank in config.banks)),
+        identity=house.keys,
+        receiver=inside.answers,
+        queries=StoreQueries(inside.engine.store),
+        clock=house.clock,
+        note_refusal=note,
+        metrics=house.metrics,
+        keep_answer=inside.answers.answered,
+        admission=_intake(house, inside.watchdog),
+        memory=inside.repetitions,
+    )
 
 
 def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
@@ -115,13 +104,13 @@ def _azips_door(house: Surroundings, receiver: Receiver) -> list[web.RouteDef]:
     return AzipsDoor(receiver, settings, house.keys, clock=house.clock, expected=house.rules.expected).routes()
 
 
-def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal, admission: Admission) -> Middleware:
+def _signed_rails(house: Surroundings, inside: Inside, means: Means) -> Middleware:
     """The signature middleware for the doors of AÖS, AZIPS and Asan Pay; the other doors bring their own."""
 
     async def refused(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
         if request.path == MESSAGES_PATH:
             await inside.deficiencies.refused(request, refusal, body)
-        await noting(note)(request, refusal, body)
+        await noting(means.note_refusal)(request, refusal, body)
 
     signed = signed_http(
         house.keys,
@@ -129,9 +118,9 @@ def _signed_rails(house: Surroundings, inside: Inside, note: NoteRefusal, admiss
         body_max_bytes=house.config.http.body_max_bytes,
         on_refusal=refused,
         policy=house.rules.signatures,
-        keep_answer=inside.answers.answered,
-        admission=admission,
-        memory=inside.repetitions,
+        keep_answer=means.keep_answer,
+        admission=Unfinished(means.admission),
+        memory=means.memory,
     )
 
     @web.middleware

@@ -24,7 +24,6 @@ from gateway.bootstrap.surroundings import Surroundings
 from gateway.config import Config
 from gateway.domain.delivery import RetryPolicy
 from gateway.doors.aos_deficiency import Deficiencies
-from gateway.keyring import key_folder as key_folder  # noqa: PLC0414 - for the command line
 from gateway.ports import Adapter
 from gateway.tls import kafka_ssl
 from gateway.wire.broker import EmbeddedBroker

@@ -74,8 +74,8 @@ def keep(id: str, *, person: Person, reason: str, keys: Keys = _KEYS, config: Co
 def _say_it(
     id: str, decision: Decision, *, person: str, keys: Path, config: ConfigPath, reason: str | None = None
 ) -> None:
-    from gateway.bootstrap import key_folder
     from gateway.cli.show import with_store
+    from gateway.keyring import key_folder
 
     settings, about = load(config), _ABOUT[decision]
     try:

@@ -15,6 +15,7 @@ from datetime import datetime
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from gateway.domain.quota import Bucket, QuotaPolicy, take
+from gateway.wire.admission import Admission
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -69,11 +70,11 @@ class Intake:
 class Unfinished:
     """The admission of doors that finish what is under way: the same quotas, and never refused for the backlog."""
 
-    intake: Intake
+    intake: Admission
 
     def begin(self, method: str) -> None:
         """Taken."""
 
     def admit(self, participant: str) -> None:
-        """Once it is known who sends. Raises as `Intake.admit`."""
+        """Once it is known who sends. Raises as the intake's."""
         self.intake.admit(participant)

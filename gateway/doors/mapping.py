@@ -1,4 +1,4 @@
-"""Wire words to domain events and views to wire words, for every door: which noun is meant and what happened to it."""
+"""What platform and banks say, as messages to the engine, and views in wire words, for every door."""
 
 from __future__ import annotations
 
@@ -11,13 +11,41 @@ from gateway.domain.events import offer as offers
 from gateway.domain.money import Money
 from gateway.domain.table import Event
 from gateway.domain.values import Account, BankCode, Bidder, DepositForm, ParticipantId, Regime
+from gateway.doors.callers import Caller
 from gateway.doors.queries import LotView, OfferView, PaymentView, ProtocolView
-from gateway.ports import Answer, Target
+from gateway.ports import Answer, Exhibit, Message, Target
+
+
+def event_message(caller: Caller, event: platform.PlatformEvent, *, digest: str, exhibit: Exhibit) -> Message:
+    """What the platform says of a lot. The event's own id is the key of idempotency."""
+    return Message(
+        source=caller.participant,
+        id=event.id,
+        target=event_target(event),
+        event=domain_event(event),
+        digest=digest,
+        exhibits=(exhibit,),
+    )
 
 
 def event_target(event: platform.PlatformEvent) -> Target:
     """Every event of the platform speaks to its lot."""
     return Target(noun="lot", id=event.subject)
+
+
+def decision_message(
+    caller: Caller, offer_id: str, decision: Decision, *, id: str, digest: str, exhibit: Exhibit
+) -> Message:
+    """What a bank decides of its offer, under the message's own id (EHR-5)."""
+    return Message(
+        source=caller.participant,
+        id=id,
+        target=Target(noun="offer", id=offer_id),
+        event=_decision_event(decision),
+        digest=digest,
+        exhibits=(exhibit,),
+        actor=caller.actor,
+    )
 
 
 def domain_event(event: platform.PlatformEvent) -> Event:
@@ -59,8 +87,7 @@ def _closed(data: platform.AuctionClosedData) -> Event:
     return lots.AuctionUnsold(held_at=data.held_at, reason=data.reason or "")
 
 
-def decision_event(decision: Decision) -> Event:
-    """The claimant bank's answer (EHR-5)."""
+def _decision_event(decision: Decision) -> Event:
     if decision.payer is not None:
         return offers.Accepted(payer=account(decision.payer))
     return offers.Declined(reason=decision.reason)

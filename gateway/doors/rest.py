@@ -4,18 +4,17 @@ Every request is signed by RFC 9421 and judged by the middleware before a handle
 The platform publishes events; a bank decides and reads what is its own, and another's id answers exactly like one that
 never was (EHR-4). Mounted under `PREFIX`:
 
-    root.add_subapp(PREFIX, rest_app(settings, ...))
+    root.add_subapp(PREFIX, rest_app(settings, means))
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from importlib import resources
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import orjson
 from aiohttp import web
@@ -30,6 +29,8 @@ from contracts.fields import WireModel, is_subject_id, validated
 from contracts.json import JsonLimits, parse_json
 from contracts.rest.models import Decision, FeedPage, OfferList
 from gateway.doors import mapping
+from gateway.doors.callers import Caller, Callers, found
+from gateway.doors.means import Means
 from gateway.doors.metrics import Metrics
 from gateway.doors.queries import FeedItem, Queries
 from gateway.doors.rest_request import (
@@ -41,22 +42,16 @@ from gateway.doors.rest_request import (
     query_of,
     whole_number,
 )
-from gateway.ports import Answer, Message, Receiver, Target
-from gateway.wire.admission import Admission
-from gateway.wire.identity import Identity
+from gateway.doors.root import noting
+from gateway.ports import Answer, Receiver
 from gateway.wire.notices import notice_event
-from gateway.wire.repetition import FORGETFUL, Memory
-from gateway.wire.server import EVERYBODY, EXHIBIT, RAW_BODY, VERIFIED, KeepAnswer, signed_http
+from gateway.wire.server import EXHIBIT, RAW_BODY, VERIFIED, signed_http
 
 PREFIX = "/v1"
 OPENAPI_PATH = f"{PREFIX}/openapi.yaml"
 REPLAYED = "Idempotent-Replayed"
 
-NoteRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
-"""Told of every refused request: verified participant, path, refusal, hex SHA-256 of the body if it was read."""
-
 _REFUSED = web.RequestKey("refused", ErrorCode)
-_Found = TypeVar("_Found")
 
 
 class _Reading(Protocol):
@@ -67,58 +62,35 @@ class _Reading(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestSettings:
-    """Who may come in, and how much they may ask for."""
+    """How much may be asked for, and what is expected of signatures."""
 
-    platform: str  # participant code of the auction platform
-    banks: Collection[str]  # participant codes of the banks
     body_max_bytes: int = 262_144  # the largest event is about 4 kB
     page_max: int = 500  # offers or notices in one answer
     page_default: int = 100
     signatures: HttpSignaturePolicy = field(default_factory=HttpSignaturePolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A verified participant; `actor` limits what it sees: a bank's code, or None for the platform."""
-
-    participant: str
-    actor: str | None
-
-
-def rest_app(
-    settings: RestSettings,
-    *,
-    identity: Callable[[], Identity],
-    receiver: Receiver,
-    queries: Queries,
-    clock: Callable[[], datetime],
-    note_refusal: NoteRefusal,
-    metrics: Metrics,
-    keep_answer: KeepAnswer | None = None,
-    admission: Admission = EVERYBODY,
-    memory: Memory = FORGETFUL,
-) -> web.Application:
+def rest_app(settings: RestSettings, means: Means) -> web.Application:
     """Build the application to be mounted under `PREFIX`."""
+    noted = noting(means.note_refusal)
 
     async def on_refusal(request: web.Request, refusal: Refusal, body: bytes | None) -> None:
         request[_REFUSED] = refusal.code
-        verified = request.get(VERIFIED)
-        source = None if verified is None else verified.signer.participant
-        await note_refusal(source, request.path, refusal, None if body is None else hashlib.sha256(body).hexdigest())
+        await noted(request, refusal, body)
 
     signed = signed_http(
-        identity,
-        clock=clock,
+        means.identity,
+        clock=means.clock,
         body_max_bytes=settings.body_max_bytes,
         unsigned_paths=frozenset({OPENAPI_PATH}),
         on_refusal=on_refusal,
         policy=settings.signatures,
-        keep_answer=keep_answer,
-        admission=admission,
-        memory=memory,
+        keep_answer=means.keep_answer,
+        admission=means.admission,
+        memory=means.memory,
     )
-    app = web.Application(middlewares=[_counting(metrics), signed])
-    app.add_routes(RestDoor(settings, receiver, queries).routes())
+    app = web.Application(middlewares=[_counting(means.metrics), signed])
+    app.add_routes(RestDoor(settings, means.callers, means.receiver, means.queries).routes())
     return app
 
 
@@ -136,8 +108,8 @@ def _counting(metrics: Metrics) -> Middleware:
 class RestDoor:
     """The handlers. Each reads, asks the engine or the queries, and answers; refusals are raised."""
 
-    def __init__(self, settings: RestSettings, receiver: Receiver, queries: Queries) -> None:
-        self._settings, self._receiver, self._queries = settings, receiver, queries
+    def __init__(self, settings: RestSettings, callers: Callers, receiver: Receiver, queries: Queries) -> None:
+        self._settings, self._callers, self._receiver, self._queries = settings, callers, receiver, queries
         self._page_default = min(settings.page_default, settings.page_max)
         self._limits = JsonLimits(body_max_bytes=settings.body_max_bytes)
 
@@ -159,79 +131,63 @@ class RestDoor:
     async def publish_event(self, request: web.Request) -> web.Response:
         """The platform says what happened to a lot. The event's own id is the key of idempotency."""
         caller = self._caller(request)
-        self._only(caller.actor is None, caller, "publishEvent")
+        caller.as_platform("publishEvent")
         expect_type(request, CLOUDEVENT)
         body = request[RAW_BODY]
-        event = parse_event(body, self._limits)
-        if event.source != caller.participant:
-            raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=caller.participant, received=event.source)
-        message = Message(
-            source=caller.participant,
-            id=event.id,
-            target=mapping.event_target(event),
-            event=mapping.domain_event(event),
-            digest=hashlib.sha256(body).hexdigest(),
-            exhibits=(request[EXHIBIT],),
-        )
+        event, digest = parse_event(body, self._limits), hashlib.sha256(body).hexdigest()
+        caller.speaks_as(event.source)
+        message = mapping.event_message(caller, event, digest=digest, exhibit=request[EXHIBIT])
         return _answered(await self._receiver.receive(message))
 
     async def decide_offer(self, request: web.Request) -> web.Response:
         """The claimant bank accepts or refuses (EHR-5). `Idempotency-Key` is the message's id."""
         caller = self._caller(request)
-        self._only(caller.actor is not None, caller, "decideOffer")
+        caller.as_bank("decideOffer")
         expect_type(request, JSON)
         offer_id = path_id(request, ErrorCode.OFFER_UNKNOWN)
         body = request[RAW_BODY]
         decision = validated(Decision, parse_json(body, self._limits))
-        message = Message(
-            source=caller.participant,
-            id=idempotency_key(request),
-            target=Target(noun="offer", id=offer_id),
-            event=mapping.decision_event(decision),
-            digest=hashlib.sha256(offer_id.encode() + b"\n" + body).hexdigest(),
-            exhibits=(request[EXHIBIT],),
-            actor=caller.actor,
-        )
+        key, digest = idempotency_key(request), hashlib.sha256(offer_id.encode() + b"\n" + body).hexdigest()
+        message = mapping.decision_message(caller, offer_id, decision, id=key, digest=digest, exhibit=request[EXHIBIT])
         return _answered(await self._receiver.receive(message))
 
     async def list_offers(self, request: web.Request) -> web.Response:
         """A page of a bank's own offers (EHR-5), in order of id."""
-        caller = self._caller(request)
-        self._only(caller.actor is not None, caller, "listOffers")
+        bank = self._caller(request).as_bank("listOffers")
         query = query_of(request, after="", limit=str(self._page_default))
         limit, after = self._page(query), query["after"]
         if after and not is_subject_id(after):
             raise refuse(ErrorCode.SCHEMA_INVALID, path="?after", fault="not an offer's id")
-        views = await self._queries.offers(caller.actor, after=after, limit=limit + 1)
+        views = await self._queries.offers(bank, after=after, limit=limit + 1)
         items = tuple(map(mapping.offer_model, views[:limit]))
         return _json(OfferList(items=items, next=items[-1].id if items else after, more=len(views) > limit))
 
     async def get_offer(self, request: web.Request) -> web.Response:
         """One offer."""
         caller, id = self._caller(request), path_id(request, ErrorCode.OFFER_UNKNOWN)
-        view = _found(await self._queries.offer(id, caller.actor), ErrorCode.OFFER_UNKNOWN, id)
+        view = found(await self._queries.offer(id, caller.actor), ErrorCode.OFFER_UNKNOWN, id)
         return _json(mapping.offer_model(view))
 
     async def get_payment(self, request: web.Request) -> web.Response:
         """One payment."""
         caller, id = self._caller(request), path_id(request, ErrorCode.PAYMENT_UNKNOWN)
-        view = _found(await self._queries.payment(id, caller.actor), ErrorCode.PAYMENT_UNKNOWN, id)
+        view = found(await self._queries.payment(id, caller.actor), ErrorCode.PAYMENT_UNKNOWN, id)
         return _json(mapping.payment_model(view))
 
     async def get_lot(self, request: web.Request) -> web.Response:
         """One lot."""
         caller, id = self._caller(request), path_id(request, ErrorCode.LOT_UNKNOWN)
-        view = _found(await self._queries.lot(id, caller.actor), ErrorCode.LOT_UNKNOWN, id)
+        view = found(await self._queries.lot(id, caller.actor), ErrorCode.LOT_UNKNOWN, id)
         return _json(mapping.lot_model(view))
 
     async def get_protocol(self, request: web.Request) -> web.Response:
         """A protocol: its particulars, or the document in the form asked for by suffix or Accept (EHR-16)."""
         caller, (id, form) = self._caller(request), document_form(request)
         if form is None:
-            view = _found(await self._queries.protocol(id, caller.actor), ErrorCode.PROTOCOL_UNKNOWN, id)
+            view = found(await self._queries.protocol(id, caller.actor), ErrorCode.PROTOCOL_UNKNOWN, id)
             return _json(mapping.protocol_model(view))
         content = await self._queries.document(id, form, caller.actor)
-        return _bytes(_found(content, ErrorCode.PROTOCOL_UNKNOWN, id), form.value)
+        return _bytes(found(content, ErrorCode.PROTOCOL_UNKNOWN, id), form.value)
 
     async def read_feed(self, request: web.Request) -> web.Response:
         """The caller's notices after a sequence number, gap-free: what a callback missed is found here."""
@@ -245,37 +201,21 @@ class RestDoor:
         caller = self._caller(request)
         query = query_of(request, after="0", limit=str(self._page_default))
         limit, after = self._page(query), whole_number(query, "after")
-        found = await read(caller.participant, after=after, limit=limit + 1)
-        page = found[:limit]
+        read_ahead = await read(caller.participant, after=after, limit=limit + 1)
+        page = read_ahead[:limit]
         items = tuple(
             notice_event(item.notice, id=item.id, sequence=item.sequence, version=item.version) for item in page
         )
-        return _json(FeedPage(items=items, next=page[-1].sequence if page else after, more=len(found) > limit))
+        return _json(FeedPage(items=items, next=page[-1].sequence if page else after, more=len(read_ahead) > limit))
 
     def _caller(self, request: web.Request) -> Caller:
-        participant = request[VERIFIED].signer.participant
-        if participant == self._settings.platform:
-            return Caller(participant, None)
-        if participant in self._settings.banks:
-            return Caller(participant, participant)
-        raise refuse(ErrorCode.PARTICIPANT_UNKNOWN, participant=participant)
+        return self._callers.known(request[VERIFIED].signer.participant)
 
     def _page(self, query: Mapping[str, str]) -> int:
         limit = whole_number(query, "limit")
         if 1 <= limit <= self._settings.page_max:
             return limit
         raise refuse(ErrorCode.SCHEMA_INVALID, path="?limit", fault=f"1 to {self._settings.page_max}")
-
-    @staticmethod
-    def _only(permitted: bool, caller: Caller, operation: str) -> None:
-        if not permitted:
-            raise refuse(ErrorCode.NOT_PERMITTED, operation=operation, participant=caller.participant)
-
-
-def _found(value: _Found | None, unknown: ErrorCode, id: str) -> _Found:
-    if value is None:
-        raise refuse(unknown, id=id)
-    return value
 
 
 def _answered(answer: Answer) -> web.Response:
@@ -299,4 +239,4 @@ async def _openapi(_: web.Request) -> web.Response:
     return _bytes(document, "application/yaml")
 
 
-__all__ = ["OPENAPI_PATH", "PREFIX", "NoteRefusal", "RestDoor", "RestSettings", "rest_app"]
+__all__ = ["OPENAPI_PATH", "PREFIX", "RestDoor", "RestSettings", "rest_app"]

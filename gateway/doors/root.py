@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from contracts.errors import ErrorCode, Refusal
-from gateway.doors.rest import NoteRefusal
+from gateway.doors.means import NoteRefusal
 from gateway.wire.server import VERIFIED, OnRefusal, problem_response
 
 

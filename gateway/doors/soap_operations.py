@@ -7,9 +7,9 @@ like one that never was (EHR-4): the engine and the queries see to that by `acto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from lxml import etree
 
@@ -26,8 +26,9 @@ from contracts.soap.notices import notice_element
 from gateway.domain.money import Money
 from gateway.domain.values import Account
 from gateway.doors import mapping
+from gateway.doors.callers import Caller, Callers, found
 from gateway.doors.queries import DocumentForm, FeedItem, OfferView, PaymentView, Queries
-from gateway.ports import Answer, Exhibit, Message, Receiver, Target
+from gateway.ports import Answer, Exhibit, Receiver
 from gateway.wire.notices import notice_event
 
 _FORMS = {
@@ -38,41 +39,26 @@ _FORMS = {
 MESSAGES: frozenset[type[Any]] = frozenset({model.PublishEvent, model.DecideOffer})
 """Requests that the inbox keeps by their id; all others only ask."""
 
-_FoundT = TypeVar("_FoundT")
-
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """A verified participant; `actor` limits what it sees: a bank's code, or None for the platform."""
+class Sender(Caller):
+    """A caller with the envelope it sent, as it came."""
 
-    participant: str
-    actor: str | None
-    exhibit: Exhibit  # the envelope as it came
+    exhibit: Exhibit
 
 
 class Operations:
     """The service behind the envelope."""
 
-    def __init__(
-        self, receiver: Receiver, queries: Queries, *, platform: str, banks: Collection[str], offers_max: int
-    ) -> None:
-        self._receiver, self._queries = receiver, queries
-        self._platform, self._banks, self._offers_max = platform, banks, offers_max
+    def __init__(self, receiver: Receiver, queries: Queries, callers: Callers, *, offers_max: int) -> None:
+        self._receiver, self._queries, self._callers, self._offers_max = receiver, queries, callers, offers_max
 
-    def caller(self, verified: Verified, exhibit: Exhibit) -> Caller:
-        """Who calls.
+    def sender(self, verified: Verified, exhibit: Exhibit) -> Sender:
+        """Who calls. Raises RefusedError(PARTICIPANT_UNKNOWN)."""
+        caller = self._callers.known(verified.signer.participant)
+        return Sender(caller.participant, caller.actor, exhibit)
 
-        Raises:
-            RefusedError: PARTICIPANT_UNKNOWN.
-        """
-        participant = verified.signer.participant
-        if participant == self._platform:
-            return Caller(participant, None, exhibit)
-        if participant in self._banks:
-            return Caller(participant, participant, exhibit)
-        raise refuse(ErrorCode.PARTICIPANT_UNKNOWN, participant=participant)
-
-    async def perform(self, message: Any, caller: Caller) -> Any:
+    async def perform(self, message: Any, sender: Sender) -> Any:
         """Do what a request of `contracts.soap.model` asks; the response message.
 
         Raises:
@@ -80,25 +66,24 @@ class Operations:
         """
         match message:
             case model.PublishEvent():
-                return await self._publish(message, caller)
+                return await self._publish(message, sender)
             case model.DecideOffer():
-                return await self._decide(message, caller)
+                return await self._decide(message, sender)
             case model.ListOffers():
-                return await self._list_offers(message, caller)
+                return await self._list_offers(message, sender)
             case model.GetPayment():
-                view = await self._queries.payment(message.payment_id, caller.actor)
-                payment = _payment(_found(view, ErrorCode.PAYMENT_UNKNOWN, message.payment_id))
+                view = await self._queries.payment(message.payment_id, sender.actor)
+                payment = _payment(found(view, ErrorCode.PAYMENT_UNKNOWN, message.payment_id))
                 return model.GetPaymentResponse(in_reply_to=message.message_id, payment=payment)
             case model.GetProtocol():
-                return await self._protocol(message, caller)
+                return await self._protocol(message, sender)
             case model.GetFeed() | model.GetUnacknowledged():
-                return await self._notices(message, caller)
+                return await self._notices(message, sender)
         raise refuse(ErrorCode.OPERATION_UNKNOWN, operation=type(message).__name__)
 
-    async def _publish(self, message: model.PublishEvent, caller: Caller) -> model.PublishEventResponse:
-        _only(caller.actor is None, caller, "PublishEvent")
-        if message.source != caller.participant:
-            raise refuse(ErrorCode.PARTICIPANT_MISMATCH, expected=caller.participant, received=message.source)
+    async def _publish(self, message: model.PublishEvent, sender: Sender) -> model.PublishEventResponse:
+        sender.as_platform("PublishEvent")
+        sender.speaks_as(message.source)
         data = parse_json(message.data.encode(), JsonLimits())
         event = read_event(
             {
@@ -111,43 +96,27 @@ class Operations:
                 "data": data,
             }
         )
-        answer = await self._receiver.receive(
-            Message(
-                source=caller.participant,
-                id=message.message_id,
-                target=mapping.event_target(event),
-                event=mapping.domain_event(event),
-                digest=_digest(message),
-                exhibits=(caller.exhibit,),
-            )
-        )
+        said = mapping.event_message(sender, event, digest=_digest(message), exhibit=sender.exhibit)
+        answer = await self._receiver.receive(said)
         return model.PublishEventResponse(in_reply_to=message.message_id, receipt=_receipt(answer))
 
-    async def _decide(self, message: model.DecideOffer, caller: Caller) -> model.DecideOfferResponse:
-        _only(caller.actor is not None, caller, "DecideOffer")
-        decision = _decision(message)
-        answer = await self._receiver.receive(
-            Message(
-                source=caller.participant,
-                id=message.message_id,
-                target=Target(noun="offer", id=message.offer_id),
-                event=mapping.decision_event(decision),
-                digest=_digest(message),
-                exhibits=(caller.exhibit,),
-                actor=caller.actor,
-            )
+    async def _decide(self, message: model.DecideOffer, sender: Sender) -> model.DecideOfferResponse:
+        sender.as_bank("DecideOffer")
+        id, digest = message.message_id, _digest(message)
+        said = mapping.decision_message(
+            sender, message.offer_id, _decision(message), id=id, digest=digest, exhibit=sender.exhibit
         )
+        answer = await self._receiver.receive(said)
         return model.DecideOfferResponse(in_reply_to=message.message_id, receipt=_receipt(answer))
 
-    async def _list_offers(self, message: model.ListOffers, caller: Caller) -> model.ListOffersResponse:
-        _only(caller.actor is not None, caller, "ListOffers")
-        views = await self._queries.offers(caller.actor, limit=self._offers_max)
+    async def _list_offers(self, message: model.ListOffers, sender: Sender) -> model.ListOffersResponse:
+        views = await self._queries.offers(sender.as_bank("ListOffers"), limit=self._offers_max)
         return model.ListOffersResponse(in_reply_to=message.message_id, offer=tuple(map(_offer, views)))
 
-    async def _protocol(self, message: model.GetProtocol, caller: Caller) -> model.GetProtocolResponse:
+    async def _protocol(self, message: model.GetProtocol, sender: Sender) -> model.GetProtocolResponse:
         form = _FORMS[message.format]
-        found = await self._queries.document(message.protocol_id, form, caller.actor)
-        content = _found(found, ErrorCode.PROTOCOL_UNKNOWN, message.protocol_id)
+        sealed = await self._queries.document(message.protocol_id, form, sender.actor)
+        content = found(sealed, ErrorCode.PROTOCOL_UNKNOWN, message.protocol_id)
         document = model.Document(
             id=message.protocol_id,
             media_type=form.value,
@@ -157,11 +126,11 @@ class Operations:
         return model.GetProtocolResponse(in_reply_to=message.message_id, document=document)
 
     async def _notices(
-        self, message: model.GetFeed | model.GetUnacknowledged, caller: Caller
+        self, message: model.GetFeed | model.GetUnacknowledged, sender: Sender
     ) -> model.GetFeedResponse | model.GetUnacknowledgedResponse:
         feed = isinstance(message, model.GetFeed)
         read = self._queries.feed if feed else self._queries.unacknowledged
-        items = await read(caller.participant, after=message.after, limit=message.limit)
+        items = await read(sender.participant, after=message.after, limit=message.limit)
         response = model.GetFeedResponse if feed else model.GetUnacknowledgedResponse
         return response(in_reply_to=message.message_id, notice=_notices(items))
 
@@ -191,17 +160,6 @@ def _in_xml_words(operation: str, refusal: Refusal) -> Refusal:
 def _digest(message: Any) -> str:
     """Of what is said, not of how it was written: a repetition may be signed anew and use other prefixes."""
     return hashlib.sha256(etree.tostring(write(message), method="c14n", exclusive=True)).hexdigest()
-
-
-def _only(permitted: bool, caller: Caller, operation: str) -> None:
-    if not permitted:
-        raise refuse(ErrorCode.NOT_PERMITTED, operation=operation, participant=caller.participant)
-
-
-def _found(value: _FoundT | None, unknown: ErrorCode, id: str) -> _FoundT:
-    if value is None:
-        raise refuse(unknown, id=id)
-    return value
 
 
 def _receipt(answer: Answer) -> model.Receipt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.events.notices import NoticeEvent, build_notice
+from contracts.events.notices import SOURCE, TYPE_PREFIX, AmountModel, NoticeData, NoticeEvent
 from contracts.fields import TEXT_MAX
 from gateway.domain.dispatches import Notice
 
@@ -13,20 +13,26 @@ def notice_event(notice: Notice, *, id: str, sequence: int | None, version: int)
     Raises:
         ValueError: a notice that our own contract does not allow.
     """
-    return build_notice(
+    return NoticeEvent(
+        specversion="1.0",
         id=id,
-        kind=notice.kind.value,
-        lot_id=notice.lot_id,
-        subject_id=notice.subject_id,
-        state=notice.state,
-        version=version,
-        sequence=sequence,
-        occurred_at=notice.occurred_at,
-        amount=None if notice.amount is None else str(notice.amount),
-        deadline=notice.deadline,
-        case_number=notice.case_number,
-        reference=_line(notice.reference),
-        reason=_line(notice.reason),
+        source=SOURCE,
+        type=TYPE_PREFIX + notice.kind.value,  # type: ignore[arg-type]  # the model holds it to the list
+        time=notice.occurred_at,
+        subject=notice.lot_id,
+        data=NoticeData(
+            lot_id=notice.lot_id,
+            subject_id=notice.subject_id,
+            state=notice.state,
+            version=version,
+            sequence=sequence,
+            occurred_at=notice.occurred_at,
+            amount=None if notice.amount is None else AmountModel(value=str(notice.amount)),
+            deadline=notice.deadline,
+            case_number=notice.case_number,
+            reference=_line(notice.reference),
+            reason=_line(notice.reason),
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.fields import validated
 from contracts.rest.openapi import component_schemas
 from contracts.rest.problem import ProblemModel
+from gateway.doors.callers import Callers
 from gateway.doors.rest import PREFIX, RestDoor, RestSettings
 from gateway.wire.problems import problem_document
 
@@ -55,7 +56,7 @@ def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
 
 
 def test_every_route_of_the_application_is_in_the_document_and_the_other_way_round(document: dict[str, Any]) -> None:
-    door = RestDoor(RestSettings(platform="EHERRAC", banks=()), FakeReceiver(), FakeQueries())
+    door = RestDoor(RestSettings(), Callers(platform="EHERRAC", banks=()), FakeReceiver(), FakeQueries())
     app = web.Application()
     app.add_routes(door.routes())
     served = {

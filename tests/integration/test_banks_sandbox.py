@@ -30,6 +30,8 @@ from contracts.xml import parse_xml
 from gateway.domain.dispatches import Channel, Notice, NoticeKind
 from gateway.domain.events import offer as offers
 from gateway.domain.money import Money
+from gateway.doors.callers import Callers
+from gateway.doors.means import Means
 from gateway.doors.metrics import Metrics
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.doors.rest import PREFIX as REST
@@ -188,17 +190,18 @@ async def _world(keys: Keys, transport: Transport, version: SoapVersion, **more:
 
 
 def _gateway(keys: Keys, books: Books) -> web.Application:
-    common: dict[str, Any] = {
-        "identity": lambda: keys["GATEWAY"],
-        "receiver": books,
-        "queries": books,
-        "clock": _clock,
-        "note_refusal": _note,
-        "metrics": Metrics(),
-    }
+    means = Means(
+        callers=Callers(platform="EHERRAC", banks=(BANK, OTHER)),
+        identity=lambda: keys["GATEWAY"],
+        receiver=books,
+        queries=books,
+        clock=_clock,
+        note_refusal=_note,
+        metrics=Metrics(),
+    )
     root = web.Application()
-    root.add_subapp(REST, rest_app(RestSettings(platform="EHERRAC", banks=(BANK, OTHER)), **common))
-    root.add_subapp(SOAP, soap_app(SoapSettings(platform="EHERRAC", banks=(BANK, OTHER)), **common))
+    root.add_subapp(REST, rest_app(RestSettings(), means))
+    root.add_subapp(SOAP, soap_app(SoapSettings(), means))
     return root
 
 

@@ -39,6 +39,8 @@ from gateway.domain.dispatches import Notice, NoticeKind
 from gateway.domain.events import offer as offers
 from gateway.domain.money import Money
 from gateway.domain.values import Account
+from gateway.doors.callers import Callers
+from gateway.doors.means import Means
 from gateway.doors.metrics import Metrics
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.doors.soap import PATH, PREFIX, SoapSettings, soap_app
@@ -195,13 +197,16 @@ async def world(authority: tuple[TrustStore, dict[str, Credential], Credential])
     app.add_subapp(
         PREFIX,
         soap_app(
-            SoapSettings(platform=PLATFORM, banks=(BANK, OTHER), limits=LIMITS),
-            identity=lambda: Identity(keys["GATEWAY"], trust),
-            receiver=books,
-            queries=books,
-            clock=lambda: datetime.now(UTC),
-            note_refusal=books.note,
-            metrics=Metrics(),
+            SoapSettings(limits=LIMITS),
+            Means(
+                callers=Callers(platform=PLATFORM, banks=(BANK, OTHER)),
+                identity=lambda: Identity(keys["GATEWAY"], trust),
+                receiver=books,
+                queries=books,
+                clock=lambda: datetime.now(UTC),
+                note_refusal=books.note,
+                metrics=Metrics(),
+            ),
         ),
     )
     running = await serve_app(app, "127.0.0.1", 0)

@@ -38,6 +38,8 @@ from contracts.soap.envelope import to_bytes, wrap
 from contracts.soap.names import SoapVersion
 from gateway.doors.aos import MESSAGES_PATH, AosDoor, AosDoorSettings
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
+from gateway.doors.callers import Callers
+from gateway.doors.means import Means
 from gateway.doors.metrics import Metrics
 from gateway.doors.rest import PREFIX, RestSettings, rest_app
 from gateway.doors.root import unknown_paths
@@ -112,19 +114,18 @@ class World:
         def identity() -> Identity:
             return self.identities["GATEWAY"]
 
-        common: dict[str, Any] = {
-            "identity": identity,
-            "receiver": self,
-            "queries": FakeQueries(),
-            "clock": lambda: NOW,
-            "note_refusal": note,
-            "metrics": Metrics(),
-        }
-        banks = {BANK, OTHER_BANK}
+        means = Means(
+            callers=Callers(platform="EHERRAC", banks={BANK, OTHER_BANK}),
+            identity=identity,
+            receiver=self,
+            queries=FakeQueries(),
+            clock=lambda: NOW,
+            note_refusal=note,
+            metrics=Metrics(),
+        )
         root = web.Application(middlewares=[unknown_paths, _rails_only(signed_http(identity, clock=lambda: NOW))])
-        rest = RestSettings(platform="EHERRAC", banks=banks, body_max_bytes=BODY_MAX_BYTES)
-        root.add_subapp(PREFIX, rest_app(rest, **common))
-        root.add_subapp(SOAP_PREFIX, soap_app(SoapSettings(platform="EHERRAC", banks=banks), **common))
+        root.add_subapp(PREFIX, rest_app(RestSettings(body_max_bytes=BODY_MAX_BYTES), means))
+        root.add_subapp(SOAP_PREFIX, soap_app(SoapSettings(), means))
         settings = AosDoorSettings(own_bic=OWN_BIC, own_address=OWN_ADDRESS, system_bic=SYSTEM_BIC)
         root.add_routes(AosDoor(self, settings, identity, clock=lambda: NOW).routes())
         root.add_routes(AsanPayDoor(self).routes())

@@ -27,6 +27,7 @@ from gateway.domain.delivery import RetryPolicy
 from gateway.domain.nouns import TABLES
 from gateway.doors.aos import AosDoor, AosDoorSettings
 from gateway.doors.asan_pay import AsanPayDoor
+from gateway.doors.callers import Callers
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import PREFIX, RestDoor, RestSettings
 from gateway.engine.answers import AnswerBook
@@ -164,8 +165,8 @@ class Gateway:
 
     def _ways_in(self, receiver: Receiver, store: SimulatedStore) -> web.Application:
         rules, app = self._world.rules, web.Application()
-        settings = RestSettings(platform=rules.platform, banks=frozenset(rules.banks))
-        for route in RestDoor(settings, receiver, StoreQueries(store)).routes():
+        callers = Callers(platform=rules.platform, banks=frozenset(rules.banks))
+        for route in RestDoor(RestSettings(), callers, receiver, StoreQueries(store)).routes():
             app.router.add_route(route.method, PREFIX + route.path, route.handler)
         rail = AosDoorSettings(own_bic=rules.rail.own_bic, own_address=rules.rail.own_address)
         app.add_routes(AosDoor(receiver, rail, _own, clock=self.clock).routes())
