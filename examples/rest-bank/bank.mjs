@@ -5,8 +5,9 @@
 //
 // KEYS is a folder with key.pem, chain.pem (ours and those above it) and anchors.pem (the centre's roots), as
 // `eherrac-gateway pki issue` makes it. The gateway's section of this bank names http://THIS-MACHINE:PORT/notices as its
-// callback_url. With an account every open offer is accepted and paid from it. Everything is printed as a line of JSON. What a bank must add for itself: its own book of what it has decided and which notices it has taken
-// (both by id, in a database), and the centre's CRL.
+// callback_url. With an account every open offer is accepted and paid from it. Everything is printed as a line of JSON.
+// What a bank must add for itself: its own book of what it has decided and which notices it has taken (both by id, in a
+// database), and the centre's CRL.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { randomUUID } from "node:crypto";
