@@ -33,6 +33,7 @@ class Plan:
     watches_liquidity: bool
     keeps_answers: bool
     idle_days: int  # at the end nothing runs for so long, then everything starts again
+    to_midnight_s: float  # from the beginning until the day ends in Baku; 0: it is noon
 
 
 def draw(random: Random) -> Plan:
@@ -62,4 +63,5 @@ def draw(random: Random) -> Plan:
         watches_liquidity=random.random() < 0.15,
         keeps_answers=random.random() < 0.3,
         idle_days=random.choice((0, 0, 0, 3, 12)),
+        to_midnight_s=some(0.2, 1, 120),
     )

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from tests_house import RULES, START
 
+from gateway.domain.clock import end_of_day, local_date
 from gateway.domain.money import Money
 from gateway.domain.rulebook import LimitPolicy, LiquidityRule
 from gateway.ports import Answer, Message
@@ -71,6 +72,9 @@ class World:
     def __init__(self, seed: int, parts: Parts, trace: Trace) -> None:
         self.random, self._outside = Random(seed), copy_context()
         self.plan, self.trace = draw(self.random), trace
+        self._begins_at = START
+        if self.plan.to_midnight_s:
+            self._begins_at = end_of_day(local_date(START)) - timedelta(seconds=self.plan.to_midnight_s)
         self.loop = SimulatedLoop(self.random, shuffled=self.plan.shuffled)
         self.network = Network(self.loop, self.random, self.plan, trace)
         self.broker = Broker(self.loop, self.random, self.plan, self.network)
@@ -85,7 +89,7 @@ class World:
         self.town: Town
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.loop.time() + self.later_s)
+        return self._begins_at + timedelta(seconds=self.loop.time() + self.later_s)
 
     def fails(self, what: str) -> None:
         """Remember the first thing that does not hold."""
