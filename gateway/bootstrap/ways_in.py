@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -37,6 +39,7 @@ from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
 
+_STRANGERS_PAUSE_S = 1.0  # between the journal's lines about a flood of who did not even sign
 # counted only: shedding must cost nothing, and a store that is away keeps no lines
 _NOT_WRITTEN = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE})
 
@@ -75,11 +78,14 @@ def application(house: Surroundings, inside: Inside) -> web.Application:
 
 def _means(house: Surroundings, inside: Inside) -> Means:
     """What the doors of the platform and the banks work with."""
-    config, refusals = house.config, RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS)
+    config, pause = house.config, partial(asyncio.sleep, _STRANGERS_PAUSE_S)
+    known = RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS)
+    strangers = RefusalBook(inside.engine.record_refusals, nameless=ANONYMOUS, pause=pause)
 
     async def note(source: str | None, path: str, refusal: Refusal, digest: str | None) -> None:
         if refusal.code not in _NOT_WRITTEN:
-            await refusals.note(source, path, refusal, digest=digest or "")
+            book = strangers if source is None else known
+            await book.note(source, path, refusal, digest=digest or "")
 
     return Means(
         callers=Callers(platform=config.platform.participant, banks=frozenset(bank.code for bank in config.banks)),

@@ -29,13 +29,17 @@ Readiness = Mapping[str, Check]
 def health_routes(
     readiness: Readiness, metrics: Metrics, standings: Standings = tuple, stamping: Stamping | None = None
 ) -> list[web.RouteDef]:
-    """The three routes, for an application that serves them."""
+    """The three routes, for an application that serves them.
+
+    Anybody may ask, and one check writes to the store: it is made once at a time, however many ask.
+    """
+    looked = _Looked(readiness)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "up"})
 
     async def readyz(_: web.Request) -> web.Response:
-        results = await passing(readiness)
+        results = await looked.passing()
         ready = all(results.values())
         body: dict[str, Any] = {
             "status": "ready" if ready else "not ready",
@@ -58,6 +62,20 @@ def health_routes(
         return web.Response(body=metrics.text(), headers={"Content-Type": _METRICS_TYPE})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)]
+
+
+class _Looked:
+    """The checks, made once for everybody who asks while they are made."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._looking: asyncio.Task[dict[str, bool]] | None = None
+
+    async def passing(self) -> dict[str, bool]:
+        """Whoever comes while they are made waits for the same ones."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(passing(self._readiness), name="readiness")
+        return await asyncio.shield(self._looking)
 
 
 async def passing(readiness: Readiness) -> dict[str, bool]:

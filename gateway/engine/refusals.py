@@ -1,8 +1,9 @@
 """Refusals at the doors, written down in batches: a flood of them must not take the store from honest senders.
 
-At most one transaction is under way for all refusals of a process. Whoever is refused meanwhile waits for the next one,
+At most one transaction is under way for all refusals of a book. Whoever is refused meanwhile waits for the next one,
 which holds everybody who came, so that a flooding sender slows down itself alone. Of one sender up to `LINES_MAX` in a
-batch have a journal line of their own; the others are counted by code in one line more.
+batch have a journal line of their own; the others are counted by code in one line more, and where a `pause` is given
+the next batch waits for it: that is for strangers, whom no quota bounds, and who would fill the disk line by line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contracts.errors import Refusal
 from gateway.domain.door import RequestRefused, RequestsRefused
 from gateway.store.errors import StoreUnavailableError
 
+TEXT_MAX_CHARS = 300  # of a line's path and of each of its facts: a stranger's path may have 8 kB
 LINES_MAX = 32  # a step follows 500 events at most, and nobody reads more of one moment
 Lines = Mapping[str, Sequence[RequestRefused | RequestsRefused]]
 """What each sender was refused, in order."""
@@ -46,8 +48,14 @@ class _Batch:
 class RefusalBook:
     """Collects refusals and has `write` put each batch into one transaction."""
 
-    def __init__(self, write: Callable[[Lines], Awaitable[None]], *, nameless: str) -> None:
-        self._write, self._nameless = write, nameless
+    def __init__(
+        self,
+        write: Callable[[Lines], Awaitable[None]],
+        *,
+        nameless: str,
+        pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._write, self._nameless, self._pause = write, nameless, pause
         self._next: _Batch | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -60,7 +68,8 @@ class RefusalBook:
         if self._next is None:
             self._next = _Batch(done=asyncio.get_running_loop().create_future())
         batch = self._next
-        event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
+        facts = {name: fact[:TEXT_MAX_CHARS] for name, fact in refusal.facts.items()}
+        event = RequestRefused(what=what[:TEXT_MAX_CHARS], code=refusal.code, facts=facts, digest=digest)
         batch.add(source or self._nameless, event)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="refusals")
@@ -71,6 +80,8 @@ class RefusalBook:
             while (batch := self._next) is not None:
                 self._next = None
                 await self._write_one(batch)
+                if self._pause is not None and batch.more:
+                    await self._pause()
         finally:
             self._writing = None
             if self._next is not None:  # the writing was cancelled: nobody would take up who came meanwhile

@@ -1,7 +1,8 @@
 """Copies of a store while it runs, and a store made of a copy, each by the database's own means.
 
 A copy is whole or not there at all: it is written beside its name and renamed at the end. Making a store of it never
-touches one that exists. Whether what was restored is what was backed up is for `engine.audit` to say.
+touches one that exists. A store of ours has nothing in it that acts by itself: a copy with a trigger, a rule or a
+function makes no store. Whether what was restored is what was backed up is for `engine.audit` to say.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _PART = ".part"
 _SQLITE = "sqlite:///"
+_ACTING_SQLITE = "SELECT type || ' ' || name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+_ACTING = frozenset({"TRIGGER", "FUNCTION", "PROCEDURE", "RULE", "EVENT", "VIEW", "MATERIALIZED"})
 
 
 def back_up(url: str, file: Path) -> None:
@@ -92,8 +95,10 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         reading.backup(to)
         to.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         (found,) = to.execute("PRAGMA integrity_check").fetchone()
+        acting = to.execute(_ACTING_SQLITE).fetchone()
     if found != "ok":
         raise StoreError(f"{source}: {found}")
+    _check_inert(source, acting[0] if acting else None)
     with target.open("rb") as written:
         os.fsync(written.fileno())
 
@@ -112,8 +117,9 @@ def _load(file: Path, url: str) -> None:
         taken = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
     if taken != (None,):
         raise StoreError("the database has tables of ours and is never overwritten")
-    listing = _run("pg_restore", None, "--list", str(file))
-    wanted = [line for line in listing.splitlines() if " SCHEMA - " not in line]  # the schema is there already
+    listing = _run("pg_restore", None, "--list", str(file)).splitlines()
+    _check_inert(file, next((what for line in listing if (what := _acting(line))), None))
+    wanted = [line for line in listing if " SCHEMA - " not in line]  # the schema is there already
     with tempfile.NamedTemporaryFile("w", suffix=".list") as contents:
         contents.write("\n".join(wanted))
         contents.flush()
@@ -121,6 +127,17 @@ def _load(file: Path, url: str) -> None:
         _run("pg_restore", url, *options, f"--use-list={contents.name}", str(file))
     with _connection(url) as connection:
         connection.execute("ANALYZE")
+
+
+def _acting(line: str) -> str | None:
+    """Of a line of the table of contents (`215; 1255 16385 FUNCTION public aside() gateway`) what acts, or None."""
+    words = line.split()[3:]
+    return " ".join(words[:3]) if not line.startswith(";") and words and words[0] in _ACTING else None
+
+
+def _check_inert(file: Path, acting: str | None) -> None:
+    if acting is not None:
+        raise StoreError(f"{file} has a {acting} in it, as no store of ours: this is not what we wrote")
 
 
 @contextmanager

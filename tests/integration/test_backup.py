@@ -143,6 +143,32 @@ def execute(url: str, sql: str) -> None:
         server.execute(sql.encode())
 
 
+ACTING = {
+    "sqlite": "CREATE TRIGGER turn_aside AFTER INSERT ON outbox BEGIN UPDATE outbox SET recipient = 'X'; END",
+    "postgresql": "CREATE FUNCTION turn_aside() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
+    "CREATE TRIGGER turn_aside BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION turn_aside()",
+}
+
+
+async def test_a_copy_in_which_something_acts_by_itself_makes_no_store(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    """Every chain would hold, and every delivery go elsewhere."""
+    await filled(store, 1)
+    await store.close()
+    file = tmp_path / "gateway.backup"
+    if store_url.startswith("sqlite"):
+        back_up(store_url, file)
+        execute(f"sqlite:///{file}", ACTING["sqlite"])
+    else:
+        execute(store_url, ACTING["postgresql"])
+        back_up(store_url, file)
+    place = emptied(store_url, tmp_path)
+    with pytest.raises(StoreError, match="turn_aside"), restored(file, place):
+        pass
+    assert (await looked_at(place)).nouns == 0
+
+
 async def test_nothing_that_exists_is_overwritten(store: Store, store_url: str, tmp_path: Path) -> None:
     await filled(store, 1)
     file = tmp_path / "gateway.backup"

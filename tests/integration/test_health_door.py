@@ -75,3 +75,18 @@ async def test_metrics_are_prometheus_text(serve: Serve) -> None:
     status, text = await get(await serve({}) + "/metrics")
     assert status == 200
     assert "# TYPE eherrac_requests_total counter" in text
+
+
+async def test_the_checks_are_made_once_for_everybody_who_asks_at_once(serve: Serve) -> None:
+    """One of them writes to the store, and anybody may ask."""
+    made = 0
+
+    async def writes() -> bool:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0.05)
+        return True
+
+    url = await serve({"store": writes})
+    answers = await asyncio.gather(*(get(f"{url}/readyz") for _ in range(20)))
+    assert ({status for status, _ in answers}, made) == ({200}, 1)

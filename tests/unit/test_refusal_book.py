@@ -9,7 +9,7 @@ from waiting import PATIENCE_S
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.door import RequestRefused, RequestsRefused
-from gateway.engine.refusals import LINES_MAX, Lines, RefusalBook
+from gateway.engine.refusals import LINES_MAX, TEXT_MAX_CHARS, Lines, RefusalBook
 from gateway.store.errors import StoreUnavailableError
 
 REFUSAL = Refusal(code=ErrorCode.SIGNATURE_INVALID, facts={"step": "5"})
@@ -98,3 +98,33 @@ async def test_where_the_writing_is_cancelled_nobody_waits_for_ever_and_the_next
     store.go.release()
     await book.note("999101", "/v1/events", REFUSAL)
     assert len(store.batches) == 2
+
+
+async def test_after_a_flood_of_strangers_the_next_lines_wait() -> None:
+    """Nobody gives them a quota: without the pause their lines would fill the disk as fast as it writes."""
+    store, pauses = Slow(), asyncio.Semaphore(0)
+    book = RefusalBook(store.write, nameless="anonymous", pause=pauses.acquire)
+    for _ in range(3):
+        store.go.release()
+    await book.note(None, "/v1/events", REFUSAL)
+    await book.note(None, "/v1/events", REFUSAL)  # no flood, no pause
+    flood = [asyncio.create_task(book.note(None, "/v1/events", REFUSAL)) for _ in range(LINES_MAX + 1)]
+    await asyncio.gather(*flood)
+    later = asyncio.create_task(book.note(None, "/v1/events", REFUSAL))
+    store.go.release()
+    await settle()
+    assert (len(store.batches), later.done()) == (3, False)
+    pauses.release()
+    await later
+    assert len(store.batches) == 4
+
+
+async def test_a_line_is_no_longer_than_anybody_reads() -> None:
+    store = Slow()
+    store.go.release()
+    facts = {"path": "/v1/" + "a" * 8_000}
+    refusal = Refusal(code=ErrorCode.NOT_FOUND, facts=facts)
+    await RefusalBook(store.write, nameless="anonymous").note(None, facts["path"], refusal)
+    (event,) = store.batches[0]["anonymous"]
+    assert isinstance(event, RequestRefused)
+    assert (len(event.what), len(event.facts["path"])) == (TEXT_MAX_CHARS, TEXT_MAX_CHARS)
