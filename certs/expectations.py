@@ -19,7 +19,7 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certs.algorithms import ECDSA_SHA256, RSA_MIN_BITS, RSA_SHA256, PublicKey, public_key_of
+from certs.algorithms import RSA_MIN_BITS, PublicKey, public_key_of
 from certs.keystore import participant_codes
 from certs.steps import age_cause, blame
 from certs.tolerance import Tolerance, not_tolerated
@@ -42,12 +42,6 @@ class KeyType(StrEnum):
 
     RSA = "rsa"
     P256 = "p256"
-
-
-IN_XML: Mapping[str, Algorithm] = MappingProxyType(
-    {RSA_SHA256: Algorithm.RSA_SHA256, ECDSA_SHA256: Algorithm.ECDSA_SHA256}
-)
-"""The algorithms by the names that XML signatures have for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

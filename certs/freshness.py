@@ -7,10 +7,8 @@ later. Within the grace it is still judged by, and everybody can see that it run
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-
-FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class RevocationState(StrEnum):

@@ -8,7 +8,6 @@ from contracts.fields import WireModel, validated
 from contracts.json import JsonLimits, parse_json
 
 MEDIA_TYPE = "application/json"
-PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 INVOICES_PATH = "/asan-pay/v1/invoices"  # at Asan Pay
 CANCELLATION_PATH = "/asan-pay/v1/invoices/{number}/cancellation"

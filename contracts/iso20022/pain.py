@@ -65,7 +65,6 @@ class RequestEnquiry:
     original_end_to_end_id: str
 
 
-REQUEST_NAME = MessageName.REQUEST
 _T = "PmtInf/CdtTrfTxInf"
 PAYMENT_REQUEST = Layout(
     PaymentRequest,

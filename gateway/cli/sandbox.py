@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from cyclopts import App, Parameter
 from pydantic import BaseModel
@@ -24,6 +24,9 @@ from gateway.domain.money import Money
 from gateway.errors import OurFaultError
 from gateway.keys import KeyFolder, WatchedKeys
 from gateway.logs import set_up
+
+if TYPE_CHECKING:
+    from adapters.banks.sandbox.settings import BankSandboxSettings
 
 app = App(name="sandbox", help="Run a counterparty: aos, azips, asan-pay, bank, ministry, platform.")
 
@@ -38,8 +41,6 @@ _LOOK_AT_KEYS_S = 60.0
 class Sandbox(Protocol):
     """What every sandbox can do."""
 
-    @property
-    def address(self) -> str: ...
     async def start(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -130,7 +131,7 @@ def bank(code: str, *, keys: Keys = _KEYS, world: WorldFile = None) -> None:
     run(f"bank {code}", lambda: BankSandbox(settings))
 
 
-def _bank_settings(everybody: World, code: str, own: WatchedKeys) -> Any:
+def _bank_settings(everybody: World, code: str, own: WatchedKeys) -> BankSandboxSettings:
     from adapters.banks.adapter import Transport
     from adapters.banks.sandbox.settings import BankSandboxSettings, Behaviour, CustomerAccount
 
@@ -240,7 +241,7 @@ def identity(keys: Path, code: str) -> WatchedKeys:
         fail(f"{error}\n  make them with: eherrac-gateway pki init --dir {keys}; pki issue {code} NAME --dir {keys}")
 
 
-def run(name: str, make: Callable[[], Any], afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
+def run(name: str, make: Callable[[], Sandbox], afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
     """Start a sandbox, say so, do what is to be done afterwards, stop at SIGTERM."""
     set_up("WARNING", json_lines=True)
 

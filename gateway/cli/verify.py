@@ -38,7 +38,6 @@ _MESSAGES = Expected(house=Expectations(document_max_age_s=300))
 
 app = App(name="verify", help="Verify sealed protocols (ASiC-E), or messages: soap, rest, iso. Offline.")
 
-Files = Annotated[list[Path], Parameter(help="Files to verify, each on its own.", negative=())]
 Language = Annotated[Literal["az", "en", "ru"], Parameter(help="Language of the answer.")]
 MaxAge = Annotated[int | None, Parameter(help="Greatest age of a message in seconds; without, what is expected.")]
 

@@ -22,15 +22,6 @@ def aware(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 date-time.
-
-    Raises:
-        ValueError: not a date-time, or one without an offset.
-    """
-    return aware(datetime.fromisoformat(text))
-
-
 def format_instant(moment: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds."""
     return aware(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")

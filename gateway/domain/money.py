@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,2}))?")
@@ -44,11 +43,6 @@ class Money:
             raise ValueError("not an amount with at most two decimals")
         major, _, fraction = text.partition(".")
         return cls(int(major) * _MINOR_PER_MAJOR + int((fraction + "00")[:2]), Currency(currency))
-
-    @property
-    def decimal(self) -> Decimal:
-        """The amount in major units with exactly two decimals."""
-        return Decimal(self.minor).scaleb(-2)
 
     def __str__(self) -> str:
         return f"{self.minor // _MINOR_PER_MAJOR}.{self.minor % _MINOR_PER_MAJOR:02d}"

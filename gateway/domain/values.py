@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-LotId = NewType("LotId", str)
-OfferId = NewType("OfferId", str)
-PaymentId = NewType("PaymentId", str)
-CollectionId = NewType("CollectionId", str)
-ProtocolId = NewType("ProtocolId", str)
 ParticipantId = NewType("ParticipantId", str)  # a bidder of one lot, as the platform names it
 BankCode = NewType("BankCode", str)  # six digits; the key of a bank (IBAN letters are not unique, facts.md)
-CaseNumber = NewType("CaseNumber", str)  # registration number of an enforcement case (EHR-12)
 
 
 class Regime(StrEnum):

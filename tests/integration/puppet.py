@@ -16,7 +16,7 @@ from typing import Any
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.delivery import RetryPolicy
-from gateway.domain.dispatches import Channel, InvoiceCancellation, Notice, NoticeKind
+from gateway.domain.dispatches import InvoiceCancellation, Notice, NoticeKind
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.rulebook import RailRule, Rulebook
@@ -277,9 +277,6 @@ def one_after_another(*outcomes: Outcome) -> Script:
 
 
 EXHIBIT = Exhibit(direction="in", media_type="application/xml", content=b"<a/>", signer="999101")
-
-
-CHANNEL_WITH_FEED = Channel.PLATFORM.value
 
 
 def everything(store_url: str) -> dict[str, list[tuple[Any, ...]]]:
