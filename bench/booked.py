@@ -28,8 +28,7 @@ UPDATE outbox SET lease_owner = 'bare', visible_at = visible_at + 60000000, atte
 _END = "UPDATE outbox SET concluded_at = ?, state = ?, visible_at = NULL, lease_owner = NULL WHERE seq = ?"
 _NOUN = "UPDATE nouns SET version = ?, head_hash = ?, updated_at = ? WHERE noun = ? AND id = ?"
 _LINE = f"INSERT INTO journal VALUES ({', '.join('?' * 15)})"
-_EVIDENCE = "INSERT INTO evidence VALUES (?, ?) ON CONFLICT DO NOTHING"
-_LINK = f"INSERT INTO evidence_links VALUES ({', '.join('?' * 12)})"
+_EVIDENCE = f"INSERT INTO evidence_links VALUES ({', '.join('?' * 13)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,6 @@ class Booking:
     noun: tuple[Any, ...]
     line: tuple[Any, ...]
     evidence: tuple[Any, ...]
-    link: tuple[Any, ...]
 
 
 def copied(path: Path, to: Path) -> None:
@@ -63,8 +61,7 @@ def bookings(path: Path) -> dict[str, Booking]:
 def _booking(store: sqlite3.Connection, row: sqlite3.Row) -> Booking:
     of = row["noun"], row["noun_id"], row["id"]
     line = store.execute("SELECT * FROM journal WHERE noun = ? AND noun_id = ? AND cause_id = ?", of).fetchone()
-    link = store.execute("SELECT * FROM evidence_links WHERE message_id = ?", (row["id"],)).fetchone()
-    evidence = store.execute("SELECT * FROM evidence WHERE sha256 = ?", (link["sha256"],)).fetchone()
+    evidence = store.execute("SELECT * FROM evidence_links WHERE message_id = ?", (row["id"],)).fetchone()
     return Booking(
         recipient=row["recipient"],
         due_at=row["due_at"],
@@ -73,7 +70,6 @@ def _booking(store: sqlite3.Connection, row: sqlite3.Row) -> Booking:
         noun=(line["version"], line["hash"], line["at"], row["noun"], row["noun_id"]),
         line=tuple(line),
         evidence=tuple(evidence),
-        link=tuple(link),
     )
 
 
@@ -124,7 +120,6 @@ class BareBook:
         run.executemany(_NOUN, list({booking.noun[3:]: booking.noun for booking in group}.values()))
         run.executemany(_LINE, [booking.line for booking in group])
         run.executemany(_EVIDENCE, [booking.evidence for booking in group])
-        run.executemany(_LINK, [booking.link for booking in group])
         for recipient, count in Counter(booking.recipient for booking in group).items():
             self._lease(recipient, group[0].due_at + 1_000_000, count)
         run.execute("COMMIT")

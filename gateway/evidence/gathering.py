@@ -110,8 +110,7 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
     found = {row.seq: row for noun in nouns for row in reader.evidence_of(noun.noun, noun.id)}
     found |= {row.seq: row for row in reader.evidence_of_lot(lot_id)}
     messages = tuple(found[seq] for seq in sorted(found))
-    digests = {row.sha256 for row in messages}
-    contents = {digest: reader.evidence_content(digest) for digest in digests}
+    pieces = [reader.evidence_piece(seq) for seq in {row.sha256: row.seq for row in messages}.values()]
     return Gathered(
         lot_id=lot_id,
         nouns=nouns,
@@ -120,7 +119,7 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
         documents=tuple(_documents(reader, nouns)),
         stamps=tuple(reader.stamps_between(min(seqs), max(seqs))),
         standing=_standing(reader, messages),
-        contents={digest: content for digest, content in contents.items() if content is not None},
+        contents={piece.sha256: piece.content for piece in pieces if piece is not None},
     )
 
 

@@ -18,6 +18,7 @@ from gateway.store.rows import (
     Concluded,
     DocumentRow,
     EvidenceItem,
+    EvidencePiece,
     EvidenceRow,
     FeedRow,
     InboxRow,
@@ -131,7 +132,9 @@ class Reader(Protocol):
     def evidence_of_lot(self, lot_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
         """In order of `seq`; all of them where no limit is given."""
 
-    def evidence_content(self, sha256: str) -> bytes | None: ...
+    def evidence_piece(self, seq: int) -> EvidencePiece | None:
+        """The bytes of a piece, by the `seq` of its row."""
+
     def ocsp_answers_of(self, participant: str, *, since: datetime, until: datetime) -> list[OcspAnswerRow]:
         """Answers about a participant's certificates that were kept in that time, in order of it."""
 
@@ -264,7 +267,7 @@ class Transaction(Reader, Protocol):
         """
 
     def add_evidence(self, *items: EvidenceItem) -> None:
-        """Keep exact bytes once, and the fact that this noun has them."""
+        """Keep exact bytes, and the fact that this noun has them."""
 
     def add_ocsp_answer(self, row: OcspAnswerRow) -> None:
         """Keep an answer once."""

@@ -8,6 +8,7 @@ from gateway.store.mapping import to_micros
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
+    EvidencePiece,
     EvidenceRow,
     FeedRow,
     InboxRow,
@@ -159,9 +160,8 @@ class SqlReader:
         most = SEQ_BEYOND if limit is None else limit
         return self._session.rows(EvidenceRow, "evidence_of_lot", lot_id=lot_id, after=after, limit=most)
 
-    def evidence_content(self, sha256: str) -> bytes | None:
-        content = self._session.scalar("evidence_content", sha256=sha256)
-        return None if content is None else bytes(content)
+    def evidence_piece(self, seq: int) -> EvidencePiece | None:
+        return self._session.row(EvidencePiece, "evidence_piece", seq=seq)
 
     def ocsp_answers_of(self, participant: str, *, since: datetime, until: datetime) -> list[OcspAnswerRow]:
         return self._session.rows(

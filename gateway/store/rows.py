@@ -221,6 +221,14 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidencePiece:
+    """The bytes of a piece of evidence, and their SHA-256 (hexadecimal)."""
+
+    sha256: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLeaf:
     """A journal line as a time-stamp covers it."""
 

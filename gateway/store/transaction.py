@@ -200,11 +200,7 @@ class SqlTransaction(SqlReader):
             raise DuplicateError(f"document {row.id} exists with other content")
 
     def add_evidence(self, *items: EvidenceItem) -> None:
-        if self._session.has("insert_evidence_and_link"):
-            self._insert_all("insert_evidence_and_link", items)
-            return
         self._insert_all("insert_evidence", items)
-        self._insert_all("insert_evidence_link", items)
 
     def _insert_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
         """Insert rows in their order; `otherwise` where one has no room."""

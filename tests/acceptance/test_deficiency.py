@@ -34,9 +34,9 @@ async def test_a_damaged_message_of_aos_is_reported_at_once_and_only_once(town: 
     assert await town.counts() == {("deficiency", "reporting"): 1}
     (noun,) = await town.system.store.read(lambda reader: reader.list_nouns("deficiency"))
     evidence = await town.system.store.read(lambda reader: reader.evidence_of("deficiency", noun.id))
-    kept = await town.system.store.read(lambda reader: reader.evidence_content(evidence[0].sha256))
+    kept = await town.system.store.read(lambda reader: reader.evidence_piece(evidence[0].seq))
     assert kept is not None
-    assert kept.endswith(damaged)
+    assert kept.content.endswith(damaged)
     (report,) = await town.system.store.read(lambda reader: reader.outbox_of("deficiency", noun.id))
     assert (report.channel, report.body_type) == ("aos", "DeficiencyReport")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -199,7 +200,9 @@ async def check_delivery(store: Store, channel: str, recipient: str, rows: list[
         expected = {("out", None)} if channel == Channel.MINISTRIES else set()
     assert {(row.direction, row.signer) for row in rows} == expected
     for row in rows:
-        assert await store.read(lambda r, row=row: r.evidence_content(row.sha256))
+        piece = await store.read(lambda r, row=row: r.evidence_piece(row.seq))
+        assert piece is not None
+        assert hashlib.sha256(piece.content).hexdigest() == row.sha256
 
 
 async def test_every_ministry_has_sent_its_signed_receipt_for_the_very_container(store: Store) -> None:
@@ -211,9 +214,9 @@ async def test_every_ministry_has_sent_its_signed_receipt_for_the_very_container
         links = await store.read(lambda r, row=row: r.evidence_of("protocol", row.id))
         receipts = [link for link in links if link.signer in MINISTRIES]
         for link in receipts:
-            content = await store.read(lambda r, link=link: r.evidence_content(link.sha256))
-            assert content is not None
-            receipt = read_receipt(parse_xml(content))
+            piece = await store.read(lambda r, link=link: r.evidence_piece(link.seq))
+            assert piece is not None
+            receipt = read_receipt(parse_xml(piece.content))
             assert (receipt.authority, receipt.container_sha256) == (link.signer, protocol.sha256)
         assert len(receipts) == 3
 

@@ -398,8 +398,8 @@ async def test_our_kept_answer_is_the_one_that_was_sent(town: Town) -> None:
         for row in await town.system.store.read(lambda reader: reader.evidence_of_lot(LOT))
         if row.direction == "out" and row.message_source == "EHERRAC"
     )
-    octets = await town.system.store.read(lambda reader: reader.evidence_content(row.sha256))
-    kept = read_message(octets)
+    piece = await town.system.store.read(lambda reader: reader.evidence_piece(row.seq))
+    kept = read_message(piece.content)
     assert isinstance(kept, HttpResponseParts)
     assert (kept.status, kept.body) == (answer.status, answer.body)
     assert dict(kept.headers)["Signature"] == answer.headers["signature"]

@@ -174,7 +174,8 @@ async def test_evidence_is_given_as_a_file_and_who_took_it_is_written_down(offic
     kept = Exhibit(direction="in", media_type="text/html", content=content)
     await office.engine.record_refusal("S", "x", Refusal(code=ErrorCode.NOT_FOUND), exhibits=(kept,))
     digest = hashlib.sha256(content).hexdigest()
-    page = await viewer.get(f"/evidence?sha256={digest}")
+    (row,) = await office.store.read(lambda reader: reader.evidence_of("door", "S"))
+    page = await viewer.get(f"/evidence?seq={row.seq}")
     assert (page.status, page.text) == (200, content.decode())
     assert page.headers["Content-Type"] == "application/octet-stream"
     assert page.headers["Content-Disposition"].startswith("attachment;")
@@ -182,8 +183,8 @@ async def test_evidence_is_given_as_a_file_and_who_took_it_is_written_down(offic
     last = await office.store.read(lambda reader: reader.journal_of("visit", id)[-1])
     assert last is not None
     assert (last.event, digest in last.data) == ("Acted", True)
-    for wrong in ("", "0" * 64, digest.upper(), f"{digest}x", "../../etc/passwd"):
-        assert (await viewer.get(f"/evidence?sha256={wrong}")).status == 404
+    for wrong in ("", "0", f"{row.seq + 1}", f"-{row.seq}", f"{row.seq}x", digest, "../../etc/passwd"):
+        assert (await viewer.get(f"/evidence?seq={wrong}")).status == 404
 
 
 async def test_a_parked_delivery_is_sent_again_under_the_persons_name(office: Office) -> None:

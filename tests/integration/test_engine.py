@@ -161,7 +161,7 @@ async def test_a_wish_without_a_refusal_leaves_a_trace_everywhere(hand: Hand, st
     after = everything(store_url)
     changed = {table for table in before if before[table] != after[table]}
     assert changed == {
-        "nouns", "aliases", "inbox", "journal", "outbox", "feed", "feed_heads", "evidence", "evidence_links"
+        "nouns", "aliases", "inbox", "journal", "outbox", "feed", "feed_heads", "evidence_links"
     }  # fmt: skip
 
 
@@ -430,7 +430,7 @@ async def test_what_was_received_is_kept_exactly_and_once(hand: Hand) -> None:
     assert [(link.message_id, link.direction, link.signer) for link in links] == [
         ("m1", "in", "999101"), ("x", "in", "999101"), ("x", "in", "999101"),
     ]  # fmt: skip
-    assert [await store.read(lambda r, link=link: r.evidence_content(link.sha256)) for link in links] == [
+    assert [(await store.read(lambda r, link=link: r.evidence_piece(link.seq))).content for link in links] == [
         b"<a/>", b"<a/>", b"<b/>",
     ]  # fmt: skip
 

@@ -16,11 +16,12 @@ from alembic.operations import Operations
 from store_rows import ENTRY, INBOX, NOUN, NOW, TIMER, item
 
 from gateway.store import DuplicateError, Store, VersionConflictError
-from gateway.store.migrations.versions import v0005_expected
+from gateway.store.migrations.versions import v0005_expected, v0010_evidence_beside
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
     EvidenceItem,
+    EvidencePiece,
     EvidenceRow,
     FeedRow,
     JournalRow,
@@ -67,7 +68,7 @@ async def test_what_is_not_there_is_none_or_empty(store: Store) -> None:
     assert (
         await store.read(lambda r: (r.noun("lot", "x"), r.find_inbox("s", "m"), r.find_alias("s", "v"))) == (None,) * 3
     )
-    assert await store.read(lambda r: (r.document("x"), r.evidence_content("x"), r.find_outbox("x"))) == (None,) * 3
+    assert await store.read(lambda r: (r.document("x"), r.evidence_piece(1), r.find_outbox("x"))) == (None,) * 3
     assert await store.read(lambda r: (r.feed_head("x"), r.read_feed("x"), r.journal_of("lot", "x"))) == (0, [], [])
 
 
@@ -225,9 +226,8 @@ async def test_a_document_is_kept_once_under_its_id(store: Store) -> None:
     assert await store.read(lambda r: r.document("D1")) == kept
 
 
-async def test_the_same_bytes_are_kept_once_and_found_from_every_noun_that_has_them(store: Store) -> None:
-    content = b"<signed/>"
-    item = EvidenceItem(
+def evidence(content: bytes) -> EvidenceItem:
+    return EvidenceItem(
         noun="payment",
         noun_id="P1",
         lot_id="L1",
@@ -240,13 +240,39 @@ async def test_the_same_bytes_are_kept_once_and_found_from_every_noun_that_has_t
         media_type="application/xml",
         content=content,
     )
-    await store.transact(lambda tx: tx.add_evidence(item))
-    await store.transact(lambda tx: tx.add_evidence(replace(item, noun_id="P2")))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00<signed/>", b"protocol" * 200_000])
+async def test_exact_bytes_are_kept_with_every_noun_that_has_them(store: Store, content: bytes) -> None:
+    item = evidence(content)
+    await store.transact(lambda tx: tx.add_evidence(item, replace(item, noun_id="P2")))
     assert item.sha256 == hashlib.sha256(content).hexdigest()
-    assert await store.read(lambda r: r.evidence_content(item.sha256)) == content
     kept = {name: value for name, value in asdict(item).items() if name != "content"}
     assert await store.read(lambda r: r.evidence_of("payment", "P1")) == [EvidenceRow(**kept, seq=1)]
-    assert len(await store.read(lambda r: r.evidence_of_lot("L1"))) == 2
+    rows = await store.read(lambda r: r.evidence_of_lot("L1"))
+    assert [row.noun_id for row in rows] == ["P1", "P2"]
+    pieces = [await store.read(lambda r, row=row: r.evidence_piece(row.seq)) for row in rows]
+    assert pieces == [EvidencePiece(sha256=item.sha256, content=content)] * 2
+
+
+async def test_evidence_that_was_kept_by_its_digest_is_still_found(store: Store, store_url: str) -> None:
+    """The step of the schema leaves it where it lies."""
+    old, new = evidence(b"<kept before/>"), replace(evidence(b"<kept since/>"), noun_id="P2")
+    await store.transact(lambda tx: tx.add_evidence(old, old))
+    engine = sa.create_engine(store_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO evidence (sha256, content) SELECT DISTINCT sha256, content FROM evidence_links"
+        )
+        connection.exec_driver_sql("ALTER TABLE evidence_links DROP COLUMN content")
+        with Operations.context(MigrationContext.configure(connection)):
+            v0010_evidence_beside.upgrade()
+    engine.dispose()
+    await store.transact(lambda tx: tx.add_evidence(new))
+    rows = await store.read(lambda r: r.evidence_of_lot("L1"))
+    assert [(row.noun_id, row.sha256) for row in rows] == [("P1", old.sha256)] * 2 + [("P2", new.sha256)]
+    pieces = [await store.read(lambda r, row=row: r.evidence_piece(row.seq)) for row in rows]
+    assert [piece.content for piece in pieces if piece is not None] == [old.content] * 2 + [new.content]
 
 
 async def test_a_time_without_a_zone_is_refused(store: Store) -> None:

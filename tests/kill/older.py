@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kill.besieged import Besieged
 
 _OWN = "alembic_version"
+_BY_DIGEST = """evidence (sha256, content)
+SELECT sha256, content FROM {links} WHERE content IS NOT NULL ON CONFLICT DO NOTHING"""  # as up to v0009
 
 
 async def make_older(city: Besieged) -> None:
@@ -62,6 +64,7 @@ def _older_sqlite(path: Path) -> None:
             if table != _OWN:
                 columns = _common(connection, table)
                 connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+        connection.execute(f"INSERT INTO main.{_BY_DIGEST.format(links='newer.evidence_links')}")
         connection.commit()
     newer.unlink()
 
@@ -97,6 +100,8 @@ def _older_postgres(dsn: str, schema: str) -> None:
                     f"SELECT setval(pg_get_serial_sequence('{schema}.{table}', '{serial}'), max({serial})) "
                     f"FROM {schema}.{table}".encode()
                 )
+        by_digest = _BY_DIGEST.format(links=f"{schema}_newer.evidence_links")
+        connection.execute(f"INSERT INTO {schema}.{by_digest}".encode())
         connection.execute(f"DROP SCHEMA {schema}_newer CASCADE".encode())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,6 @@ _ALARM = "Alarm:"
 _OF_DELIVERIES = frozenset(
     {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryDeferred", "DeliveryParked", "Requeued", "Discarded"}
 )
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 SCHEMES = (
     payments.ORDER_ALIAS,
     payments.END_TO_END_ALIAS,
@@ -139,15 +137,13 @@ async def show(visitor: Visitor) -> web.StreamResponse:
 
 async def evidence(visitor: Visitor) -> web.StreamResponse:
     """The exact bytes of a message, as a file: never as a page of ours. Who took it is written down."""
-    digest = visitor.asked("sha256")
-    if not _SHA256.fullmatch(digest):
+    seq = visitor.number("seq")
+    piece = None if seq is None else await visitor.desk.engine.store.read(lambda reader: reader.evidence_piece(seq))
+    if piece is None:
         raise web.HTTPNotFound
-    content = await visitor.desk.engine.store.read(lambda reader: reader.evidence_content(digest))
-    if content is None:
-        raise web.HTTPNotFound
-    await visitor.desk.visits.note_action(visitor.who, "evidence", digest)
-    name = f'attachment; filename="{digest[:16]}.bin"'
-    return web.Response(body=content, content_type="application/octet-stream", headers={"Content-Disposition": name})
+    await visitor.desk.visits.note_action(visitor.who, "evidence", piece.sha256)
+    headers = {"Content-Disposition": f'attachment; filename="{piece.sha256[:16]}.bin"'}
+    return web.Response(body=piece.content, content_type="application/octet-stream", headers=headers)
 
 
 def find(reader: Reader, name: str, sources: Iterable[str]) -> tuple[str, str] | None:

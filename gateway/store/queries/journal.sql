@@ -50,21 +50,26 @@ VALUES (:id, :media_type, :sha256, :content, :created_at)
 ON CONFLICT DO NOTHING;
 
 -- name: insert_evidence!
-INSERT INTO evidence (sha256, content) VALUES (:sha256, :content) ON CONFLICT DO NOTHING;
-
--- name: insert_evidence_link!
 INSERT INTO evidence_links (
-  noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type, sha256
+  noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type, sha256,
+  content
 ) VALUES (
   :noun, :noun_id, :lot_id, :direction, :message_source, :message_id, :at, :signer, :certificate_sha256,
-  :media_type, :sha256
+  :media_type, :sha256, :content
 );
 
 -- name: evidence_of
-SELECT * FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id ORDER BY seq;
+SELECT seq, noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type,
+       sha256
+FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id ORDER BY seq;
 
 -- name: evidence_of_lot
-SELECT * FROM evidence_links WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
+SELECT seq, noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type,
+       sha256
+FROM evidence_links WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
 
--- name: evidence_content^
-SELECT content FROM evidence WHERE sha256 = :sha256;
+-- name: evidence_piece^
+-- Up to v0009 contents were in a table of their own, each of them once, by its digest.
+SELECT piece.sha256, coalesce(piece.content, older.content) AS content
+FROM evidence_links AS piece LEFT JOIN evidence AS older ON older.sha256 = piece.sha256 AND piece.content IS NULL
+WHERE piece.seq = :seq;

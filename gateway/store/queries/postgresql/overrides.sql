@@ -18,17 +18,6 @@ SELECT pg_advisory_xact_lock(lots.key) FROM (
 -- Who adds to or ends a row of an order key sees all the others of that key, committed; as does who holds its noun.
 SELECT pg_advisory_xact_lock(hashtextextended(:order_key, 0));
 
--- name: insert_evidence_and_link!
-WITH kept AS (
-  INSERT INTO evidence (sha256, content) VALUES (:sha256, :content) ON CONFLICT DO NOTHING
-)
-INSERT INTO evidence_links (
-  noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type, sha256
-) VALUES (
-  :noun, :noun_id, :lot_id, :direction, :message_source, :message_id, :at, :signer, :certificate_sha256,
-  :media_type, :sha256
-);
-
 -- name: claim
 WITH picked AS MATERIALIZED (
   SELECT seq FROM outbox WHERE channel = :channel AND recipient = :recipient AND visible_at <= :now
