@@ -31,7 +31,7 @@ def _texts(language: str) -> dict[str, str]:
 
 
 def catalogue(language: str) -> dict[str, str]:
-    """Every sentence of a language, by `noun.Event`."""
+    """Every sentence of a language, by `noun.Event`; by `noun.Event.state` where it says another thing there."""
     return dict(_texts(language))
 
 
@@ -46,7 +46,8 @@ def sentence(row: JournalRow, language: str = "az", tell: Callable[[Any], str] |
     """What happened, in words. `tell` writes a fact in another way than the plain one."""
     texts = _texts(language)
     event, _, alarm = row.event.partition(":")
-    text = texts.get(f"{row.noun}.{event}") or texts.get(f"*.{event}") or row.event
+    keys = (f"{row.noun}.{event}.{row.after}", f"{row.noun}.{event}", f"*.{event}")
+    text = next((texts[key] for key in keys if key in texts), row.event)
     facts = _facts(orjson.loads(row.data), tell or _fact)
     if alarm:
         facts["code"] = f"{title(alarm, language)} ({alarm})"
