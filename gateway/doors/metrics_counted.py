@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from gateway.alarms import book
 from gateway.domain.delivery import DeliveryState
+from gateway.domain.dispatches import Channel
 from gateway.engine.watchdog import Census
 
 
@@ -28,8 +29,8 @@ class CensusCollector(Collector):
             nouns.add_metric((noun, state), count)
         for row in census.outbox:
             outbox.add_metric((row.channel, row.recipient, row.state), row.count)
-            if row.state == DeliveryState.DUE and row.oldest_due_at is not None:
-                oldest.add_metric((row.channel, row.recipient), row.oldest_due_at.timestamp())
+            if row.state == DeliveryState.DUE and row.channel != Channel.TIMER:
+                oldest.add_metric((row.channel, row.recipient), row.oldest_created_at.timestamp())
         waiting.add_metric((), census.waiting)
         forgotten.add_metric((), sum(alarm.code == "NOT_SCHEDULED" for alarm in census.alarms))
         counted.add_metric((), 0.0 if census.at is None else census.at.timestamp())
@@ -42,7 +43,7 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
         GaugeMetricFamily("eherrac_nouns", "Nouns by state", labels=("noun", "state")),
         GaugeMetricFamily("eherrac_outbox_rows", "Not yet delivered, by recipient and state", labels=(*lane, "state")),
         GaugeMetricFamily(
-            "eherrac_outbox_oldest_due_timestamp_seconds", "When the first due row of a lane was due", labels=lane
+            "eherrac_outbox_oldest_timestamp_seconds", "When the oldest delivery still under way was made", labels=lane
         ),
         GaugeMetricFamily("eherrac_waiting_for_person", "Nouns and parked deliveries that wait for a person"),
         GaugeMetricFamily("eherrac_not_scheduled", "Nouns that wait for nothing: forgotten"),

@@ -22,7 +22,7 @@ from gateway.domain.dispatches import DISPATCHES, Channel, Notice, NoticeKind
 from gateway.domain.nouns import TABLES
 from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
-from gateway.doors.console.lots import SCHEMES
+from gateway.doors.console.lots import _READ_OUT, SCHEMES
 from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
 from gateway.doors.console.situation import Kind, Severity
 from gateway.doors.console.waiting import DONE
@@ -87,7 +87,7 @@ def test_no_template_has_script_or_style_of_its_own_or_from_elsewhere(path: Path
 
 def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys = {f"{beginning}{member.value}" for beginning, members in OPEN.items() for member in members}
-    keys |= {f"trouble.{kind}.{part}" for kind in Kind for part in ("title", "affects", "todo")}
+    keys |= {f"trouble.{kind}.{part}" for kind in Kind for part in ("title", "affects", "itself", "todo")}
     keys |= {f"severity.{severity.word}" for severity in Severity}
     keys |= {f"situation.verdict.{word}" for word in ("well", *(severity.word for severity in Severity))}
     keys |= {f"noun.{name}" for name in TABLES} | {f"body.{name}" for name in DISPATCHES}
@@ -97,6 +97,7 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"{part}.{state}" for part in ("state.delivery", "delivery.says") for state in DeliveryState}
     keys |= {f"delivery.direction.{direction}" for direction in ("in", "out")}
     keys |= {f"notice.{kind}" for kind in NoticeKind} | {f"field.{field.name}" for field in fields(Notice)}
+    keys |= {f"field.{name}" for name in _READ_OUT}
     assert keys - catalogue("en").keys() == set()
 
 

@@ -25,6 +25,16 @@ PAGE_ROWS = 100
 NOUNS_MAX = 200  # of one lot shown; a lot of sixty bidders has about that many
 _QUERY_MAX_CHARS = 200
 _ALARM = "Alarm:"
+_READ_OUT = (
+    "message_id",
+    "end_to_end_id",
+    "transaction_id",
+    "msid",
+    "reference",
+    "number",
+    "operation_number",
+    "case_number",
+)
 _OF_DELIVERIES = frozenset(
     {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryDeferred", "DeliveryParked", "Requeued", "Discarded"}
 )
@@ -124,6 +134,7 @@ async def show(visitor: Visitor) -> web.StreamResponse:
         title=_data(lot).get("title", ""),
         nouns=story.nouns[:NOUNS_MAX],
         more_nouns=len(story.nouns) > NOUNS_MAX,
+        named={(row.noun, row.id): names_of(row, visitor.language) for row in story.nouns},
         amounts={row.id: amount for row in story.nouns if (amount := _amount(row, visitor.language))},
         waiting={(name, str(state)) for name, table in TABLES.items() for state in table.waiting_for_person},
         lines=[told(row, visitor.language) for row in story.lines[:PAGE_ROWS]],
@@ -185,6 +196,13 @@ def _story(reader: Reader, lot_id: str, after: int, messages_after: int) -> Stor
 def _data(row: NounRow | None) -> dict[str, Any]:
     found: dict[str, Any] = {} if row is None else orjson.loads(row.data)
     return found
+
+
+def names_of(row: NounRow, language: str) -> dict[str, str]:
+    """Its amount and the ids that others read out on the telephone, where it has them."""
+    data = _data(row)
+    said = {"amount": _amount(row, language)} | {name: data.get(name) for name in _READ_OUT}
+    return {name: value for name, value in said.items() if isinstance(value, str) and value}
 
 
 def _amount(row: NounRow, language: str) -> str:

@@ -6,7 +6,7 @@ A page that says what will happen stands before each; what is done goes through 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment_data import PaymentState
-from gateway.doors.console.lots import Line, told
+from gateway.doors.console.lots import Line, names_of, told
 from gateway.doors.console.visitor import Visitor, see_other
 from gateway.engine.parked import requeue_parked
 from gateway.store.interface import Reader
@@ -36,6 +36,8 @@ class Waiting:
     row: NounRow
     since: datetime
     why: Line | None
+    named: Mapping[str, str]  # its amount and ids
+    next_at: datetime | None  # when something goes on by itself; None where nothing does
 
 
 async def show(visitor: Visitor) -> web.StreamResponse:
@@ -50,6 +52,7 @@ async def show(visitor: Visitor) -> web.StreamResponse:
         first_page=not after,
         nouns=nouns,
         unknown=unknown,
+        more=PAGE_ROWS if any(count == PAGE_ROWS for count in _of_each_kind(nouns).values()) else None,
         several=[code for code, count in Counter(row.recipient for row in parked).items() if count > 1],
         done=done if done in DONE else "",
         done_count=visitor.number("count") or 0,
@@ -151,8 +154,17 @@ def _waiting(
     return parked, nouns, [_with_reason(reader, row, language) for row in unknown]
 
 
+def _of_each_kind(nouns: Sequence[Waiting]) -> Counter[tuple[str, str]]:
+    return Counter((item.row.noun, item.row.state) for item in nouns)
+
+
 def _with_reason(reader: Reader, row: NounRow, language: str) -> Waiting:
     line = reader.last_move(row.noun, row.id)
-    if line is None:
-        return Waiting(row=row, since=row.updated_at, why=None)
-    return Waiting(row=row, since=line.at, why=told(line, language))
+    due = [sent.due_at for sent in reader.outbox_of(row.noun, row.id) if sent.parked_at is None]
+    return Waiting(
+        row=row,
+        since=row.updated_at if line is None else line.at,
+        why=None if line is None else told(line, language),
+        named=names_of(row, language),
+        next_at=min(due, default=None),
+    )
