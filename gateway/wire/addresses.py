@@ -15,7 +15,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # Metadata services outside the link-local range: their answers are credentials.
-_METADATA = frozenset({ip_address("100.100.100.200"), ip_address("192.0.0.192"), ip_address("fd00:ec2::254")})
+_METADATA = frozenset(
+    map(ip_address, ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254", "fd00:42::42"))
+)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what no domain ends in: 2130706433, 127.1 and 0x7f.1 are addresses
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
 _DISGUISES = (

@@ -273,6 +273,14 @@ async def test_what_others_wrote_is_text_on_every_page(office: Office) -> None:
         assert "<img" not in page.text
 
 
+async def test_signs_that_nobody_sees_are_seen_on_a_page(office: Office) -> None:
+    """They turn the letters around them, or part two that look like one word."""
+    await office.tell("lot", "L1", announced(title="A\u202e0001 NZA\u200b", claimant="999101"))
+    page = await (await office.visitor(Role.VIEWER)).get("/lots/lot?id=L1")
+    assert "A[U+202E]0001 NZA[U+200B]" in page.text
+    assert not {"\u202e", "\u200b"} & set(page.text)
+
+
 async def test_a_text_that_looks_like_a_time_does_not_take_a_lots_page_away(office: Office) -> None:
     await office.tell("lot", "L1", announced(title="2026-99-99T99:99Z", claimant="999101"))
     await office.tell("lot", "L1", AuctionCancelled(reason="0001-01-01T00:00:00+14:00"))

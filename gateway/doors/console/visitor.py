@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from contracts.visible import visible
 from gateway.alarms import book
 from gateway.domain.visit import Role
 from gateway.doors.console import shown
@@ -24,12 +25,18 @@ LANGUAGE_COOKIE = "language"
 LIVE = "live"  # a page that is only fetched anew: nobody did anything
 
 
+def _seen(value: Any) -> Any:
+    """What is put into a page; what a macro made of it is through already."""
+    return visible(value) if type(value) is str else value
+
+
 @cache
 def _templates() -> Environment:
     made = Environment(
         loader=PackageLoader("gateway.doors.console"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
