@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.auctioneer import now
+from bench.inside import BANK, dispatching, unsold
 from gateway.bootstrap import policies
 from gateway.config import Config, build_rulebook, load_config
 from gateway.domain.credit_data import MESSAGE_ALIAS as CREDIT_ALIAS
@@ -28,31 +29,24 @@ from gateway.domain.dispatches import (
     SealOrder,
 )
 from gateway.domain.events import credit as credits
-from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
 from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.events import protocol as protocols
-from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment import MESSAGE_ALIAS as PAYMENT_ALIAS
 from gateway.domain.table import ByAlias, Event
-from gateway.domain.values import Account, Regime
+from gateway.domain.values import Account
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.ports import Acknowledged, Dispatch, Document, Exhibit, Message, Outcome, Target
 from gateway.store import Reader, Store, open_store
 from gateway.store.testing import blank_store_url
 
-_BANK = "999101"
 _PATIENCE_S = 120.0
 _EVIDENCE = bytes(5000)
 _DOCUMENT = bytes(60_000)
 _PAYER = Account(holder="Xəzər Nümunə Bankı", iban="AZ85XZRN38010000000000090001", bic="XZRNAZ22", tax_id="1234567891")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +94,16 @@ class _Town:
     def react(self, dispatch: Dispatch) -> Event | None:
         """What an acknowledgement tells at once; what follows is told later."""
         match body := dispatch.body:
-            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == _BANK:
+            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == BANK:
                 accepted = offers.Accepted(payer=_PAYER)
-                self.later(self.tell("offer", offer, accepted, source=_BANK, actor=_BANK))
+                self.later(self.tell("offer", offer, accepted, source=BANK, actor=BANK))
             case PaymentOrder():
                 self.later(self._offer_credit(body))
                 return orders.Sent()
             case CreditAnswer():
                 self.later(self._settle(body))
             case SealOrder():
-                return protocols.Sealed(document_id=f"{body.content.protocol_id}.d", sha256="0" * 64, sealed_at=_now())
+                return protocols.Sealed(document_id=f"{body.content.protocol_id}.d", sha256="0" * 64, sealed_at=now())
         return None
 
     async def receipt(self, authority: str, delivery: ProtocolDelivery) -> None:
@@ -118,7 +112,7 @@ class _Town:
             authority=authority,
             receipt_id=f"{authority}-{delivery.protocol_id}",
             sha256=delivery.sha256,
-            received_at=_now(),
+            received_at=now(),
         )
         await self.tell("protocol", delivery.protocol_id, received, source=authority)
         self._receipts_left -= 1
@@ -141,10 +135,10 @@ class _Town:
         await self.tell("credit", credit_id(offered.message_id), offered, source="AOS")
 
     async def _settle(self, answer: CreditAnswer) -> None:
-        message_id, now = answer.original_message_id, _now()
-        settled = credits.Settled(settled_at=now)
+        message_id, moment = answer.original_message_id, now()
+        settled = credits.Settled(settled_at=moment)
         await self.tell("credit", ByAlias(CREDIT_ALIAS, message_id), settled, source="AOS")
-        final = payments.Settled(reference=answer.original_transaction_id, settled_at=now)
+        final = payments.Settled(reference=answer.original_transaction_id, settled_at=moment)
         await self.tell("payment", ByAlias(PAYMENT_ALIAS, message_id.removeprefix("X")), final, source="AOS")
 
 
@@ -177,10 +171,9 @@ async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int
     """So many payments through the engine, in this process. `url`: of the store, if not a fresh SQLite in `folder`."""
     config = load_config(config_path, {})
     store, town = await open_store(url or blank_store_url(folder)), _Town(total * len(config.ministries))
-    engine = Engine(store, TABLES, build_rulebook(config), clock=_now, policies=policies(config))
+    engine = Engine(store, TABLES, build_rulebook(config), clock=now, policies=policies(config))
     town.engine = engine
     dispatcher = _dispatcher(engine, town, config)
-    engine.attach(dispatcher)
     running = asyncio.create_task(dispatcher.run())
     began, cpu_began = time.perf_counter(), time.process_time()
     await asyncio.gather(*(_sell(town, numbers) for numbers in _shares(total, in_flight)))
@@ -211,28 +204,9 @@ def _shares(total: int, parts: int) -> list[range]:
 def _dispatcher(engine: Engine, town: _Town, config: Config) -> Dispatcher:
     channels = (Channel.AOS, Channel.BANKS, Channel.PLATFORM, Channel.MINISTRIES, Channel.NOTARY)
     adapters = {channel.value: _Adapter(channel.value, town) for channel in channels}
-    return Dispatcher(
-        engine,
-        adapters,
-        clock=_now,
-        worker="bench",
-        concurrency=config.dispatcher.concurrency_per_recipient,
-        poll_s=config.dispatcher.poll_s,
-    )
+    return dispatching(engine, adapters, config)
 
 
 async def _sell(town: _Town, numbers: range) -> None:
     for number in numbers:
-        lot = f"BENCH-{number:06d}"
-        announced = lots.Announced(
-            regime=Regime.ENFORCEMENT,
-            title="Qeyri-yaşayış sahəsi (nümunə)",
-            address="Gəncə şəhəri, Nümunə prospekti 3",
-            claimant=_BANK,
-            starting_price=Money.parse("12000.00"),
-            auction_at=_now() + timedelta(seconds=1),
-            case_number=f"5-{number}/2026",
-        )
-        await town.tell("lot", lot, announced, source="EHERRAC")
-        unsold = lots.AuctionUnsold(held_at=_now(), reason="Heç kim iştirak etmədi")
-        await town.tell("lot", lot, unsold, source="EHERRAC")
+        await unsold(town.tell, number)

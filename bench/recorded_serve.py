@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import gateway.bootstrap  # noqa: F401 - everything it imports is wrapped
+from bench import recorded_store, recorded_wire
 from bench.recording import Recorder
 from gateway.cli.serve import serve
 
@@ -16,7 +18,8 @@ def main() -> None:
     """Serve, then write down what was called."""
     config = Path(sys.argv[sys.argv.index("--config") + 1])
     recorder = Recorder()
-    recorder.install()
+    recorded_wire.install(recorder)
+    recorded_store.install(recorder)
     serve(config=config)
     recorder.recording.save(config.with_name("recording.pickle"))
 

@@ -42,8 +42,8 @@ def _install_postgres(recorder: Recorder) -> None:
 
         return answered
 
-    def written(self: Any, query: str, rows: Sequence[dict[str, Any]], confirm: Any = None) -> None:
-        write(self, query, rows, confirm)
+    def written(self: Any, query: str, rows: Sequence[dict[str, Any]], otherwise: Any = None) -> None:
+        write(self, query, rows, otherwise)
         sent[self.link] += [Statement(texts[query], named(values), 1) for values in rows]
 
     def ran(link: Any, job: Any) -> None:
@@ -53,7 +53,7 @@ def _install_postgres(recorder: Recorder) -> None:
             recording.commits.append(sent[link])
             recording.works += 1
 
-    session.select_each, session.write, session.ask = selected, written, asked  # type: ignore[assignment, method-assign]
+    session.select_each, session.write, session.ask = selected, written, asked  # type: ignore[method-assign]
     postgres._attempt = ran
 
 

@@ -1,6 +1,6 @@
 """What the gateway called while it served: every signature, verification, parse, validation, print and statement.
 
-`Recorder.install` puts wrappers around the primitives, wherever they are already imported. A call inside another (the
+`recorded_serve` puts wrappers around the primitives, wherever they are already imported. A call inside another (the
 canonical form inside a signature) is kept as a part of it. Inputs are kept as bytes, so that they can be played again,
 bare, in another process. Our checks of our own signatures are counted and not played: the floor goes without them.
 """
@@ -76,14 +76,6 @@ class Recorder:
     def __init__(self) -> None:
         self.recording = Recording()
         self._local = threading.local()
-
-    def install(self) -> None:
-        """Import the gateway whole, then put the wrappers in."""
-        import gateway.bootstrap  # noqa: F401 - everything it imports is wrapped
-        from bench import recorded_store, recorded_wire
-
-        recorded_wire.install(self)
-        recorded_store.install(self)
 
     def wrap(self, original: Callable[..., Any], inputs: Callable[..., tuple[Any, ...]], kind: str) -> None:
         """Record every call of a function; `inputs` makes of its arguments what is kept."""

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -36,27 +35,23 @@ from bench.apache import running_kafka
 from bench.auctioneer import now
 from bench.booked import BareBook, bookings, copied
 from bench.end_to_end import VoidError
+from bench.inside import BANK, dispatching, unsold
 from contracts.events.protocols import write_protocol
 from contracts.events.topics import declared_topics, protocol_topics
 from gateway.bootstrap import policies
 from gateway.cli.stage import build_stage
 from gateway.config import Config, build_rulebook, load_config
 from gateway.domain.dispatches import Channel, Notice, NoticeKind, ProtocolDelivery, SealOrder
-from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
 from gateway.domain.events import protocol as protocols
-from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.table import Event
-from gateway.domain.values import Regime
-from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
 from gateway.ports import Acknowledged, Adapter, Dispatch, Document, Message, Outcome, Target
 from gateway.store import Store, open_store
 from gateway.store.testing import blank_store_url
 from gateway.wire.broker import EmbeddedBroker
 
-_BANK, _PLATFORM = "999101", "EHERRAC"
 _CONTAINER_BYTES = 60_000  # a sealed protocol with its PDF
 _PATIENCE_S = 300.0
 _LOOK_S = 0.005
@@ -98,9 +93,9 @@ class _Everybody:
     def react(self, dispatch: Dispatch) -> tuple[Event | None, Document | None]:
         """What an acknowledgement tells at once."""
         match body := dispatch.body:
-            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == _BANK:
+            case Notice(kind=NoticeKind.OFFER_OPENED, subject_id=offer) if dispatch.recipient == BANK:
                 declined = offers.Declined(reason="Maraqlı deyil")
-                self.tasks.append(asyncio.create_task(self.tell("offer", offer, declined, source=_BANK)))
+                self.tasks.append(asyncio.create_task(self.tell("offer", offer, declined, source=BANK)))
             case SealOrder():
                 name = body.content.protocol_id
                 content = hashlib.shake_256(name.encode()).digest(_CONTAINER_BYTES)
@@ -213,19 +208,7 @@ async def _issue(engine: Engine, config: Config, count: int) -> None:
     """Unsold lots that the bank declines, until their protocols wait for the ministries."""
     everybody = _Everybody(engine=engine)
     for number in range(count):
-        lot = f"BENCH-{number:06d}"
-        announced = lots.Announced(
-            regime=Regime.ENFORCEMENT,
-            title="Qeyri-yaşayış sahəsi (nümunə)",
-            address="Gəncə şəhəri, Nümunə prospekti 3",
-            claimant=_BANK,
-            starting_price=Money.parse("12000.00"),
-            auction_at=now() + timedelta(seconds=1),
-            case_number=f"5-{number}/2026",
-        )
-        await everybody.tell("lot", lot, announced, source=_PLATFORM)
-        unsold = lots.AuctionUnsold(held_at=now(), reason="Heç kim iştirak etmədi")
-        await everybody.tell("lot", lot, unsold, source=_PLATFORM)
+        await unsold(everybody.tell, number)
     channels = (Channel.BANKS, Channel.PLATFORM, Channel.NOTARY)
     adapters: dict[str, Adapter] = {channel.value: _Instantly(channel.value, everybody) for channel in channels}
     await _dispatched(engine, config, adapters, due=count * len(config.ministries))
@@ -241,16 +224,7 @@ async def _dispatched(
     nearly: Callable[[], bool] = lambda: True,
 ) -> None:
     """Dispatch until so many of the ministries' records wait, and nothing else; the store is asked from `nearly` on."""
-    settings = config.dispatcher
-    dispatcher = Dispatcher(
-        engine,
-        adapters,
-        clock=now,
-        worker="bench",
-        concurrency=settings.concurrency_per_recipient,
-        poll_s=settings.poll_s,
-    )
-    engine.attach(dispatcher)
+    dispatcher = dispatching(engine, adapters, config)
     running = asyncio.create_task(dispatcher.run())
     async with asyncio.timeout(_PATIENCE_S):
         while not nearly() or await _waiting(engine.store) != {Channel.MINISTRIES.value: due}:  # noqa: ASYNC110

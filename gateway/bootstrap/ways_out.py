@@ -108,64 +108,70 @@ def start_broker(house: Surroundings) -> KafkaSettings:
 
 def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Deficiencies) -> Mapping[str, Adapter]:
     """One adapter per channel; all are closed with the house."""
-    config, keys, clock = house.config, house.keys, house.clock
-    rail = house.rail()
     made: list[Adapter] = [
-        AosAdapter(
-            house.client(config.aos.request_timeout_s),
-            AosSettings(
-                url=config.aos.url,
-                own_bic=rail.own_bic,
-                system_bic=rail.system_bic,
-                central_bank_bic=config.aos.bic,
-                participant=rail.participant,
-                envelope=rail.envelope,
-            ),
-            keys,
-            on_disbelief=deficiencies.disbelieved,
-        ),
-        AsanPayAdapter(
-            house.client(config.asan_pay.request_timeout_s),
-            AsanPaySettings(url=config.asan_pay.url, participant=config.asan_pay.participant),
-        ),
-        BanksAdapter(
-            [
-                BankEndpoint(
-                    code=bank.code,
-                    transport=Transport(bank.transport),
-                    callback_url=bank.callback_url,
-                    timeout_s=bank.request_timeout_s,
-                )
-                for bank in config.banks
-            ],
-            keys,
-            clock=clock,
-            rules=house.rules,
-        ),
-        PlatformAdapter(
-            PlatformSettings(
-                callback_url=config.platform.callback_url,
-                participant=config.platform.participant,
-                timeout_s=config.platform.request_timeout_s,
-            ),
-            keys,
-            clock=clock,
-            rules=house.rules,
-        ),
-        MinistriesAdapter(
-            MinistriesSettings(
-                publisher=PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s),
-                topics={ministry.code: ministry.topic for ministry in config.ministries},
-                source=config.gateway.code,
-                records_at_once=config.kafka.records_at_once,
-            )
-        ),
+        _aos(house, deficiencies),
+        _asan_pay(house),
+        _banks(house),
+        _platform(house),
+        _ministries(house, kafka),
         *_azips(house),
         _notary(house),
     ]
     for adapter in made:
         house.stack.push_async_callback(adapter.close)
     return {adapter.channel: adapter for adapter in made}
+
+
+def _aos(house: Surroundings, deficiencies: Deficiencies) -> AosAdapter:
+    aos, rail = house.config.aos, house.rail()
+    settings = AosSettings(
+        url=aos.url,
+        own_bic=rail.own_bic,
+        system_bic=rail.system_bic,
+        central_bank_bic=aos.bic,
+        participant=rail.participant,
+        envelope=rail.envelope,
+    )
+    client = house.client(aos.request_timeout_s)
+    return AosAdapter(client, settings, house.keys, on_disbelief=deficiencies.disbelieved)
+
+
+def _asan_pay(house: Surroundings) -> AsanPayAdapter:
+    asan_pay = house.config.asan_pay
+    settings = AsanPaySettings(url=asan_pay.url, participant=asan_pay.participant)
+    return AsanPayAdapter(house.client(asan_pay.request_timeout_s), settings)
+
+
+def _banks(house: Surroundings) -> BanksAdapter:
+    endpoints = [
+        BankEndpoint(
+            code=bank.code,
+            transport=Transport(bank.transport),
+            callback_url=bank.callback_url,
+            timeout_s=bank.request_timeout_s,
+        )
+        for bank in house.config.banks
+    ]
+    return BanksAdapter(endpoints, house.keys, clock=house.clock, rules=house.rules)
+
+
+def _platform(house: Surroundings) -> PlatformAdapter:
+    platform = house.config.platform
+    settings = PlatformSettings(
+        callback_url=platform.callback_url, participant=platform.participant, timeout_s=platform.request_timeout_s
+    )
+    return PlatformAdapter(settings, house.keys, clock=house.clock, rules=house.rules)
+
+
+def _ministries(house: Surroundings, kafka: KafkaSettings) -> MinistriesAdapter:
+    config = house.config
+    settings = MinistriesSettings(
+        publisher=PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s),
+        topics={ministry.code: ministry.topic for ministry in config.ministries},
+        source=config.gateway.code,
+        records_at_once=config.kafka.records_at_once,
+    )
+    return MinistriesAdapter(settings)
 
 
 def _notary(house: Surroundings) -> NotaryAdapter:
