@@ -155,7 +155,8 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
     await page.get_by_role("link", name=text("en", "waiting.decide")).click()
     await expect(page.locator("main")).to_contain_text(text("en", "waiting.retry_what"))
     await page.get_by_role("button", name=text("en", "waiting.retry")).click()
-    await expect(page.get_by_role("status")).to_have_text(text("en", "waiting.done.retried"))
+    await expect(page.get_by_role("status")).to_contain_text(text("en", "waiting.done.retried"))
+    await expect(page).to_have_title(re.compile("^" + re.escape(text("en", "waiting.done.retried"))))
 
     await page.get_by_role("link", name=text("en", "nav.lots")).click()
     await page.get_by_label(text("en", "lots.query")).fill("L1.offer")

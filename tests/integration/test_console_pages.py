@@ -194,7 +194,7 @@ async def test_a_parked_delivery_is_sent_again_under_the_persons_name(office: Of
     page = await operator.get(f"/waiting/delivery?id={id}")
     assert "their no" in page.text
     done = await operator.submit(page, "/waiting/retry", {"id": id})
-    assert (done.status, done.headers["Location"]) == (303, "/waiting?done=retried")
+    assert (done.status, done.headers["Location"]) == (303, f"/waiting?done=retried&id={id}")
     row = await office.store.read(lambda reader: reader.find_outbox(id))
     line = await office.store.read(lambda reader: reader.journal_of("door", "S")[-1])
     assert row is not None
@@ -212,7 +212,7 @@ async def test_a_parked_delivery_is_discarded_only_with_a_reason(office: Office)
         refused = await operator.submit(page, "/waiting/discard", {"id": id, "reason": reason})
         assert (refused.status, text("az", "waiting.reason_missing") in refused.text) == (422, True)
     done = await operator.submit(page, "/waiting/discard", {"id": id, "reason": " told by\n telephone "})
-    assert done.headers["Location"] == "/waiting?done=discarded"
+    assert done.headers["Location"] == f"/waiting?done=discarded&id={id}"
     row = await office.store.read(lambda reader: reader.find_outbox(id))
     assert row is not None
     assert (row.state, row.last_error) == ("discarded", "Leyla: told by telephone")
@@ -261,6 +261,29 @@ async def test_parked_deliveries_come_in_pages(office: Office, viewer: Hand, mon
     assert re.findall(r"delivery\?id=(d\d)", first.text) == ["d0", "d1"]
     (more,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
     assert re.findall(r"delivery\?id=(d\d)", (await viewer.get(more)).text) == ["d2"]
+
+
+async def test_after_a_decision_one_is_where_one_was_and_may_look_what_became_of_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PAGE_ROWS", 1)
+    operator = await office.visitor(Role.OPERATOR)
+    for number in range(3):
+        await office.park(f"d{number}", noun_id=f"S{number}")
+    (more,) = re.findall(r'rel="next" href="([^"]+)"', (await operator.get("/waiting")).text)
+    (link,) = re.findall(r'href="(/waiting/delivery\?[^"]+)"', (await operator.get(more)).text)
+    page = await operator.get(unescape(link))
+    (after,) = re.findall(r"after=(\d+)", more)
+    assert page.text.count(f'name="after" value="{after}"') == 2
+    back = await operator.submit(page, "/waiting/retry", {"id": "d1", "after": after})
+    assert back.headers["Location"] == f"/waiting?done=retried&id=d1&after={after}"
+    shown = (await operator.get(back.headers["Location"])).text
+    assert "/waiting/delivery?id=d2" in shown
+    assert 'href="/deliveries/delivery?id=d1"' in shown
+    assert (
+        "after="
+        not in (await operator.submit(page, "/waiting/retry", {"id": "d2", "after": "1&x"})).headers["Location"]
+    )
 
 
 async def test_a_noun_that_waits_is_shown_with_what_made_it_wait_and_what_to_do(office: Office, viewer: Hand) -> None:

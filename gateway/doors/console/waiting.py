@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -56,6 +57,8 @@ async def show(visitor: Visitor) -> web.StreamResponse:
         several=[code for code, count in Counter(row.recipient for row in parked).items() if count > 1],
         done=done if done in DONE else "",
         done_count=visitor.number("count") or 0,
+        done_id=visitor.asked("id"),
+        place=_place(visitor.asked("after")),
         names=visitor.desk.names,
     )
 
@@ -72,7 +75,7 @@ async def retry(visitor: Visitor) -> web.StreamResponse:
     await visitor.desk.visits.note_action(visitor.who, "retry", id)
     if not await visitor.desk.engine.requeue(id, person=visitor.who.person):
         raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
-    return see_other("/waiting?done=retried")
+    return _back(visitor, "retried", id=id)
 
 
 async def recipient(visitor: Visitor) -> web.StreamResponse:
@@ -93,7 +96,7 @@ async def retry_recipient(visitor: Visitor) -> web.StreamResponse:
         raise web.HTTPNotFound
     await visitor.desk.visits.note_action(visitor.who, "retry-recipient", code)
     count = await requeue_parked(visitor.desk.engine, recipient=code, person=person, most=AT_ONCE_MAX)
-    return see_other(f"/waiting?done=retried_all&count={count}")
+    return _back(visitor, "retried_all", count=str(count))
 
 
 async def discard(visitor: Visitor) -> web.StreamResponse:
@@ -105,7 +108,17 @@ async def discard(visitor: Visitor) -> web.StreamResponse:
     await visitor.desk.visits.note_action(visitor.who, "discard", id)
     if not await visitor.desk.engine.discard(id, person=visitor.who.person, reason=reason):
         raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
-    return see_other("/waiting?done=discarded")
+    return _back(visitor, "discarded", id=id)
+
+
+def _back(visitor: Visitor, done: str, **facts: str) -> web.Response:
+    """To the page of the list that the person came from, with what was done."""
+    place = _place(visitor.form.get("after", ""))
+    return see_other("/waiting?" + urlencode({"done": done, **facts, **place}))
+
+
+def _place(after: str) -> dict[str, str]:
+    return {"after": after} if after.isascii() and after.isdigit() and len(after) < 19 else {}
 
 
 async def _delivery_page(visitor: Visitor, id: str, status: int = HTTPStatus.OK) -> web.Response:
@@ -119,6 +132,7 @@ async def _delivery_page(visitor: Visitor, id: str, status: int = HTTPStatus.OK)
         followers=followers,
         reason_missing=status != HTTPStatus.OK,
         reason_max=REASON_MAX_CHARS,
+        place=_place(visitor.form.get("after", visitor.asked("after"))),
         names=visitor.desk.names,
     )
 
