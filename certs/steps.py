@@ -1,10 +1,12 @@
 """Numbered steps of verification: a refusal says at which it came and what most likely caused it.
 
-So its receiver learns how far he got and what to change. A cause never changes the verdict.
+So its receiver learns how far he got and what to change. A cause never changes the verdict, and looking for it costs
+much more than refusing: so it is looked for as long as all of it together takes little of the processor.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ _OWN_STEP = {
     ErrorCode.PARTICIPANT_MISMATCH: "participant",
     ErrorCode.SIGNATURE_INVALID: "signature value",
 }
+_EFFORT_MAX_S, _EFFORT_SHARE = 1.0, 0.05
 _ZONE_MAX_HOURS = 14
 _ZONE_SLACK_S = 150  # a message on its way, and clocks a little off
 _UNSIGNED = {"Body": Cause.BODY_UNSIGNED, "Timestamp": Cause.TIMESTAMP_UNSIGNED}
@@ -47,6 +50,41 @@ def at_step(steps: tuple[str, ...], name: str) -> AbstractContextManager[None]:
     return _AtStep(steps, name)
 
 
+class Effort:
+    """Time of the processor for looking for causes, of all senders: a second at once, a twentieth in the long run.
+
+    Whoever holds a trusted key could make us look without end, before a quota is asked for him.
+    """
+
+    __slots__ = ("_clock", "_left_s", "_spent", "_topped_up_at")
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, spent: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._clock, self._spent = clock, spent
+        self.renew()
+
+    def renew(self) -> None:
+        """As if nothing had been looked for yet."""
+        self._left_s, self._topped_up_at = _EFFORT_MAX_S, self._clock()
+
+    def search(self, cause: Callable[[], Cause | None]) -> Cause | None:
+        """The cause; None also where there is no time left to look for it."""
+        now = self._clock()
+        self._left_s = min(_EFFORT_MAX_S, self._left_s + (now - self._topped_up_at) * _EFFORT_SHARE)
+        self._topped_up_at = now
+        if self._left_s <= 0:
+            return None
+        began = self._spent()
+        try:
+            return cause()
+        finally:
+            self._left_s -= self._spent() - began
+
+
+EFFORT = Effort()
+
+
 @dataclass(slots=True)
 class _Blaming:
     """A class for the same reason."""
@@ -59,7 +97,7 @@ class _Blaming:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, RefusedError) and error.refusal.code is self.code:
-            raise blame(error, self.cause()) from error.__cause__
+            raise blame(error, EFFORT.search(self.cause)) from error.__cause__
 
 
 def blaming(code: ErrorCode, cause: Callable[[], Cause | None]) -> AbstractContextManager[None]:

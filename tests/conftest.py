@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 import pytest
 from apache_kafka import ApacheKafka
 
+from certs.steps import EFFORT
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 KAFKA_MAJORS = ("3", "4")
@@ -50,6 +52,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture(autouse=True)
+def _rested() -> None:
+    """What other tests had refused takes no cause away from this one's refusals."""
+    EFFORT.renew()
 
 
 def _from_environment(name: str, what: str) -> str:

@@ -12,6 +12,7 @@ what fails because our house is not ready is tried again and not committed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,7 @@ from gateway.wire.identity import Identity
 
 _NOT_READY = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INTERNAL})
 _ROOT = "."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +91,22 @@ class ReceiptsConsumer:
 
     async def _handle(self, record: ReadRecord) -> None:
         try:
-            settings, trust = self._settings, self._identity().trust
-            message = judge_receipt(record, trust, settings.ministries, at=self._clock(), expected=settings.expected)
-            await self._receiver.receive(message)
+            await self._receiver.receive(self._judged(record))
         except RefusedError as error:
             if error.refusal.code in _NOT_READY:
                 raise
             await self._on_refusal(RefusedRecord(refusal=error.refusal, record=record))
+
+    def _judged(self, record: ReadRecord) -> Message:
+        """What the record says. A fault of ours in reading it would come again each time: it is passed over too."""
+        settings, trust = self._settings, self._identity().trust
+        try:
+            return judge_receipt(record, trust, settings.ministries, at=self._clock(), expected=settings.expected)
+        except RefusedError:
+            raise
+        except Exception as error:
+            _log.exception("a receipt could not be read: %s/%s/%s", record.topic, record.partition, record.offset)
+            raise refuse(ErrorCode.SCHEMA_INVALID, path="/", fault="unreadable to us") from error
 
 
 def judge_receipt(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -359,6 +360,20 @@ async def test_a_producer_that_compresses_holds_nobody_back(house: House, codec:
         await house.adapter.send(delivery(container(house)))
         await until(lambda: len(house.inbox.messages) == 1)
     assert len(house.refused) == 2
+
+
+async def test_a_receipt_that_breaks_our_reading_holds_nobody_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would break it each time it is tried again."""
+    with monkeypatch.context() as patched:
+        patched.setattr("adapters.ministries.receipts.parse_xml", Mock(side_effect=KeyError("nobody thought of this")))
+        await put(house, b"<x/>")
+        await until(lambda: len(house.refused) == 1)
+    async with ministry(house):
+        await house.adapter.send(delivery(container(house)))
+        await until(lambda: len(house.inbox.messages) == 1)
+    assert [record.refusal.code for record in house.refused] == [ErrorCode.SCHEMA_INVALID]
 
 
 class NotUtf8(str):

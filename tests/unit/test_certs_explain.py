@@ -19,6 +19,7 @@ from certs.authority import Authority
 from certs.explain import EXAMINED_MAX_BYTES, body_cause, element_cause
 from certs.http_signature import HttpRequestParts, sign_request, verification, verify_request
 from certs.keystore import Credential
+from certs.steps import Effort
 from certs.trust import TrustStore
 from certs.wss import SOAP_11, sign_envelope, verify_envelope
 from certs.xmldsig import sign_enveloped, verify_enveloped
@@ -296,3 +297,22 @@ def test_a_namespace_that_cannot_be_canonicalised_is_refused(bank: Credential, t
     data = signed(bank).replace(b'xmlns:p="urn:o"', b'xmlns:p="o"')
     refusal = soap_refusal(data, trust)
     assert (refusal.code, refusal.facts["step"]) == (ErrorCode.SIGNATURE_MALFORMED, "9 digests")
+
+
+def test_looking_for_causes_takes_a_twentieth_of_the_processor_in_the_long_run() -> None:
+    """Each refusal may cost a tenth of a second, and who holds a trusted key may be refused as often as he likes."""
+    now, spent, looked = 0.0, 0.0, 0
+
+    def cause() -> Cause:
+        nonlocal spent, looked
+        spent, looked = spent + 0.1, looked + 1
+        return Cause.CONTENT_CHANGED
+
+    effort = Effort(lambda: now, lambda: spent)
+    found = [effort.search(cause) for _ in range(100)]
+    assert (found.count(Cause.CONTENT_CHANGED), found[-1]) == (looked, None)
+    assert looked in (10, 11)  # a second
+    for _ in range(600):
+        now += 0.1
+        effort.search(cause)
+    assert spent == pytest.approx(1.0 + 60 * 0.05, abs=0.21)
