@@ -134,6 +134,13 @@ CASES = [
         NOW - HOUR,
         None,
     ),
+    (
+        census(nouns={("payment", "unresolved"): 2, ("credit", "return_unresolved"): 1}, waiting=3),
+        Kind.PAYMENT_UNRESOLVED,
+        Severity.ALARM,
+        None,
+        None,
+    ),
     (census(nouns={("payment", "unknown"): 2}), Kind.PAYMENT_UNKNOWN, Severity.WARNING, None, None),
     (census(waiting=1) | {"person_since": NOW - HOUR}, Kind.PERSON_WANTED, Severity.PERSON, NOW - HOUR, None),
     (

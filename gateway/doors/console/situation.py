@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
+from gateway.domain.credit_data import CreditState
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.liquidity import Liquidity, LiquidityState
@@ -21,6 +22,11 @@ from gateway.store.rows import OutboxCount
 
 COUNTS_MISSED_MAX = 3  # so many intervals without a count are a fault of the watchdog
 STAMPS_MISSED_MAX = 3  # so many intervals without a stamp are an outage of the authority of time
+_UNRESOLVED = (  # nobody knows where the money is, and nobody asks any more
+    ("payment", PaymentState.UNRESOLVED),
+    ("credit", CreditState.UNRESOLVED),
+    ("credit", CreditState.RETURN_UNRESOLVED),
+)
 _LOUD_RUNG_DAYS, _QUIET_RUNG_DAYS = 7, 30
 
 
@@ -57,6 +63,7 @@ class Kind(StrEnum):
     CERTIFICATE_ENDED = "certificate_ended"
     CERTIFICATE_ENDS = "certificate_ends"
     LIQUIDITY_SHORT = "liquidity_short"
+    PAYMENT_UNRESOLVED = "payment_unresolved"
     PAYMENT_UNKNOWN = "payment_unknown"
     PERSON_WANTED = "person_wanted"
     DELIVERY_PARKED = "delivery_parked"
@@ -264,7 +271,12 @@ def _persons(found: Findings) -> Iterator[Trouble]:
             facts={"count": str(count)},
             link="/waiting",
         )
-    nouns = found.census.waiting - count
+    in_vain = sum(found.census.nouns.get(key, 0) for key in _UNRESOLVED)
+    if in_vain:
+        yield Trouble(
+            kind=Kind.PAYMENT_UNRESOLVED, severity=Severity.ALARM, facts={"count": str(in_vain)}, link="/waiting"
+        )
+    nouns = found.census.waiting - count - in_vain
     if nouns:
         yield Trouble(
             kind=Kind.PERSON_WANTED,
