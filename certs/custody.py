@@ -1,9 +1,9 @@
-"""Dual control of keys (VLT-4.1): a secret split among custodians, and the vault's book that they sign. Pure.
+"""Dual control of keys (VLT-4.1) by electronic means (VLT-4.2): a secret split among custodians, their signed book. Pure.
 
 The secret that seals the keys is split by Shamir's scheme over GF(256): any `threshold` shares give it back, fewer say
 nothing of it. A custodian's share lies in a box that opens with that person's PIN, together with the key by which the
 person signs the book. The book's pages are numbered, linked by their hashes, and each opening, closing and check
-is signed by those who did it (VLT-4.10, VLT-4.14).
+is signed by those who did it (VLT-4.10, VLT-4.11, VLT-4.14).
 """
 
 from __future__ import annotations

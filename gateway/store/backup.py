@@ -2,7 +2,8 @@
 
 A copy is whole or not there at all: it is written beside its name and renamed at the end. Making a store of it never
 touches one that exists. A store of ours has nothing in it that acts by itself: a copy with a trigger, a rule or a
-function makes no store. Whether what was restored is what was backed up is for `engine.audit` to say.
+function makes no store. Whether what was restored is what was backed up is for `engine.audit` to say; how much a
+loss may cost and how long it may take stands in docs/operations.md (PSP-8.1.5, PSP-8.1.6).
 """
 
 from __future__ import annotations

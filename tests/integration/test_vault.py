@@ -41,7 +41,7 @@ def boxes(folder: Path, *names: str, pins: dict[str, str] | None = None) -> list
 
 
 def test_two_custodians_open_and_close_it_and_both_stand_in_the_book(vault: Vault, tmp_path: Path) -> None:
-    """VLT-4.1, VLT-4.9, VLT-4.10."""
+    """VLT-4.1, VLT-4.2, VLT-4.9, VLT-4.10, VLT-4.11."""
     both, key = boxes(tmp_path, "aygun", "behruz"), tmp_path / "run" / "key.pem"
     page = vault.open(both, key, now=NOW)
     assert (page.number, page.custodians) == (2, ("aygun", "behruz"))

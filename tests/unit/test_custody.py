@@ -118,7 +118,7 @@ def first_bad(book: list[Page], people: list[tuple[custody.Custodian, Box]]) -> 
 
 
 def test_a_book_kept_as_it_should_be_holds(book: list[Page], people: list[tuple[custody.Custodian, Box]]) -> None:
-    """VLT-4.10: date, time and people, signed by them."""
+    """VLT-4.10, VLT-4.11: date, time and people, signed by them."""
     assert first_bad(book, people) is None
 
 

@@ -22,6 +22,14 @@ def test_the_published_delivery_schedule_is_the_default_one() -> None:
     assert schedule_table() in (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8"), "run `make readme`"
 
 
+@pytest.mark.parametrize("stated", ["RPO", "RTO"])
+def test_what_a_loss_may_cost_and_how_long_it_may_take_is_stated_with_figures(stated: str) -> None:
+    """PSP-8.1.5, PSP-8.1.6."""
+    keeping = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("## Keeping")[2]
+    (said,) = re.findall(rf"^- \*\*{stated}\*\*((?:.|\n  )*)", keeping, re.MULTILINE)
+    assert re.search(r"\d", said)
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z][a-z-]*)", README))))
 def test_every_make_target_named_exists(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
