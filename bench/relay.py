@@ -4,9 +4,10 @@ Ours is the dispatcher with the ministries' adapter over SQLite: each record is 
 acks=all, and its acknowledgement journalled with its evidence before it leaves the outbox. Bare is one producer with
 acks=all that is handed the same topics, keys, values and headers: each after the acknowledgement of the one before
 (what a relay that keeps order without lanes could do at best), as many at once as our lanes have places, and as many in
-batches of our hands' size, which is how ours sends them. The floor is as many at once, one by one, with each container
-read and each acknowledgement written down bare before its place is free again (`bench.booked`). All run in this process
-against the same broker, one after the other, several times; the best counts.
+batches of our hands' size, which is how ours sends them. Usual is such a producer as most write it: with aiokafka's
+own settings, which wait for one replica only and hold no two of our records in a batch. The floor is bare at once with
+each container read and each acknowledgement written down bare before its place is free again (`bench.booked`). All run
+in this process against the same broker, one after the other, several times; the best counts.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cyclopts import App, Parameter
@@ -59,19 +61,24 @@ _LOOK_S = 0.005
 app = App(name="bench.relay", help=__doc__)
 
 
+class Way(StrEnum):
+    """How records come to Kafka."""
+
+    OURS = "ours"
+    USUAL_ALONE = "usual, one by one"
+    USUAL = "usual, at once"
+    ALONE = "bare, one by one"
+    AT_ONCE = "bare, at once"
+    IN_BATCHES = "bare, in batches"
+    FLOOR = "floor"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relayed:
     """Records a second, and CPU of this process for one record, milliseconds."""
 
-    ours_s: float
-    alone_s: float  # bare, one after another
-    at_once_s: float  # bare, as many at once as we have places
-    in_batches_s: float  # bare, as many at once, as many together as we send
-    booked_s: float  # the same, each acknowledgement written down bare
-    ours_cpu_ms: float
-    bare_cpu_ms: float
-    batches_cpu_ms: float
-    booked_cpu_ms: float
+    rate: float
+    cpu_ms: float
 
 
 @dataclass(slots=True)
@@ -150,7 +157,7 @@ class _Watched:
         await self.adapter.close()
 
 
-async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> Relayed:
+async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> dict[Way, Relayed]:
     """Relay three records a lot, ours then bare.
 
     Raises:
@@ -169,7 +176,7 @@ async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> Relayed:
     _settle_memory()
     began, cpu_began = time.perf_counter(), time.process_time()
     await _dispatched(engine, config, {adapter.channel: adapter}, due=0, nearly=lambda: len(adapter.given) == records)
-    ours_s, ours_cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    took = {Way.OURS: (time.perf_counter() - began, time.process_time() - cpu_began)}
     await adapter.close()
     await store.close()
     if (came := await _lying(kafka) - lain) != records:
@@ -177,25 +184,18 @@ async def measure(folder: Path, kafka: KafkaSettings, *, count: int) -> Relayed:
     places = adapter.places_per_recipient * len(config.ministries)
     given = {dispatch.id: _record(dispatch) for dispatch in adapter.given}
     _settle_memory()
-    alone_s, _ = await _bare(kafka, given, 1)
-    at_once_s, bare_cpu_s = await _bare(kafka, given, places)
-    batched_s, batched_cpu_s = await _in_batches(kafka, list(given.values()), places, adapter.together_max)
+    ours, usual = PublisherSettings(kafka=kafka).producer_options, kafka.client_options
+    took[Way.USUAL_ALONE] = await _bare(usual, given, 1)
+    took[Way.USUAL] = await _bare(usual, given, places)
+    took[Way.ALONE] = await _bare(ours, given, 1)
+    took[Way.AT_ONCE] = await _bare(ours, given, places)
+    took[Way.IN_BATCHES] = await _in_batches(ours, list(given.values()), places, adapter.together_max)
     book = BareBook(copy, bookings(file), places=adapter.places_per_recipient)
-    booked_s, booked_cpu_s = await _bare(kafka, given, places, book)
+    took[Way.FLOOR] = await _bare(ours, given, places, book)
     book.close()
     if (written := len(bookings(copy))) != records:
         raise VoidError(f"void: {written} acknowledgements written down bare, {records} were to")
-    return Relayed(
-        ours_s=records / ours_s,
-        alone_s=records / alone_s,
-        at_once_s=records / at_once_s,
-        in_batches_s=records / batched_s,
-        booked_s=records / booked_s,
-        ours_cpu_ms=ours_cpu_s / records * 1000,
-        bare_cpu_ms=bare_cpu_s / records * 1000,
-        batches_cpu_ms=batched_cpu_s / records * 1000,
-        booked_cpu_ms=booked_cpu_s / records * 1000,
-    )
+    return {way: Relayed(rate=records / wall_s, cpu_ms=cpu_s / records * 1000) for way, (wall_s, cpu_s) in took.items()}
 
 
 def _settle_memory() -> None:
@@ -250,10 +250,10 @@ def _record(dispatch: Dispatch) -> Record:
 
 
 async def _bare(
-    kafka: KafkaSettings, records: dict[str, Record], places: int, book: BareBook | None = None
+    options: dict[str, Any], records: dict[str, Record], places: int, book: BareBook | None = None
 ) -> tuple[float, float]:
     """Seconds, and seconds of CPU."""
-    producer = AIOKafkaProducer(**PublisherSettings(kafka=kafka).producer_options)
+    producer = AIOKafkaProducer(**options)
     left, read = iter(records.items()), set[bytes]()
 
     async def send() -> None:
@@ -274,10 +274,10 @@ async def _bare(
 
 
 async def _in_batches(
-    kafka: KafkaSettings, records: Sequence[Record], places: int, together: int
+    options: dict[str, Any], records: Sequence[Record], places: int, together: int
 ) -> tuple[float, float]:
     """Seconds, and seconds of CPU, with aiokafka's batches: as many of one topic in a hand as ours."""
-    producer = AIOKafkaProducer(**PublisherSettings(kafka=kafka).producer_options)
+    producer = AIOKafkaProducer(**options)
     topics = {topic: [record for record in records if record.topic == topic] for topic in {it.topic for it in records}}
 
     async def send(topic: str, hands: Iterator[Sequence[Record]]) -> None:
@@ -340,11 +340,8 @@ def main(
     """Measure and print a row for each broker."""
     began, load = now(), os.getloadavg()[0]
     print(f"{began:%Y-%m-%d %H:%M} UTC, load {load:.1f}; {lots * 3} records of {_CONTAINER_BYTES // 1000} kB\n")
-    print(
-        "| broker | ours, records/s | bare, one by one | ratio | bare, at once | ratio | bare, in batches | ratio "
-        "| floor | ratio | ours, CPU ms | bare, at once | in batches | floor |"
-    )
-    print("|---|" + "---:|" * 13)
+    print("| | " + " | ".join(f"{way}, records/s | of it" for way in Way) + " | CPU ms: " + " | ".join(Way) + " |")
+    print("|---|" + "---:|" * (3 * len(Way)))
     for name, broker in (("embedded", _embedded), ("Apache Kafka 4", _apache)):
         with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as temporary, broker(Path(temporary)) as bootstrap:
             kafka = KafkaSettings(bootstrap_servers=bootstrap)
@@ -353,25 +350,15 @@ def main(
                 folder = Path(temporary) / str(number)
                 folder.mkdir()
                 runs.append(asyncio.run(measure(folder, kafka, count=lots)))
-        best = Relayed(
-            ours_s=max(run.ours_s for run in runs),
-            alone_s=max(run.alone_s for run in runs),
-            at_once_s=max(run.at_once_s for run in runs),
-            in_batches_s=max(run.in_batches_s for run in runs),
-            booked_s=max(run.booked_s for run in runs),
-            ours_cpu_ms=min(run.ours_cpu_ms for run in runs),
-            bare_cpu_ms=min(run.bare_cpu_ms for run in runs),
-            batches_cpu_ms=min(run.batches_cpu_ms for run in runs),
-            booked_cpu_ms=min(run.booked_cpu_ms for run in runs),
-        )
-        print(_row(name, best), flush=True)
+        print(_row(name, runs), flush=True)
 
 
-def _row(name: str, best: Relayed) -> str:
-    rates = (best.alone_s, best.at_once_s, best.in_batches_s, best.booked_s)
-    compared = " | ".join(f"{rate:.0f} | {best.ours_s / rate:.2f}" for rate in rates)
-    costs_ms = (best.ours_cpu_ms, best.bare_cpu_ms, best.batches_cpu_ms, best.booked_cpu_ms)
-    return f"| {name} | {best.ours_s:.0f} | {compared} | " + " | ".join(f"{cost:.2f}" for cost in costs_ms) + " |"
+def _row(name: str, runs: Sequence[dict[Way, Relayed]]) -> str:
+    """The best of each way; behind each rate, ours as a share of it."""
+    rates = {way: max(run[way].rate for run in runs) for way in Way}
+    costs_ms = {way: min(run[way].cpu_ms for run in runs) for way in Way}
+    compared = " | ".join(f"{rate:.0f} | {rates[Way.OURS] / rate:.2f}" for rate in rates.values())
+    return f"| {name} | {compared} | " + " | ".join(f"{cost:.2f}" for cost in costs_ms.values()) + " |"
 
 
 if __name__ == "__main__":
