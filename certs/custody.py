@@ -1,4 +1,4 @@
-"""Dual control of keys (VLT-4.1) by electronic means (VLT-4.2): a secret split among custodians, their signed book. Pure.
+"""Dual control of keys (VLT-4.1) electronically (VLT-4.2): a secret split among custodians, their signed book. Pure.
 
 The secret that seals the keys is split by Shamir's scheme over GF(256): any `threshold` shares give it back, fewer say
 nothing of it. A custodian's share lies in a box that opens with that person's PIN, together with the key by which the
