@@ -252,7 +252,8 @@ def _connection_trace() -> aiohttp.TraceConfig:
 
 
 def _failure(error: BaseException, attempt: _Attempt) -> NotSentError | OutcomeUnknownError:
-    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    said = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
+    reason = f"{type(error).__name__}: {said}".rstrip(": ")
     if not attempt.connected:
         return NotSentError(reason)
     return OutcomeUnknownError(reason, exhibits=tuple(attempt.exhibits))

@@ -269,6 +269,7 @@ async def test_whatever_goes_wrong_after_connecting_leaves_the_outcome_unknown(p
             "POST", f"http://127.0.0.1:{port}/x", body=b"{}", content_type=JSON, expected_participant="X"
         )
     assert caught.value.exhibits[0].direction == "out"
+    assert ("no answer in time" in str(caught.value)) is (peer is say_nothing)
     await client.close()
     await gone.wait()
     server.close()
