@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import structlog
 from tests_house import RULES, START
@@ -19,6 +20,7 @@ from tests_house import RULES, START
 from gateway.domain.clock import end_of_day, local_date
 from gateway.domain.money import Money
 from gateway.domain.rulebook import LimitPolicy, LiquidityRule
+from gateway.engine import unavailable
 from gateway.ports import Answer, Message
 from gateway.store.testing import blank_image
 from simulator import invariants, vfs
@@ -263,7 +265,8 @@ def run(seed: int, parts: Parts | None = None, *, trace: Trace | None = None) ->
     trace = trace or Trace()
     world = World(seed, parts or Parts(), trace)
     failure: str | None = None
-    with vfs.mounted(world.disk), unsigned(world.network, world.broker), _log_of(world):
+    said_always = patch.object(unavailable, "SAID_EVERY_S", 0.0)  # of this process's clock, which is not the world's
+    with vfs.mounted(world.disk), unsigned(world.network, world.broker), _log_of(world), said_always:
         try:
             world.loop.run_until_complete(world.live())
         except (BrokenError, StuckError) as error:
