@@ -48,7 +48,6 @@ _LIQUIDITY = LiquidityRule(
     step=Money(100_000),
     policy=LimitPolicy.PERSON,
 )
-_BY_THE_REAL_CLOCK = ("refused for the store's sake",)  # said once in so many seconds of the process, not of the world
 _NEVER = frozenset({"NOT_SCHEDULED", "TIMER_REFUSED", "STATUS_REGRESSION"})  # alarms of which each is a bug here
 
 
@@ -109,8 +108,7 @@ class World:
 
     def logged(self, _: Any, method: str, event: dict[str, Any]) -> Any:
         what = f"{event.get('event')} {event.get('alarm', '')} {event.get('facts') or event.get('reason') or ''}"
-        if event.get("event") not in _BY_THE_REAL_CLOCK:
-            self.trace(self.loop.time(), f"! {what}")
+        self.trace(self.loop.time(), f"! {what}")
         if event.get("alarm") in _NEVER or event.get("event") in ("adapter failed", "cannot claim"):
             self.fails(what)
         raise structlog.DropEvent
