@@ -57,7 +57,7 @@ def health_routes(
         return web.json_response(body, status=200 if ready else 503)
 
     async def metrics_text(_: web.Request) -> web.Response:
-        metrics.checks(await passing(readiness))
+        metrics.checks(await looked.passing())
         return web.Response(body=metrics.text(), headers={"Content-Type": _METRICS_TYPE})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)]
