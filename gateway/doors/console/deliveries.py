@@ -84,9 +84,7 @@ def _dossier(reader: Reader, id: str, language: str) -> Dossier | None:
     if row is None or row.name is not None:  # a timer tells nobody anything
         return None
     noun = reader.noun(row.noun, row.noun_id)
-    if (
-        noun is None or not noun.lot_id
-    ):  # what belongs to no lot goes on for years; its journal is not read for one line
+    if noun is None or not noun.lot_id:  # goes on for years: its journal is not read for one line
         return Dossier(row=row, noun=noun, attempts=(), messages=())
     lines = [line for line in reader.journal_of(row.noun, row.noun_id) if _delivery_of(line.data) == id]
     kept = [item for item in reader.evidence_of(row.noun, row.noun_id) if item.message_id == id]
