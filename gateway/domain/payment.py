@@ -383,9 +383,8 @@ def _silence(payment: Payment, _: SilenceElapsed, context: Context) -> Change[Pa
 @TABLE.on(_S.UNKNOWN, event=EnquiryDue)
 def _enquire(payment: Payment, event: EnquiryDue, context: Context) -> Change[Payment]:
     """Ask by the profile's schedule; after the last question a person goes on, and we keep listening."""
-    if (
-        event.number > context.rules.rail.enquiries_max or payment.rail is Rail.AZIPS
-    ):  # AZIPS has no enquiry that we know of
+    cannot_be_asked = payment.rail is Rail.AZIPS  # it has no enquiry that we know of
+    if cannot_be_asked or event.number > context.rules.rail.enquiries_max:
         return Change(payment, (Tell("payment", context.id, EnquiriesExhausted()),))
     payment = replace(payment, enquiry_id=asking.enquiry_id(payment.enquiry_id, event.number, context))
     enquiry = PaymentEnquiry(
