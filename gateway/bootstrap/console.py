@@ -50,7 +50,7 @@ async def open_console(
         clock=house.clock,
         replica=house.replica,
         names=_names(house.config),
-        sources=_sources(house.config),
+        sources=participants(house.config),
     )
     context = console_ssl(house.config)
     encrypted = context is not None or settings.plaintext_allowed  # a sidecar encrypts
@@ -81,7 +81,8 @@ def _watches(house: Surroundings, inside: Inside, dispatcher: Dispatcher, expiry
     )
 
 
-def _sources(config: Config) -> tuple[str, ...]:
+def participants(config: Config) -> tuple[str, ...]:
+    """Codes of everybody who sends us messages."""
     azips = () if config.azips is None else (config.azips.participant,)
     rails = (config.platform.participant, config.aos.participant, config.asan_pay.participant, *azips)
     return (*rails, *(bank.code for bank in config.banks), *(ministry.code for ministry in config.ministries))

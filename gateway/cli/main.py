@@ -12,6 +12,7 @@ COMMANDS = (
     ("serve", "gateway.cli.serve:serve", "Run the gateway until it is told to stop."),
     ("demo", "gateway.cli.demo:demo", "Play four auctions from the hammer to the ministries."),
     ("sandbox", "gateway.cli.sandbox:app", "Run a counterparty alone: aos, azips, asan-pay, bank, ministry, platform."),
+    ("find", "gateway.cli.find:find_id", "What an id may mean that somebody reads out: ours, a bank's, a rail's."),
     ("lot", "gateway.cli.show:lot_app", "Show everything that happened to a lot."),
     ("payment", "gateway.cli.show:payment_app", "Show a payment and what is known of it; approve or decline one."),
     ("ask", "gateway.cli.ask:app", "Ask AÖS for the operating day, a statement, a copy; see what it told."),

@@ -81,6 +81,7 @@ TABLE = StateTable(
     waiting_for_person=(_S.REFUND_HELD, _S.PAID_LATE, _S.INVOICE_REFUSED),
     scheduled=(_S.ORDERED,),
     unknown=ErrorCode.COLLECTION_UNKNOWN,
+    quoted=lambda collection: (collection.invoice_number, collection.operation_number),
 )
 
 

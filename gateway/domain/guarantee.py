@@ -34,7 +34,13 @@ class Guarantee:
 
 
 _S = GuaranteeState
-TABLE = StateTable("guarantee", Guarantee, GuaranteeState, final=(_S.RELEASED, _S.CALLED))
+TABLE = StateTable(
+    "guarantee",
+    Guarantee,
+    GuaranteeState,
+    final=(_S.RELEASED, _S.CALLED),
+    quoted=lambda guarantee: (guarantee.reference,),
+)
 
 
 def guarantee_id(lot_id: str, bidder_id: str) -> str:

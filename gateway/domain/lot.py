@@ -85,6 +85,7 @@ TABLE = StateTable(
     scheduled=(_S.AWAITING_FINAL_AMOUNT,),
     unknown=ErrorCode.LOT_UNKNOWN,
     expected_at=lambda lot: lot.auction_at if lot.state is _S.ANNOUNCED else None,
+    quoted=lambda lot: (lot.case_number, lot.protocol_number),
 )
 
 

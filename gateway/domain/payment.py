@@ -80,6 +80,7 @@ TABLE = StateTable(
     waiting_for_person=(_S.AWAITING_APPROVAL, _S.UNRESOLVED, _S.HELD),
     scheduled=(_S.QUEUED, _S.AWAITING_TRANSFER, _S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN),
     unknown=ErrorCode.PAYMENT_UNKNOWN,
+    quoted=lambda payment: (payment.msid, payment.reference),
 )
 MESSAGE_ALIAS = ORDER_ALIAS
 AZIPS_ALIAS = "azips.reference"

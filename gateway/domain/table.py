@@ -161,6 +161,7 @@ class StateTable(Generic[NounT]):
         unknown: the code answered where an event meets no noun of that id.
         expected_at: when the world is to do something to the noun, as far as the noun itself knows; the store finds
             nouns by it.
+        quoted: what others call the noun and read out on the telephone, where it is no id of ours; not theirs alone.
     """
 
     def __init__(
@@ -174,9 +175,10 @@ class StateTable(Generic[NounT]):
         scheduled: Iterable[StrEnum] = (),
         unknown: ErrorCode = ErrorCode.REFERENCE_UNKNOWN,
         expected_at: Callable[[NounT], datetime | None] = lambda _: None,
+        quoted: Callable[[NounT], tuple[str | None, ...]] = lambda _: (),
     ) -> None:
         self.name, self.data, self.states, self.unknown = name, data, states, unknown
-        self.expected_at = expected_at
+        self.expected_at, self.quoted = expected_at, quoted
         self.final, self.waiting_for_person = frozenset(final), frozenset(waiting_for_person)
         self.scheduled = frozenset(scheduled)
         self.events: dict[str, type[Any]] = {}

@@ -35,7 +35,7 @@ from gateway.domain.table import (
     Timer,
     Transition,
 )
-from gateway.engine import codec
+from gateway.engine import codec, names
 from gateway.engine.journal import GENESIS, link
 from gateway.ports import Document, Exhibit
 from gateway.store.interface import Lane, Transaction
@@ -77,6 +77,13 @@ class Held:
     def stored_version(self) -> int:
         """0 for a noun that begins in this step."""
         return 0 if self.stored is None else self.stored.version
+
+    def newly_quoted(self) -> list[str]:
+        """What others call it since this step."""
+        if self.data is self.as_read:
+            return []
+        before = () if self.as_read is None else self.table.quoted(self.as_read)
+        return [said for said in self.table.quoted(self.data) if said and said not in before]
 
     def text(self) -> str:
         """The data as they are stored."""
@@ -187,6 +194,7 @@ class Step:
         """A journal line, and a person is told once it is durable."""
         self.alarms.append(alarm)
         self._append(held, _state(held), f"Alarm:{alarm.code}", codec.encode(alarm))
+        self._tx.add_alias(names.alarm(held.table.name, held.id, held.version, self._now))
 
     def falls_due(self, at: datetime) -> None:
         """Something of this step must be looked for at that instant."""
@@ -213,11 +221,18 @@ class Step:
         for held in self._held.values():
             if held.version != held.stored_version:
                 self._tx.save_noun(self._row(held), expected_version=held.stored_version, before=held.stored)
+        self._quote()
         self._tx.append_journal(*self._lines)
         self._tx.add_evidence(*self._kept)
         self._tx.set_timer(*self._timers.values())
         self._enqueue()
         self._judge_names()
+
+    def _quote(self) -> None:
+        """Nobody asks whether the names could be given: each carries its noun."""
+        for held in self._held.values():
+            for said in held.newly_quoted():
+                self._tx.add_alias(names.quoted(said, held.table.name, held.id))
 
     def _enqueue(self) -> None:
         """Feeds are numbered last and in one order for everybody: a number is a lock on its feed until the commit."""

@@ -48,6 +48,9 @@ class Reader(Protocol):
         """The noun; inside a transaction it stays as read until the transaction ends."""
 
     def find_alias(self, scheme: str, value: str) -> AliasRow | None: ...
+    def aliases_between(self, scheme: str, *, first: str, last: str, limit: int) -> list[AliasRow]:
+        """The greatest first. Both ends and what lies between are digits alone, so that every collation agrees."""
+
     def nouns_of_lot(self, lot_id: str, *, limit: int | None = None) -> list[NounRow]:
         """By kind and id; all of them where no limit is given."""
 
@@ -72,7 +75,9 @@ class Reader(Protocol):
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None: ...
 
     # what happened
-    def journal_of(self, noun: str, noun_id: str) -> list[JournalRow]: ...
+    def journal_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[JournalRow]:
+        """In order of version, from the one that follows `after`; all of them where no limit is given."""
+
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
 
@@ -128,7 +133,9 @@ class Reader(Protocol):
 
     # what is kept
     def document(self, id: str) -> DocumentRow | None: ...
-    def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]: ...
+    def evidence_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
+        """In order of `seq`; all of them where no limit is given."""
+
     def evidence_of_lot(self, lot_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
         """In order of `seq`; all of them where no limit is given."""
 

@@ -40,6 +40,9 @@ class SqlReader:
     def find_alias(self, scheme: str, value: str) -> AliasRow | None:
         return self._session.row(AliasRow, "find_alias", scheme=scheme, value=value)
 
+    def aliases_between(self, scheme: str, *, first: str, last: str, limit: int) -> list[AliasRow]:
+        return self._session.rows(AliasRow, "aliases_between", scheme=scheme, first=first, last=last, limit=limit)
+
     def nouns_of_lot(self, lot_id: str, *, limit: int | None = None) -> list[NounRow]:
         most = SEQ_BEYOND if limit is None else limit
         return self._session.rows(NounRow, "nouns_of_lot", lot_id=lot_id, limit=most)
@@ -75,8 +78,9 @@ class SqlReader:
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None:
         return self._session.row(InboxRow, "find_inbox", source=source, message_id=message_id)
 
-    def journal_of(self, noun: str, noun_id: str) -> list[JournalRow]:
-        return self._session.rows(JournalRow, "journal_of", noun=noun, noun_id=noun_id)
+    def journal_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[JournalRow]:
+        most = SEQ_BEYOND if limit is None else limit
+        return self._session.rows(JournalRow, "journal_of", noun=noun, noun_id=noun_id, after=after, limit=most)
 
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return self._session.rows(JournalRow, "journal_of_lot", lot_id=lot_id, after=after, limit=limit)
@@ -153,8 +157,9 @@ class SqlReader:
     def document(self, id: str) -> DocumentRow | None:
         return self._session.row(DocumentRow, "document", id=id)
 
-    def evidence_of(self, noun: str, noun_id: str) -> list[EvidenceRow]:
-        return self._session.rows(EvidenceRow, "evidence_of", noun=noun, noun_id=noun_id)
+    def evidence_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
+        most = SEQ_BEYOND if limit is None else limit
+        return self._session.rows(EvidenceRow, "evidence_of", noun=noun, noun_id=noun_id, after=after, limit=most)
 
     def evidence_of_lot(self, lot_id: str, *, after: int = 0, limit: int | None = None) -> list[EvidenceRow]:
         most = SEQ_BEYOND if limit is None else limit

@@ -159,7 +159,7 @@ async def test_a_night_at_the_console(night: tuple[Town, PlatformSandbox], page:
     await expect(page).to_have_title(re.compile("^" + re.escape(text("en", "waiting.done.retried"))))
 
     await page.get_by_role("link", name=text("en", "nav.lots")).click()
-    await page.get_by_label(text("en", "lots.query")).fill("L1.offer")
+    await page.get_by_label(text("en", "find.label")).fill("L1.offer")
     await page.keyboard.press("Enter")
     delivered = page.locator(".timeline li", has_text="EHERRAC: notice delivered")
 

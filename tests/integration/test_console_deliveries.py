@@ -85,7 +85,7 @@ async def test_a_recipient_that_was_told_nothing_is_not_one_that_nobody_knows(vi
 async def test_a_deliverys_id_read_out_on_the_telephone_opens_its_page(office: Office, viewer: Hand) -> None:
     await unsold(office, "L1")
     row = await attempt(office, NotSent(reason="timeout"))
-    found = await viewer.get(f"/lots?q={row.id}")
+    found = await viewer.get(f"/find?q={row.id}")
     assert (found.status, found.headers["Location"]) == (303, f"/deliveries/delivery?id={row.id}")
     assert f'href="/deliveries/delivery?id={row.id}"' in (await viewer.get("/lots/lot?id=L1")).text
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -116,17 +115,7 @@ async def test_a_long_list_comes_in_pages_the_newest_first(office: Office, viewe
     assert (len(rest), max(rest) < min(seqs), 'rel="next"' in second.text) == (3, True, False)
 
 
-@pytest.mark.parametrize("name", ["L1", "L1.offer", "lot.L1.Announced", " L1 "])
-async def test_a_lot_is_found_by_any_name_of_its(office: Office, viewer: Hand, name: str) -> None:
-    await unsold_lot(office)
-    page = await viewer.get(f"/lots?q={quote(name)}")
-    assert (page.status, page.headers["Location"]) == (303, "/lots/lot?id=L1")
-
-
-async def test_what_is_not_there_is_said_to_be_not_found(office: Office, viewer: Hand) -> None:
-    await unsold_lot(office)
-    page = await viewer.get("/lots?q=L2")
-    assert (page.status, text("az", "lots.not_found") in page.text) == (200, True)
+async def test_a_lot_that_is_not_there_has_no_page(viewer: Hand) -> None:
     assert (await viewer.get("/lots/lot?id=L2")).status == 404
     assert (await viewer.get("/lots/lot")).status == 404
 
@@ -258,9 +247,9 @@ async def test_parked_deliveries_come_in_pages(office: Office, viewer: Hand, mon
     for number in range(3):
         await office.park(f"d{number}", noun_id=f"S{number}")
     first = await viewer.get("/waiting")
-    assert re.findall(r"delivery\?id=(d\d)", first.text) == ["d0", "d1"]
+    assert re.findall(r"waiting/delivery\?id=(d\d)", first.text) == ["d0", "d1"]
     (more,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
-    assert re.findall(r"delivery\?id=(d\d)", (await viewer.get(more)).text) == ["d2"]
+    assert re.findall(r"waiting/delivery\?id=(d\d)", (await viewer.get(more)).text) == ["d2"]
 
 
 async def test_after_a_decision_one_is_where_one_was_and_may_look_what_became_of_it(

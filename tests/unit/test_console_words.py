@@ -22,11 +22,12 @@ from gateway.domain.dispatches import DISPATCHES, Channel, Notice, NoticeKind
 from gateway.domain.nouns import TABLES
 from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
-from gateway.doors.console.lots import _READ_OUT, SCHEMES
+from gateway.doors.console.lots import _READ_OUT
 from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
 from gateway.doors.console.situation import Kind, Severity
 from gateway.doors.console.waiting import DONE
 from gateway.doors.console.words import LANGUAGES, catalogue
+from gateway.engine.names import SCHEMES, What
 
 ROOM = Path(console.__file__).parent
 TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
@@ -97,7 +98,7 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"{part}.{state}" for part in ("state.delivery", "delivery.says") for state in DeliveryState}
     keys |= {f"delivery.direction.{direction}" for direction in ("in", "out")}
     keys |= {f"notice.{kind}" for kind in NoticeKind} | {f"field.{field.name}" for field in fields(Notice)}
-    keys |= {f"field.{name}" for name in _READ_OUT}
+    keys |= {f"field.{name}" for name in _READ_OUT} | {f"find.what.{what}" for what in What}
     assert keys - catalogue("en").keys() == set()
 
 

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
 from gateway.domain.visit import Role
-from gateway.doors.console import deliveries, lots, refusals, signing_in, situation_page, waiting
+from gateway.doors.console import deliveries, lots, noun, refusals, search, signing_in, situation_page, waiting
 from gateway.doors.console.desk import Desk
 from gateway.doors.console.protection import NamesOfOurs, Tries, comes_from_us, tell_browser
 from gateway.doors.console.signing_in import cookie_name
@@ -47,6 +47,8 @@ ROUTES = (
     Route(method="GET", path="/refusals/refusal", role=Role.VIEWER, handler=refusals.show),
     Route(method="GET", path="/lots", role=Role.VIEWER, handler=lots.show_all),
     Route(method="GET", path="/lots/lot", role=Role.VIEWER, handler=lots.show),
+    Route(method="GET", path="/nouns/noun", role=Role.VIEWER, handler=noun.show),
+    Route(method="GET", path="/find", role=Role.VIEWER, handler=search.show),
     Route(method="GET", path="/evidence", role=Role.VIEWER, handler=lots.evidence),
     Route(method="GET", path="/deliveries/delivery", role=Role.VIEWER, handler=deliveries.show),
     Route(method="GET", path="/recipients/recipient", role=Role.VIEWER, handler=deliveries.recipient),

@@ -15,11 +15,13 @@ from aiohttp import web
 from gateway.domain.dispatches import Notice
 from gateway.doors.console import shown
 from gateway.doors.console.lots import Line, told
+from gateway.doors.console.noun import kept_since
 from gateway.doors.console.visitor import Visitor
 from gateway.store.interface import Reader
 from gateway.store.rows import EvidenceRow, FeedRow, NounRow, OutboxRow
 
 PAGE_ROWS = 50
+LINES_MAX = 1000  # of its noun's journal and messages, looked through from the delivery's making on
 PATH = "/deliveries/delivery"
 
 
@@ -83,12 +85,15 @@ def _dossier(reader: Reader, id: str, language: str) -> Dossier | None:
     row = reader.find_outbox(id)
     if row is None or row.name is not None:  # a timer tells nobody anything
         return None
-    noun = reader.noun(row.noun, row.noun_id)
-    if noun is None or not noun.lot_id:  # goes on for years: its journal is not read for one line
-        return Dossier(row=row, noun=noun, attempts=(), messages=())
-    lines = [line for line in reader.journal_of(row.noun, row.noun_id) if _delivery_of(line.data) == id]
-    kept = [item for item in reader.evidence_of(row.noun, row.noun_id) if item.message_id == id]
-    return Dossier(row=row, noun=noun, attempts=[told(line, language) for line in lines], messages=kept)
+    after, noun = row.state_version, reader.noun(row.noun, row.noun_id)
+    lines = reader.journal_of(row.noun, row.noun_id, after=after, limit=LINES_MAX)
+    kept = kept_since(reader, row.noun, row.noun_id, row.created_at, LINES_MAX)
+    return Dossier(
+        row=row,
+        noun=noun,
+        attempts=[told(line, language) for line in lines if _delivery_of(line.data) == id],
+        messages=[item for item in kept if item.message_id == id],
+    )
 
 
 def _feed(reader: Reader, code: str, before: int | None) -> tuple[int, Sequence[Told], Sequence[OutboxRow]]:

@@ -1,8 +1,8 @@
-"""Lots: found by any name of theirs, and everything that happened to one, in the words that `lot show` says them in."""
+"""Lots: listed by state, and everything that happened to one, in the words that `lot show` says them in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,19 +11,16 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gateway.domain import asking, credit_data, deficiency, inquiry, liquidity, payment
-from gateway.domain.events import payment as payments
 from gateway.domain.lot import LotState
 from gateway.domain.nouns import TABLES
 from gateway.doors.console import shown
-from gateway.doors.console.visitor import Visitor, see_other
+from gateway.doors.console.visitor import Visitor
 from gateway.store.interface import Reader
 from gateway.store.rows import EvidenceRow, JournalRow, NounRow, OutboxRow
 from gateway.timeline import sentence
 
 PAGE_ROWS = 100
 NOUNS_MAX = 200  # of one lot shown; a lot of sixty bidders has about that many
-_QUERY_MAX_CHARS = 200
 _ALARM = "Alarm:"
 _READ_OUT = (
     "message_id",
@@ -31,26 +28,14 @@ _READ_OUT = (
     "transaction_id",
     "msid",
     "reference",
-    "number",
+    "invoice_number",
     "operation_number",
+    "protocol_number",
+    "request_id",
     "case_number",
 )
 _OF_DELIVERIES = frozenset(
     {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryDeferred", "DeliveryParked", "Requeued", "Discarded"}
-)
-SCHEMES = (
-    payments.ORDER_ALIAS,
-    payments.END_TO_END_ALIAS,
-    asking.ENQUIRY_ALIAS,
-    payment.AZIPS_ALIAS,
-    payment.RECALL_ALIAS,
-    credit_data.MESSAGE_ALIAS,
-    credit_data.RETURN_ALIAS,
-    deficiency.REPORT_ALIAS,
-    inquiry.QUESTION_ALIAS,
-    inquiry.COPY_ALIAS,
-    liquidity.QUESTION_ALIAS,
-    liquidity.INCREASE_ALIAS,
 )
 
 
@@ -95,20 +80,13 @@ def told(row: JournalRow, language: str) -> Line:
 
 
 async def show_all(visitor: Visitor) -> web.StreamResponse:
-    """Search, or the list of lots by state."""
-    query, after = visitor.asked("q")[:_QUERY_MAX_CHARS], visitor.asked("after")
-    state = visitor.asked("state") if visitor.asked("state") in set(LotState) else ""
-    if query:
-        found = await visitor.desk.engine.store.read(lambda reader: find(reader, query, visitor.desk.sources))
-        if found is not None:
-            path, id = found
-            return see_other(str(visitor.request.rel_url.with_path(path).with_query(id=id)))
+    """The list of lots by state."""
+    after, state = visitor.asked("after"), visitor.asked("state") if visitor.asked("state") in set(LotState) else ""
     rows = await visitor.desk.engine.store.read(
         lambda reader: reader.list_nouns("lot", state=state or None, after=after, limit=PAGE_ROWS + 1)
     )
     return visitor.page(
         "lots.html",
-        query=query,
         state=state,
         states=list(LotState),
         rows=[(row, orjson.loads(row.data)) for row in rows[:PAGE_ROWS]],
@@ -155,32 +133,6 @@ async def evidence(visitor: Visitor) -> web.StreamResponse:
     await visitor.desk.visits.note_action(visitor.who, "evidence", piece.sha256)
     headers = {"Content-Disposition": f'attachment; filename="{piece.sha256[:16]}.bin"'}
     return web.Response(body=piece.content, content_type="application/octet-stream", headers=headers)
-
-
-def find(reader: Reader, name: str, sources: Iterable[str]) -> tuple[str, str] | None:
-    """The page for an id, and the id there: a delivery of ours by its own; the lot by its own, by that of anything of
-    it, or of a message of anybody's.
-    """
-    if reader.noun("lot", name) is not None:
-        return "/lots/lot", name
-    if (sent := reader.find_outbox(name)) is not None and sent.name is None:
-        return "/deliveries/delivery", name
-    for noun, id in _named(reader, name, sources):
-        row = reader.noun(noun, id)
-        if row is not None and row.lot_id:
-            return "/lots/lot", row.lot_id
-    return None
-
-
-def _named(reader: Reader, name: str, sources: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Every noun that may be meant, by key; each look-up is one seek."""
-    yield from ((noun, name) for noun in TABLES)
-    for scheme in SCHEMES:
-        if (alias := reader.find_alias(scheme, name)) is not None:
-            yield alias.noun, alias.id
-    for source in sources:
-        if (taken := reader.find_inbox(source, name)) is not None:
-            yield taken.noun, taken.noun_id
 
 
 def _story(reader: Reader, lot_id: str, after: int, messages_after: int) -> Story:

@@ -10,7 +10,7 @@ INSERT INTO journal (
 ON CONFLICT DO NOTHING;
 
 -- name: journal_of
-SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id ORDER BY version;
+SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id AND version > :after ORDER BY version LIMIT :limit;
 
 -- name: journal_of_lot
 SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
@@ -61,7 +61,7 @@ INSERT INTO evidence_links (
 -- name: evidence_of
 SELECT seq, noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type,
        sha256
-FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id ORDER BY seq;
+FROM evidence_links WHERE noun = :noun AND noun_id = :noun_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: evidence_of_lot
 SELECT seq, noun, noun_id, lot_id, direction, message_source, message_id, at, signer, certificate_sha256, media_type,

@@ -66,6 +66,9 @@ ORDER BY id LIMIT :limit;
 -- name: find_alias^
 SELECT * FROM aliases WHERE scheme = :scheme AND value = :value;
 
+-- name: aliases_between
+SELECT * FROM aliases WHERE scheme = :scheme AND value BETWEEN :first AND :last ORDER BY value DESC LIMIT :limit;
+
 -- name: insert_alias
 INSERT INTO aliases (scheme, value, noun, id) VALUES (:scheme, :value, :noun, :id) ON CONFLICT DO NOTHING
 RETURNING scheme, value, noun, id;
