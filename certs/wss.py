@@ -296,7 +296,8 @@ def _only(security: etree._Element, tag: str) -> etree._Element:
     if not found and tag == TIMESTAMP:
         raise refuse(ErrorCode.SIGNATURE_AGE, what=name)
     if len(found) != 1:
-        raise malformed("security header", f"not exactly one {name}")
+        refused = malformed("security header", f"not exactly one {name}")
+        raise refused if found else blame(refused, Cause.CERTIFICATE_UNSENT)
     return found[0]
 
 

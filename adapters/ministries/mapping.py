@@ -67,6 +67,7 @@ def receipt_message(signed: SignedReceipt) -> Message:
             receipt_id=receipt.receipt_id,
             sha256=receipt.container_sha256,
             received_at=receipt.received_at,
+            number=receipt.protocol_number,
         ),
         digest=_content_digest(signed.root),
         exhibits=(

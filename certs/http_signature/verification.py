@@ -241,8 +241,9 @@ def _signature(fields: dict[str, str]) -> tuple[SignatureInput, bytes]:
 def _check_parameters(signed: SignatureInput, expected: _Expected, policy: HttpSignaturePolicy) -> None:
     given = frozenset(signed.parameters)
     if given != expected.parameters:
-        wrong = ", ".join(sorted(given ^ expected.parameters))
-        raise malformed("parameters", f"missing or unknown: {wrong}")
+        wrong = {"missing": expected.parameters - given, "unknown": given - expected.parameters}
+        told = "; ".join(f"{how}: {', '.join(sorted(which))}" for how, which in wrong.items() if which)
+        raise malformed("parameters", told)
     for name, value in signed.parameters.items():
         if isinstance(value, int) is not (name in ("created", "expires")):
             raise malformed("parameters", f"{name} is of another type")
@@ -265,7 +266,7 @@ def _check_components(
         required.add(CERTIFICATE_FIELD)
     missing = sorted(required - covered)
     if missing:
-        raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=missing[0])
+        raise refuse(ErrorCode.SIGNATURE_INCOMPLETE, part=", ".join(missing))
 
 
 def _check_digest(fields: dict[str, str], body: bytes) -> None:

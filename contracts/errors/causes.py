@@ -31,6 +31,9 @@ class Cause(StrEnum):
     BODY_UNSIGNED = "body_unsigned"
     TIMESTAMP_UNSIGNED = "timestamp_unsigned"
     TIMESTAMP_MISSING = "timestamp_missing"
+    CERTIFICATE_UNSENT = (
+        "certificate_unsent"  # the certificate is named (issuer and serial, thumbprint), not sent along
+    )
     CLOCK_AHEAD = "clock_ahead"  # the sender's clock is ahead of ours
     TIME_ZONE = "time_zone"  # off by whole hours: local time written as UTC
     LATE = "late"  # signed long before it was sent, or sent again without signing anew

@@ -126,12 +126,9 @@ def _notices(protocol: Protocol, context: Context) -> tuple[Effect, ...]:
 
 @TABLE.on(_S.SEALED, _S.OVERDUE, event=Receipted)
 def _receipt(protocol: Protocol, event: Receipted, context: Context) -> Change[Protocol] | Refusal:
-    """A receipt counts only for the very container that was sent, and once an authority."""
-    if event.sha256 != protocol.sha256:
-        facts = {"reference": context.id, "expected": str(protocol.sha256), "received": event.sha256}
-        return Refusal(code=ErrorCode.DIGEST_MISMATCH, facts=facts)
-    if event.authority not in protocol.content.recipients:
-        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"participant": event.authority})
+    """A receipt counts once an authority."""
+    if refusal := _not_this_one(protocol, event, context):
+        return refusal
     if any(receipt.authority == event.authority for receipt in protocol.receipts):
         return Change(protocol)
     receipt = Receipt(authority=event.authority, receipt_id=event.receipt_id, received_at=event.received_at)
@@ -146,8 +143,20 @@ def _delivered(protocol: Protocol, _: AllReceipted, __: Context) -> Change[Proto
 
 
 @TABLE.on(_S.DELIVERED, event=Receipted)
-def _receipt_again(protocol: Protocol, _: Receipted, __: Context) -> Change[Protocol]:
-    return Change(protocol)
+def _receipt_again(protocol: Protocol, event: Receipted, context: Context) -> Change[Protocol] | Refusal:
+    return _not_this_one(protocol, event, context) or Change(protocol)
+
+
+def _not_this_one(protocol: Protocol, event: Receipted, context: Context) -> Refusal | None:
+    """Why a receipt is not one for the very container that was sent, by one to whom it was sent."""
+    if event.sha256 != protocol.sha256:
+        facts = {"reference": context.id, "expected": str(protocol.sha256), "received": event.sha256}
+        return Refusal(code=ErrorCode.DIGEST_MISMATCH, facts=facts)
+    if event.number not in (None, protocol.content.number):
+        return Refusal(code=ErrorCode.PROTOCOL_UNKNOWN, facts={"id": str(event.number)})
+    if event.authority not in protocol.content.recipients:
+        return Refusal(code=ErrorCode.NOT_PERMITTED, facts={"participant": event.authority})
+    return None
 
 
 @TABLE.on(_S.SEALED, event=ReceiptsOverdue, to=_S.OVERDUE)

@@ -58,7 +58,7 @@ def whole_number(query: Mapping[str, str], name: str) -> int:
     """A parameter that counts, from 0."""
     text = query[name]
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
-        raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="a whole number is wanted")
+        raise refuse(ErrorCode.SCHEMA_INVALID, path=f"?{name}", fault="a whole number from 0 is wanted")
     return int(text)
 
 

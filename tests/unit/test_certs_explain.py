@@ -181,6 +181,14 @@ def test_a_missing_timestamp_is_told(bank: Credential, trust: TrustStore) -> Non
     assert told(soap_refusal(etree.tostring(root), trust))[2] == Cause.TIMESTAMP_MISSING
 
 
+def test_a_certificate_that_is_only_named_is_told(bank: Credential, trust: TrustStore) -> None:
+    """WSS4J's default: issuer and serial number instead of a token."""
+    root = etree.fromstring(signed(bank))
+    token = next(root.iter("{*}BinarySecurityToken"))
+    token.getparent().remove(token)  # type: ignore[union-attr]
+    assert told(soap_refusal(etree.tostring(root), trust))[2] == Cause.CERTIFICATE_UNSENT
+
+
 def test_inclusive_canonicalisation_is_found_by_trying() -> None:
     root = parse_xml(f'<s:E xmlns:s="urn:s" xmlns:unused="urn:u"><s:B>{PAYLOAD}</s:B></s:E>'.encode())
 

@@ -284,9 +284,9 @@ def test_a_sealed_protocol_goes_to_every_authority_and_each_receipt_counts_once(
     assert offered.state("lot", "L1") == "concluded"
     assert len(offered.bodies(ProtocolDelivery)) == 3
 
-    def receipt(authority, sha256="aa"):
+    def receipt(authority, sha256="aa", **more):
         return protocols.Receipted(
-            authority=authority, receipt_id=f"R-{authority}", sha256=sha256, received_at=offered.now
+            authority=authority, receipt_id=f"R-{authority}", sha256=sha256, received_at=offered.now, **more
         )
 
     assert refused(offered, "protocol", "L1.protocol", receipt("ECONOMY", "bb")) is ErrorCode.DIGEST_MISMATCH
@@ -296,6 +296,11 @@ def test_a_sealed_protocol_goes_to_every_authority_and_each_receipt_counts_once(
     assert offered.state("protocol", "L1.protocol") == "sealed"
     offered.tell("protocol", "L1.protocol", receipt("INTERIOR"))
     assert offered.state("protocol", "L1.protocol") == "delivered"
+    offered.tell("protocol", "L1.protocol", receipt("ECONOMY", number="2026/L1"))
+    assert refused(offered, "protocol", "L1.protocol", receipt("ECONOMY", "bb")) is ErrorCode.DIGEST_MISMATCH
+    assert refused(offered, "protocol", "L1.protocol", receipt("CUSTOMS")) is ErrorCode.NOT_PERMITTED
+    another = receipt("ECONOMY", number="2026/L2")
+    assert refused(offered, "protocol", "L1.protocol", another) is ErrorCode.PROTOCOL_UNKNOWN
 
 
 def test_a_protocol_sealed_without_its_time_stamp_goes_its_way_and_a_person_is_told(offered) -> None:

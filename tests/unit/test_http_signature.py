@@ -190,6 +190,23 @@ def test_a_changed_signature_input_is_refused(world: World, change: Callable[[st
     assert code_of(lambda: verify_request(request, world.trust, at=NOW)) is code
 
 
+@pytest.mark.parametrize(
+    ("change", "fact", "said"),
+    [
+        (lambda v: v.replace('"@path" "@query" ', ""), "part", "@path, @query"),
+        (lambda v: v.replace(';nonce="n-1"', ";first=1"), "what", "missing: nonce; unknown: first"),
+        (lambda v: v.replace(';tag="eherrac"', ""), "what", "missing: tag"),
+    ],
+)
+def test_everything_that_is_missing_is_named_at_once(
+    world: World, change: Callable[[str], str], fact: str, said: str
+) -> None:
+    request = with_field(signed(order(), world.bank), "signature-input", change)
+    with pytest.raises(RefusedError) as caught:
+        verify_request(request, world.trust, at=NOW)
+    assert caught.value.refusal.facts[fact] == said
+
+
 SPELLINGS = [
     'a=("@method" "@path");created=1;nonce="x y"',
     'a=("@method" "signature";req);created=1',

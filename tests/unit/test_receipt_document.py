@@ -89,7 +89,9 @@ def test_a_believed_receipt_becomes_what_the_protocol_is_told(court: Court) -> N
     message = judged(court, document)
     assert (message.source, message.id) == ("ECONOMY", "ECONOMY-1")
     assert message.target == Target(noun="protocol", id="L-1.protocol")
-    assert message.event == Receipted(authority="ECONOMY", receipt_id="ECONOMY-1", sha256="ab" * 32, received_at=NOW)
+    number = "EH-2026/000001"
+    event = Receipted(authority="ECONOMY", receipt_id="ECONOMY-1", sha256="ab" * 32, received_at=NOW, number=number)
+    assert message.event == event
     assert message.exhibits[0].content == document
     assert message.exhibits[0].signer == "ECONOMY"
 

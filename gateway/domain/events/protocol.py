@@ -34,12 +34,13 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipted:
-    """An authority confirms it has the container of this digest."""
+    """An authority confirms it has the container of this digest. `number`: None in lines that were written without."""
 
     authority: str
     receipt_id: str
     sha256: str
     received_at: datetime
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
