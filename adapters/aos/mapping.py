@@ -53,7 +53,7 @@ from gateway.domain.dispatches import (
     ReturnOrder,
     StandingQuery,
 )
-from gateway.domain.events.order import OutcomeUnknown, Sent
+from gateway.domain.events.order import EnquirySent, OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
@@ -355,6 +355,8 @@ def _sent(body: AosBody) -> Event | None:
     match body:
         case PaymentOrder() | ReturnOrder():
             return Sent()
+        case PaymentEnquiry() | CreditEnquiry():
+            return EnquirySent(enquiry_id=body.message_id, number=body.number)
         case DeficiencyReport():
             return Reported()
     return None

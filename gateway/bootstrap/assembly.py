@@ -15,10 +15,9 @@ from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
 from gateway.bootstrap.ways_in import Inside, application
-from gateway.bootstrap.ways_out import make_adapters, policies, receipts_group, start_broker
+from gateway.bootstrap.ways_out import breakers, make_adapters, policies, receipts_group, start_broker
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
-from gateway.domain.recipient import BreakerPolicy
 from gateway.domain.rulebook import Rulebook
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.engine.answers import AnswerBook
@@ -141,11 +140,7 @@ def _dispatch(house: Surroundings, engine: Engine, adapters: Mapping[str, Adapte
         concurrency=settings.concurrency_per_recipient,
         lease_s=settings.lease_s,
         poll_s=settings.poll_s,
-        breaker=BreakerPolicy(
-            failures_max=settings.breaker_failures,
-            pause_s=settings.breaker_pause_s,
-            pause_max_s=settings.breaker_pause_max_s,
-        ),
+        breakers=breakers(house.config),
         alone=house.config.store.url.startswith("sqlite"),  # where more than one process may not work
         observe=house.metrics.delivery,
     )

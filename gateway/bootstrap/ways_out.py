@@ -23,12 +23,15 @@ from contracts.events.topics import Topic
 from gateway.bootstrap.surroundings import Surroundings
 from gateway.config import Config
 from gateway.domain.delivery import RetryPolicy
+from gateway.domain.dispatches import Channel
+from gateway.domain.recipient import BreakerPolicy
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.ports import Adapter
 from gateway.tls import kafka_ssl
 from gateway.wire.broker import EmbeddedBroker
 
 EMBEDDED = "embedded"
+RAILS = (Channel.AOS.value, Channel.AZIPS.value)
 
 
 def policies(config: Config) -> dict[str, RetryPolicy]:
@@ -37,13 +40,26 @@ def policies(config: Config) -> dict[str, RetryPolicy]:
     default = RetryPolicy(
         pauses_s=settings.retry_s, jitter=settings.jitter_ratio, warn_at_percent=settings.warn_at_percent
     )
+    rail = default.in_pieces(settings.rail_wait_max_s)
     own = {
         row.channel if row.recipient is None else f"{row.channel}/{row.recipient}": replace(
             default, pauses_s=row.retry_s
         )
         for row in config.deliveries
     }
-    return own | {"default": default}
+    return {"default": default} | dict.fromkeys(RAILS, rail) | own
+
+
+def breakers(config: Config) -> dict[str, BreakerPolicy]:
+    """When who does not answer is left alone, and for how long, by channel, else `default`."""
+    settings = config.dispatcher
+    default = BreakerPolicy(
+        failures_max=settings.breaker_failures,
+        pause_s=settings.breaker_pause_s,
+        pause_max_s=settings.breaker_pause_max_s,
+    )
+    rail = replace(default, pause_max_s=min(settings.breaker_pause_max_s, settings.rail_wait_max_s))
+    return {"default": default} | dict.fromkeys(RAILS, rail)
 
 
 def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:

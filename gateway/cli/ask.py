@@ -14,7 +14,7 @@ from gateway.config import build_rulebook
 from gateway.domain.dispatches import InformationKind
 from gateway.domain.inquiry import Asked
 from gateway.domain.nouns import TABLES
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.engine import codec
 from gateway.engine.engine import Engine
 from gateway.ports import Message, Target

@@ -20,7 +20,7 @@ from gateway.config import Config, build_rulebook
 from gateway.config.expected import expected_of
 from gateway.domain.credit_data import Credit
 from gateway.domain.nouns import TABLES
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.doors.persons import decide
 from gateway.engine import codec
 from gateway.engine.engine import Engine

@@ -47,6 +47,12 @@ class DispatcherSettings(Section):
         5.0, gt=0, le=3600, description="Time until one attempt probes it; doubles with every probe in vain"
     )
     breaker_pause_max_s: float = Field(300.0, gt=0, le=3600, description="Longest time between probes")
+    rail_wait_max_s: float = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        description="Longest wait for AÖS and AZIPS, between attempts and between probes: money waits with it",
+    )
     poll_s: float = Field(0.5, gt=0, le=60, description="How often due rows are looked for when nothing announces them")
     retry_s: Waits = Field(
         (1, 5, 15, 60, 300, 900, 3600, *(7200,) * 12),

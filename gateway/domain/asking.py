@@ -5,18 +5,26 @@ All of it is the rail's profile (AOS-G5). Payments and credits share it; what an
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from contracts.errors import ErrorCode
 from gateway.domain import ids
 from gateway.domain.clock import local_date
-from gateway.domain.events.order import EnquiriesExhausted, EnquiryDue, EnquiryRefused, NotKnownToRail, SilenceElapsed
+from gateway.domain.events.order import (
+    EnquiriesExhausted,
+    EnquiryDue,
+    EnquiryRefused,
+    EnquirySent,
+    NotKnownToRail,
+    SilenceElapsed,
+)
 from gateway.domain.rulebook import EnquiryIds, RailRule
 from gateway.domain.table import Alarm, Context, Effect, Tell, Timer
 
 ENQUIRY_ALIAS = "aos.enquiry"  # the message id of a question; whoever asked it has the name
 TIMER = "answer"  # a noun waits for one answer at a time
+_UNSENT = timedelta(hours=1)
 
 
 class Verdict(StrEnum):
@@ -39,9 +47,18 @@ def first(context: Context) -> Timer:
     return Timer(TIMER, context.now + context.rules.rail.enquiry_delay, EnquiryDue(number=1))
 
 
-def next_after(number: int, context: Context) -> Timer:
-    """The question after this one."""
-    return Timer(TIMER, context.now + context.rules.rail.enquiry_interval, EnquiryDue(number=number + 1))
+def next_after(sent: EnquirySent, context: Context) -> Timer:
+    """The question after one that the rail has."""
+    return Timer(TIMER, context.now + context.rules.rail.enquiry_interval, EnquiryDue(number=sent.number + 1))
+
+
+def unless_sent(number: int, context: Context) -> Timer:
+    """The same question anew, should this one never go: a rail that is down is asked nothing, however long it is down.
+
+    That it waits is the delivery's to tell a person; this is for one that a person discards.
+    """
+    wait = max(context.rules.rail.enquiry_interval, _UNSENT)
+    return Timer(TIMER, context.now + wait, EnquiryDue(number=number))
 
 
 def is_of_another_day(code: str, told_at: datetime | None, ordered_at: datetime, rail: RailRule) -> bool:

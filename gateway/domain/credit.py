@@ -33,6 +33,7 @@ from gateway.domain.events.order import (
     EnquiriesExhausted,
     EnquiryDue,
     EnquiryRefused,
+    EnquirySent,
     NotKnownToRail,
     OutcomeUnknown,
     Sent,
@@ -249,9 +250,15 @@ def _enquire(credit: Credit, event: EnquiryDue, context: Context) -> Change[Cred
     if event.number > context.rules.rail.enquiries_max:
         return Change(credit, (Tell("credit", context.id, EnquiriesExhausted()),))
     credit = replace(credit, enquiry_id=asking.enquiry_id(credit.enquiry_id, event.number, context))
-    question = enquiry(credit, context)
+    question = enquiry(credit, event.number, context)
     asked = (Alias(asking.ENQUIRY_ALIAS, question.message_id), Send(Channel.AOS, "AOS", question))
-    return Change(credit, (*asked, asking.next_after(event.number, context)))
+    return Change(credit, (*asked, asking.unless_sent(event.number, context)))
+
+
+@TABLE.on(_S.UNKNOWN, _S.RETURN_UNKNOWN, event=EnquirySent)
+def _asked(credit: Credit, event: EnquirySent, context: Context) -> Change[Credit]:
+    is_last = event.enquiry_id == credit.enquiry_id
+    return Change(credit, (asking.next_after(event, context),) if is_last else ())
 
 
 @TABLE.on(_S.UNKNOWN, _S.UNRESOLVED, _S.RETURN_UNKNOWN, _S.RETURN_UNRESOLVED, event=EnquiryRefused)
@@ -324,19 +331,13 @@ def _a_copy_came_on_another_day(credit: Credit, event: ReturnRejected, context: 
     return asking.is_of_another_day(event.code, event.told_at, order.created_at, context.rules.rail)
 
 
-@TABLE.on(
-    _S.RETURNING, _S.RETURN_SENT, _S.RETURN_UNRESOLVED,
-    event=ReturnRejected, when=_a_copy_came_on_another_day, to=_S.RETURN_UNKNOWN,
-)  # fmt: skip
+@TABLE.on(*_RETURN_OPEN, event=ReturnRejected, when=_a_copy_came_on_another_day, to=_S.RETURN_UNKNOWN)
 def _ask_about_the_day(credit: Credit, _: ReturnRejected, context: Context) -> Change[Credit]:
-    """AOS-C2: an earlier copy may have been executed before its day ended; a second return would pay twice."""
+    """AOS-C2: an earlier copy may have been executed before its day ended; a second return would pay twice.
+
+    Only an answer to a question put from now on counts.
+    """
     return Change(replace(credit, day_refused=True, enquiry_id=None), (asking.first(context),))
-
-
-@TABLE.on(_S.RETURN_UNKNOWN, event=ReturnRejected, when=_a_copy_came_on_another_day)
-def _asked_about_the_day(credit: Credit, _: ReturnRejected, __: Context) -> Change[Credit]:
-    """Only an answer to a question put from now on counts."""
-    return Change(replace(credit, day_refused=True, enquiry_id=None))
 
 
 def _is_of_last_order(credit: Credit, event: GaveBack | ReturnRejected) -> bool:

@@ -59,7 +59,7 @@ def return_order(credit: Credit, context: Context) -> ReturnOrder:
     )
 
 
-def enquiry(credit: Credit, context: Context) -> CreditEnquiry:
+def enquiry(credit: Credit, number: int, context: Context) -> CreditEnquiry:
     """AOS-I1: about our return where there is one, otherwise about what we authorised."""
     order = credit.return_order
     return CreditEnquiry(
@@ -70,6 +70,7 @@ def enquiry(credit: Credit, context: Context) -> CreditEnquiry:
         original_transaction_id=credit.transaction_id if order is None else order.message_id,
         of_return=credit.of_return or order is not None,
         created_at=context.now,
+        number=number,
     )
 
 

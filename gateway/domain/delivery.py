@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
 from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, Change, Context, StateTable
@@ -216,6 +217,11 @@ class RetryPolicy:
     jitter: float = 0.1
     retry_after_max_s: float = 3600.0
     warn_at_percent: tuple[int, ...] = (50, 70, 90)
+
+    def in_pieces(self, most_s: float) -> RetryPolicy:
+        """As long in all, no wait longer than this: each that is becomes several equal ones."""
+        pieces = ((pause_s, ceil(pause_s / most_s) or 1) for pause_s in self.pauses_s)
+        return replace(self, pauses_s=tuple(pause_s / count for pause_s, count in pieces for _ in range(count)))
 
     def spent_percent(self, number: int) -> float:
         """The share of the schedule that is over when the attempt of this number begins."""

@@ -63,6 +63,7 @@ class PaymentEnquiry:
     original_end_to_end_id: str
     original_transaction_id: str
     created_at: datetime
+    number: int = 1  # which question it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class CreditEnquiry:
     original_transaction_id: str
     of_return: bool  # asked about is a pacs.004
     created_at: datetime
+    number: int = 1  # which question it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

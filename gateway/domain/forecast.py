@@ -20,7 +20,7 @@ from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events.payment import Rail, RouteChosen, RouteQueued
 from gateway.domain.lot import Lot
 from gateway.domain.money import ZERO, Money
-from gateway.domain.payment_data import Payment, PaymentState
+from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.routing import choose
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.values import Account, DepositForm

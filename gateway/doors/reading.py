@@ -9,7 +9,7 @@ from certs.asice import extract
 from gateway.domain.lot import Lot
 from gateway.domain.nouns import TABLES
 from gateway.domain.offer import Offer
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.domain.protocol import Protocol
 from gateway.doors.queries import DocumentForm, FeedItem, LotView, OfferView, PaymentView, ProtocolView
 from gateway.engine import codec

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 
@@ -37,7 +38,7 @@ class Dispatcher:
         worker: names the lease; unique among replicas.
         concurrency: attempts under way at once, per recipient of a channel; a `Wide` adapter may have more, and is
             given what may begin at the same moment together.
-        breaker: when a recipient that does not answer is left alone.
+        breakers: when a recipient that does not answer is left alone, by channel, else `default`.
         lease_s: longer than any adapter may take.
         poll_s: how long to sleep at most, so that rows put in by other replicas are found.
         alone: whether no other process works on this store: what is leased at the start was in dead hands.
@@ -54,7 +55,7 @@ class Dispatcher:
         concurrency: int = 16,
         lease_s: float = 60.0,
         poll_s: float = 0.5,
-        breaker: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
+        breakers: Mapping[str, BreakerPolicy] = MappingProxyType({}),
         alone: bool = False,
         observe: Callable[[str, str], None] = lambda channel, result: None,
     ) -> None:
@@ -66,7 +67,7 @@ class Dispatcher:
         self._wide = {channel: adapter for channel, adapter in self._adapters.items() if isinstance(adapter, Wide)}
         places = {channel: adapter.places_per_recipient for channel, adapter in self._wide.items()}
         self._widths = {channel: max(concurrency, places.get(channel, 0)) for channel in self._channels}
-        self._breaker_policy = breaker
+        self._breaker_policies = {"default": BreakerPolicy(), **breakers}
         self._breakers: dict[Lane, Breaker] = {}
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,8 +171,10 @@ class Dispatcher:
         except Exception as error:  # not worth not starting for
             _log.warning("silent recipients not recalled", reason=repr(error))
             return
-        breaker = recipients.silent_since_before(self._breaker_policy, self._clock())
-        self._breakers |= {lane: breaker for lane in silent if lane[0] in self._channels}
+        now = self._clock()
+        for lane in silent:
+            if lane[0] in self._channels:
+                self._breakers[lane] = recipients.silent_since_before(self._breaker_policy(lane), now)
 
     async def _inherit(self) -> None:
         """What the process before had in hand need not wait for its lease."""
@@ -181,6 +184,9 @@ class Dispatcher:
             await self._engine.store.transact(lambda tx: tx.release())
         except StoreError as error:  # then it waits
             _log.warning("leases not taken over", reason=str(error))
+
+    def _breaker_policy(self, lane: Lane) -> BreakerPolicy:
+        return self._breaker_policies.get(lane[0], self._breaker_policies["default"])
 
     def _places(self, lane: Lane) -> int:
         return self._breakers.get(lane, CLOSED).places(self._widths[lane[0]], self._clock())
@@ -275,7 +281,7 @@ class Dispatcher:
         """Move the recipient's breaker, and have it written down when it opens or closes."""
         before = self._breakers.get(lane, CLOSED)
         wished_s = outcome.retry_after_s if isinstance(outcome, NotSent) else None
-        policy, result = self._breaker_policy, outcome_result(outcome)
+        policy, result = self._breaker_policy(lane), outcome_result(outcome)
         after = recipients.after_result(before, result, policy, self._clock(), retry_after_s=wished_s)
         if after == CLOSED:
             self._breakers.pop(lane, None)

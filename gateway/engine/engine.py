@@ -239,7 +239,10 @@ class Engine:
         return tx.requeue(row.id, now=now, state=state)
 
     async def note_recipient(self, lane: Lane, event: FellSilent | AnsweredAgain) -> None:
-        """Write down that a recipient fell silent or answers again; nothing if another replica has done so."""
+        """Write down that a recipient fell silent or answers again; nothing if another replica has done so.
+
+        Whose answers are back gets at once what waits for its next attempt.
+        """
         now, id = self._clock(), "/".join(lane)
 
         def work(tx: Transaction) -> list[Alarm]:
@@ -247,11 +250,14 @@ class Engine:
             held = step.hold("recipient", id)
             if held.table.handles(held.data, event):
                 step.tell(held, event)
+                if isinstance(event, AnsweredAgain):
+                    tx.hasten(*lane, now=now)
             step.finish()
             return step.alarms
 
         try:
             _tell(await self.store.transact(work))
+            self.wake()
         except StoreError as error:
             _log.warning("not written down", recipient=id, event=type(event).__name__, reason=str(error))
 

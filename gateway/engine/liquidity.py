@@ -18,7 +18,7 @@ from gateway.domain.credit_data import Credit
 from gateway.domain.forecast import OF_CREDIT, OF_PAYMENT, Examined, foresee
 from gateway.domain.liquidity import Liquidity, LookDue
 from gateway.domain.lot import Lot
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.domain.rulebook import LiquidityRule, Rulebook
 from gateway.engine import codec
 from gateway.ports import Message, Receiver, Target

@@ -238,6 +238,9 @@ class Transaction(Reader, Protocol):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         """Leave a leased row to a person; its followers wait. False if the lease was lost."""
 
+    def hasten(self, channel: str, recipient: str, *, now: datetime) -> int:
+        """Make due what waits for another attempt there, and nobody has; how many rows."""
+
     def give_back(self, row: OutboxRow) -> bool:
         """End a lease on which nothing was begun, as if it had never been; False if it was lost."""
 

@@ -157,6 +157,10 @@ class SqlTransaction(SqlReader):
     def park(self, row: OutboxRow, *, now: datetime, state: str = "parked", error: str | None = None) -> bool:
         return self._leased("park", row, now=to_micros(now), state=state, error=error)
 
+    def hasten(self, channel: str, recipient: str, *, now: datetime) -> int:
+        values = {"channel": channel, "recipient": recipient, "now": to_micros(now)}
+        return self._session.change("hasten", values)
+
     def give_back(self, row: OutboxRow) -> bool:
         return self._leased("give_back", row)
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from dispatching import TO_R, TO_S, at_rest, empty, ids, is_deferred, parked, working
@@ -25,6 +26,7 @@ from structlog.testing import capture_logs
 from waiting import until
 
 from gateway.domain.delivery import RetryPolicy
+from gateway.domain.recipient import BreakerPolicy
 from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.store import Store, StoreUnavailableError
@@ -145,6 +147,29 @@ async def test_a_delivery_interrupted_again_and_again_is_an_alarm(hand: Hand, cl
             await until(empty(hand))
     alarms = [line["facts"] for line in said if line.get("alarm") == "DELIVERY_INTERRUPTED"]
     assert alarms == [{"delivery": row.id, "times": "5"}]
+
+
+async def test_who_answers_again_gets_at_once_what_waited_for_its_next_attempt(store: Store, clock: Clock) -> None:
+    """By then each has a long wait of its own before it; what goes to somebody else keeps its time."""
+    away = {"R", "S"}
+    hand = Hand(engine_on(store, clock, alpha=RetryPolicy(pauses_s=(7200,) * 4, jitter=0)))
+    adapter = TestAdapter("alpha", lambda sent: NotSent(reason="away") if sent.recipient in away else Acknowledged())
+    for name, send in {"P": TO_R, "Q": TO_R, "O": TO_S}.items():
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(send,)), to=name)
+    waiting = {row.noun_id: row.id for row in await hand.waiting()}
+    breaker = BreakerPolicy(failures_max=2, pause_s=1)
+    async with working(hand.engine, adapter, breakers={"default": breaker}) as dispatcher:
+        for id in waiting.values():
+            await until(partial(is_deferred, hand, id))
+        away.remove("R")
+        await hand.say(Opened(), to="N")
+        await hand.say(Wished(sends=(TO_R,)), to="N")
+        await until(at_rest(dispatcher))
+        assert len(adapter.done) == 3
+        clock.pass_s(2)  # for the probe; the next attempts are two hours away
+        await until(lambda: {waiting["P"], waiting["Q"]} <= set(ids(adapter.done[3:])))
+    assert (await hand.row(waiting["O"])).due_at == START + timedelta(hours=2)
 
 
 async def test_their_wish_for_a_longer_pause_is_honoured(hand: Hand, clock: Clock) -> None:

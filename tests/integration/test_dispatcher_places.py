@@ -86,7 +86,7 @@ async def test_a_silent_recipient_is_probed_by_one_attempt_and_keeps_the_others_
     for n in range(20):
         await hand.say(Opened(), to=f"P{n}")
         await hand.say(Wished(sends=(TO_R, TO_S)), to=f"P{n}")
-    options = {"concurrency": 2, "breaker": BreakerPolicy(failures_max=4, pause_s=30)}
+    options = {"concurrency": 2, "breakers": {"default": BreakerPolicy(failures_max=4, pause_s=30)}}
     async with working(hand.engine, adapter, **options) as dispatcher:
         await until(lambda: sum(sent.recipient == "S" for sent in adapter.done) == 20)
         await until(lambda: is_in(hand, RecipientState.SILENT))
@@ -147,7 +147,7 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_
         await hand.say(Wished(sends=(TO_R,)), to=puppet)
     leased = await hand.claim("alpha", worker="w")
     breaker = BreakerPolicy(failures_max=1, pause_s=1)
-    async with working(hand.engine, adapter, concurrency=1, breaker=breaker) as dispatcher:
+    async with working(hand.engine, adapter, concurrency=1, breakers={"default": breaker}) as dispatcher:
         dispatcher.take(leased)
         await until(lambda: adapter.done)
         await until(at_rest(dispatcher))  # the probe's moment is reckoned before time passes

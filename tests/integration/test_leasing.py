@@ -187,7 +187,7 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_keeps_no_one_from_
         worker="w",
         concurrency=1,
         poll_s=0.01,
-        breaker=BreakerPolicy(failures_max=1, pause_s=5),
+        breakers={"default": BreakerPolicy(failures_max=1, pause_s=5)},
     )
     hand.engine.attach(dispatcher)
     for name in ("P0", "P1"):

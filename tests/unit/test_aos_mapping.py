@@ -28,7 +28,7 @@ from contracts.iso20022.samples import (
 from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.order import EnquiryRefused, OutcomeUnknown, Sent
+from gateway.domain.events.order import EnquiryRefused, EnquirySent, OutcomeUnknown, Sent
 from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
@@ -125,9 +125,11 @@ def test_our_word_on_a_credit_is_auth_or_naut_with_its_reason(body, kind, reason
 
 PROBLEM = b'{"code": "SIGNATURE_INVALID", "detail": "x"}'
 ORDER = _order(PaymentKind.TRANSFER)
+THIRD_QUESTION = replace(_enquiry(PaymentKind.REQUEST), number=3)
+ASKED = EnquirySent(enquiry_id=THIRD_QUESTION.message_id, number=3)
 OUTCOMES = [
     (ORDER, 202, {}, b"{}", Acknowledged(event=Sent())),
-    (_enquiry(PaymentKind.REQUEST), 202, {}, b"{}", Acknowledged()),
+    (THIRD_QUESTION, 202, {}, b"{}", Acknowledged(event=ASKED)),
     (_credit_answer(authorised=True), 202, {}, b"{}", Acknowledged()),
     (ORDER, 503, {"retry-after": "7"}, b"", NotSent(reason="AÖS answered 503", retry_after_s=7.0)),
     (ORDER, 429, {"retry-after": "soon"}, b"", NotSent(reason="AÖS answered 429")),

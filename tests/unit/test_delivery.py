@@ -121,6 +121,14 @@ def test_jitter_only_lengthens_and_only_by_its_share(
     assert pause_s - 1e-5 <= (after.until - NOW).total_seconds() <= pause_s * (1 + policy.jitter) + 1e-5
 
 
+@given(policies, st.floats(0.5, 10_000))
+def test_in_pieces_a_schedule_is_as_long_and_no_wait_of_it_too_long(policy: RetryPolicy, most_s: float) -> None:
+    pieces = policy.in_pieces(most_s)
+    assert sum(pieces.pauses_s) == pytest.approx(sum(policy.pauses_s))
+    assert max(pieces.pauses_s) <= most_s
+    assert replace(pieces, pauses_s=policy.pauses_s) == policy
+
+
 HOURLY = RetryPolicy(pauses_s=(3600,) * 10, jitter=0)
 
 

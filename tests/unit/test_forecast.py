@@ -19,7 +19,7 @@ from gateway.domain.forecast import EXAMPLES_MAX, Examined, Forecast, Source, fo
 from gateway.domain.liquidity import Liquidity, LiquidityState
 from gateway.domain.lot import Lot, LotState
 from gateway.domain.money import Money
-from gateway.domain.payment_data import Payment, PaymentState
+from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.rulebook import AzipsRule
 from gateway.domain.values import DepositForm, Purpose
 from gateway.doors.metrics import Metrics

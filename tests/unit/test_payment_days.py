@@ -7,6 +7,7 @@ import pytest
 from test_return_unknown import ID as CREDIT
 from test_return_unknown import into, last_order, returning
 from test_return_unknown import not_there as no_such_return
+from tests_house import taken
 
 from contracts.errors import ErrorCode
 from gateway.domain.clock import local_date
@@ -99,6 +100,23 @@ def test_only_a_question_put_after_the_refusal_counts(routed) -> None:
     assert routed.state("payment", ID) == "unknown"
     assert len(routed.bodies(PaymentOrder)) == 1
     routed.fire("payment", ID, "answer")
+    routed.tell("payment", ID, no_such_order(routed))
+    assert len(routed.bodies(PaymentOrder)) == 2
+
+
+def test_it_is_asked_about_anew_at_once_though_an_earlier_question_still_waits_for_aos(routed) -> None:
+    routed.rail_is_up = False
+    routed.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
+    routed.fire("payment", ID, "answer")
+    routed.now += DAY
+    routed.tell("payment", ID, dt01(routed))
+    assert routed.timers["payment", ID, "answer"].due == routed.now
+    routed.fire("payment", ID, "answer")
+    early, late = routed.bodies(PaymentEnquiry)
+    for question in (early, late):
+        routed.tell("payment", ID, taken(question))
+    routed.tell("payment", ID, orders.EnquiryRefused(enquiry_id=early.message_id, code="NOOR", reason=""))
+    assert len(routed.bodies(PaymentOrder)) == 1
     routed.tell("payment", ID, no_such_order(routed))
     assert len(routed.bodies(PaymentOrder)) == 2
 

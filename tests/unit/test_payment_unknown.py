@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from tests_house import taken
 
 from contracts.errors import ErrorCode
 from gateway.domain.dispatches import PaymentEnquiry, PaymentOrder
@@ -73,6 +74,25 @@ def test_only_the_last_enquiry_counts(unknown) -> None:
     assert unknown.state("payment", ID) == "unknown"
     unknown.tell("payment", ID, not_there(unknown))
     assert unknown.state("payment", ID) == "routed"
+
+
+def test_a_rail_that_is_down_is_not_asked_in_vain(paying) -> None:
+    """One question waits for it, not one for each interval; only those it has taken count, and nobody is woken."""
+    paying.rail_is_up = False
+    paying.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
+    paying.fire("payment", ID, "answer")
+    asked_at = paying.now
+    for _ in range(10):  # nobody ever hears what became of it: a person has discarded it
+        paying.fire("payment", ID, "answer")
+    assert paying.now - asked_at == timedelta(hours=10)
+    assert (paying.state("payment", ID), paying.alarms) == ("unknown", [])
+    *_, before, last = paying.bodies(PaymentEnquiry)
+    assert (before.number, last.number) == (1, 1)
+    paying.tell("payment", ID, taken(before))
+    assert paying.timers["payment", ID, "answer"].due == paying.now + timedelta(hours=1)
+    paying.tell("payment", ID, taken(last))
+    assert paying.timers["payment", ID, "answer"].due == paying.now + paying.rules.rail.enquiry_interval
+    assert paying.timers["payment", ID, "answer"].event == orders.EnquiryDue(number=2)
 
 
 @pytest.mark.parametrize("state", ["sent", "settled", "refused"])

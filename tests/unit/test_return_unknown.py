@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests_house import BANK_ACCOUNT, DEPOSIT_ACCOUNT, RULES, House, announced, ordered
+from tests_house import BANK_ACCOUNT, DEPOSIT_ACCOUNT, RULES, House, announced, ordered, taken
 
 from adapters.aos.mapping import RailProfile, message_for
 from contracts.errors import ErrorCode
@@ -23,7 +23,7 @@ from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
 from gateway.domain.events import order as orders
 from gateway.domain.money import Money
-from gateway.domain.payment_data import PaymentState
+from gateway.domain.payment.data import PaymentState
 from gateway.domain.rulebook import CustodyRule, EnquiryIds
 
 ID, PURCHASE, US = "credit.M1", "L1.purchase", "EHRNAZ22"
@@ -113,6 +113,20 @@ def test_a_line_that_broke_while_it_was_sent_makes_it_unknown_too() -> None:
     house = returning()
     house.tell("credit", ID, orders.OutcomeUnknown(reason="timeout"))
     assert house.state("credit", ID) == "return_unknown"
+
+
+def test_a_rail_that_is_down_is_not_asked_in_vain() -> None:
+    house = returning()
+    house.rail_is_up = False
+    house.tell("credit", ID, orders.OutcomeUnknown(reason="timeout"))
+    house.fire("credit", ID, "answer")
+    asked_at = house.now
+    for _ in range(10):
+        house.fire("credit", ID, "answer")
+    assert house.now - asked_at == timedelta(hours=10)
+    assert (house.state("credit", ID), [alarm.code for alarm in house.alarms]) == ("return_unknown", ["RECALL_ASKED"])
+    house.tell("credit", ID, taken(house.bodies(CreditEnquiry)[-1]))
+    assert house.timers["credit", ID, "answer"].event == orders.EnquiryDue(number=2)
 
 
 @pytest.mark.parametrize(("ids", "distinct"), [(EnquiryIds.NEW, 3), (EnquiryIds.SAME, 1)])

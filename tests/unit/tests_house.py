@@ -9,9 +9,10 @@ from typing import Any
 
 from contracts.errors import Refusal
 from contracts.errors.refusal import RefusedError
-from gateway.domain.dispatches import PaymentKind
+from gateway.domain.dispatches import CreditEnquiry, PaymentEnquiry, PaymentKind
 from gateway.domain.events import lot as lots
 from gateway.domain.events import payment as payments
+from gateway.domain.events.order import EnquirySent
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.rulebook import RailRule, RegimeRule, Rulebook
@@ -74,6 +75,7 @@ class House:
     sent: list[Send] = field(default_factory=list)
     timers: dict[tuple[str, str, str], Timer] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
+    rail_is_up: bool = True  # it takes every question the moment it is asked
 
     def tell(self, noun: str, id: str, event: Any) -> None:
         """Apply an event and what follows. Raises RefusedError and keeps nothing if any table refuses."""
@@ -126,6 +128,8 @@ class House:
                 queue.append((effect.noun, effect.id, effect.event))
             case Send():
                 self.sent.append(effect)
+                if self.rail_is_up and isinstance(effect.body, PaymentEnquiry | CreditEnquiry):
+                    queue.append((noun, id, taken(effect.body)))
             case Timer():
                 self.timers[noun, id, effect.name] = effect
             case CancelTimer():
@@ -134,6 +138,11 @@ class House:
                 self.aliases[effect.scheme, effect.value, noun] = id
             case Alarm():
                 self.alarms.append(effect)
+
+
+def taken(question: PaymentEnquiry | CreditEnquiry) -> EnquirySent:
+    """The rail's word that it has a question."""
+    return EnquirySent(enquiry_id=question.message_id, number=question.number)
 
 
 def announced(**changes: Any) -> lots.Announced:

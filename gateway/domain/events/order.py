@@ -30,6 +30,14 @@ class EnquiryDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnquirySent:
+    """The rail has the question, the so many-th; only such a one counts."""
+
+    enquiry_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnquiryRefused:
     """camt.025/ERRC to an enquiry of ours (AOS-R5). `code` is the rail's; NOOR: it has no such order."""
 

@@ -13,7 +13,7 @@ from gateway.domain.credit_data import CreditState
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.liquidity import Liquidity, LiquidityState
-from gateway.domain.payment_data import PaymentState
+from gateway.domain.payment.data import PaymentState
 from gateway.domain.recipient import CLOSED, Breaker
 from gateway.engine.stamping import StampStanding
 from gateway.engine.watchdog import Census

@@ -17,7 +17,7 @@ from aiohttp import web
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from gateway.domain.nouns import TABLES
-from gateway.domain.payment_data import PaymentState
+from gateway.domain.payment.data import PaymentState
 from gateway.doors.console.lots import Line, names_of, told
 from gateway.doors.console.visitor import Visitor, see_other
 from gateway.engine.parked import requeue_parked

@@ -87,6 +87,10 @@ WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 -- name: release!
 UPDATE outbox SET visible_at = due_at, lease_owner = NULL WHERE visible_at IS NOT NULL AND lease_owner IS NOT NULL;
 
+-- name: hasten!
+UPDATE outbox SET due_at = :now, visible_at = :now
+WHERE channel = :channel AND recipient = :recipient AND visible_at > :now AND lease_owner IS NULL AND booked > 0;
+
 -- name: give_back!
 UPDATE outbox SET visible_at = due_at, lease_owner = NULL, attempt = attempt - 1
 WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;

@@ -10,7 +10,7 @@ from adapters.aos.faults import FaultKind
 from adapters.banks.sandbox.ledger import CLEARING
 from contracts.iso20022 import CreditTransfer, PaymentRequest
 from gateway.domain.nouns import TABLES
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.engine import codec
 from gateway.engine.journal import first_break
 from gateway.store.interface import Reader

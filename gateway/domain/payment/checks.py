@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events.payment import Approved, CreditOffered, Rail, RecallOrdered
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.domain.table import Context
 
 

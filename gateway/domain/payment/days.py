@@ -15,7 +15,7 @@ from gateway.domain.clock import local_date
 from gateway.domain.events.order import NotKnownToRail
 from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.frozen import replace
-from gateway.domain.payment_data import Payment
+from gateway.domain.payment.data import Payment
 from gateway.domain.table import Context
 
 

@@ -7,7 +7,7 @@ from gateway.domain.dispatches import Channel, Notice, NoticeKind, PaymentOrder,
 from gateway.domain.events import collection as collections
 from gateway.domain.events import lot as lots
 from gateway.domain.events.payment import Reason
-from gateway.domain.payment_data import Payment, PaymentState
+from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.table import Context, Effect, Send, Tell
 
 
