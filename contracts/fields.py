@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
@@ -89,11 +90,31 @@ def _mod_97(text: str) -> int:
 
 
 def _refusal(error: ValidationError) -> RefusedError:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     path = "/" + "/".join(str(part) for part in first["loc"])
     code = ErrorCode(first["type"]) if first["type"] in _OWN_CODES else ErrorCode.SCHEMA_INVALID
-    return refuse(code, path=path, fault=first["msg"])
+    return refuse(code, path=path, fault=_words(first))
 
+
+def _words(fault: ErrorDetails) -> str:
+    """What is wrong, in our words: the library's own name our classes."""
+    if fault["type"] not in _LIBRARYS:
+        return fault["msg"]
+    return _WORDS.get(fault["type"], "not by the schema").format(**fault.get("ctx", {}))
+
+
+_LIBRARYS: frozenset[str] = frozenset(get_args(ErrorType))
+_WORDS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such member",
+    "literal_error": "wanted is {expected}",
+    "model_type": "an object is wanted",
+    "model_attributes_type": "an object is wanted",
+    "list_type": "a list is wanted",
+    "string_type": "a string is wanted",
+    "int_type": "a whole number is wanted",
+    "bool_type": "true or false is wanted",
+}
 
 _OWN_CODES = frozenset(
     {ErrorCode.AMOUNT_INVALID, ErrorCode.IBAN_INVALID, ErrorCode.TIME_INVALID, ErrorCode.REGIME_UNKNOWN}

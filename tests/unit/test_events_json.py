@@ -6,7 +6,9 @@ import pytest
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
+from contracts.fields import validated
 from contracts.json import JsonLimits, parse_json
+from contracts.rest.models import Decision
 
 MALFORMED = {
     "cut_short": b'{"a": ',
@@ -57,3 +59,20 @@ def test_sixteen_levels_and_all_letters_of_azerbaijani_are_read() -> None:
 def test_a_fraction_is_never_a_float() -> None:
     assert str(parse_json(b"[0.1]")[0]) == "0.1"
     assert not isinstance(parse_json(b"[0.1]")[0], float)
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "fault"),
+    [
+        ([], "/", "an object is wanted"),
+        ({}, "/decision", "it is missing"),
+        ({"decision": "maybe"}, "/decision", "wanted is 'accept' or 'refuse'"),
+        ({"decision": "refuse", "reason": 1}, "/reason", "a string is wanted"),
+        ({"decision": "refuse", "reason": "x", "colour": 1}, "/colour", "there is no such member"),
+        ({"decision": "accept"}, "/", "an acceptance names the account that pays, in payer"),
+    ],
+)
+def test_what_a_model_does_not_take_is_told_in_our_words(value: object, path: str, fault: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        validated(Decision, value)
+    assert caught.value.refusal.facts == {"path": path, "fault": fault}
