@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gateway
 from gateway.engine.journal import GENESIS, digest, first_break, link
 from gateway.store.rows import JournalEntry, NounRow
 
@@ -132,3 +136,12 @@ def test_a_line_added_at_the_end_is_found() -> None:
 def test_the_last_line_rewritten_with_its_own_hash_is_found() -> None:
     forged = link(replace(CHAIN[-1], after="sold"))
     assert first_break([*CHAIN[:-1], forged], noun_of(CHAIN)) is not None
+
+
+def test_the_example_of_the_auditors_page_is_what_we_compute() -> None:
+    page = (Path(gateway.__file__).parents[1] / "docs" / "evidence.md").read_text("utf-8")
+    previous, array, told = re.search(r"prevHash +(\w+)\n +array +(.+)\n +hash +(\w+)\n", page).groups()  # type: ignore[union-attr]
+    at, data = datetime(2026, 11, 23, 0, 14, 15, tzinfo=UTC), '{"title":"Bağ evi"}'
+    line = entry(1, bytes.fromhex(previous), at=at, data=data, cause_id="e-1")
+    assert line.hash.hex() == told
+    assert hashlib.sha256(bytes.fromhex(previous) + array.encode()).hexdigest() == told
