@@ -28,8 +28,8 @@ from gateway.engine.repetitions import Repetitions
 from gateway.engine.revocation import AnswerKeeper
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
-from gateway.expiry import ExpiryWatch
-from gateway.keyring import start_key_tasks
+from gateway.keys.expiry import ExpiryWatch
+from gateway.keys.keyring import start_key_tasks
 from gateway.logs import alarms_told
 from gateway.ports import Adapter
 from gateway.store import Store, open_store

@@ -14,7 +14,7 @@ from gateway.config.console import ConsoleSettings
 from gateway.doors.console import Desk, Finder, VisitPolicy, Visits, Watches, console_app
 from gateway.doors.health import passing
 from gateway.engine.dispatcher import Dispatcher
-from gateway.expiry import ExpiryWatch
+from gateway.keys.expiry import ExpiryWatch
 from gateway.tls import console_ssl
 from gateway.wire.server import Running, serve_app
 

@@ -14,8 +14,8 @@ from certs.freshness import IssuerStanding
 from gateway.config import Config
 from gateway.doors.aos import AosDoorSettings
 from gateway.doors.metrics import Metrics
-from gateway.keyring import key_folder, wire_rules
 from gateway.keys import WatchedKeys
+from gateway.keys.keyring import key_folder, wire_rules
 from gateway.wire.client import SignedClient
 from gateway.wire.revocation import stop
 

@@ -19,8 +19,8 @@ from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config
 from gateway.evidence import Finding, Gathered, Report, gather, sealed_file, verify_evidence
 from gateway.evidence.gathering import TrustMaterial
-from gateway.keyring import RevocationNow, key_folder, known_revocation
 from gateway.keys import KeyFolder
+from gateway.keys.keyring import RevocationNow, key_folder, known_revocation
 from gateway.store import open_store
 
 app = App(name="evidence", help="Everything about a lot in one sealed file that anybody can check offline.")

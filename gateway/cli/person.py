@@ -75,7 +75,7 @@ def _say_it(
     id: str, decision: Decision, *, person: str, keys: Path, config: ConfigPath, reason: str | None = None
 ) -> None:
     from gateway.cli.show import with_store
-    from gateway.keyring import key_folder
+    from gateway.keys.keyring import key_folder
 
     settings, about = load(config), _ABOUT[decision]
     try:

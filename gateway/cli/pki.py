@@ -23,9 +23,9 @@ from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config
 from gateway.errors import NotSentError, OurFaultError, OutcomeUnknownError
-from gateway.keyring import key_folder, wire_rules
-from gateway.rehearsal import Rehearsed
-from gateway.rehearsal import rehearse as rehearse_key
+from gateway.keys.keyring import key_folder, wire_rules
+from gateway.keys.rehearsal import Rehearsed
+from gateway.keys.rehearsal import rehearse as rehearse_key
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 

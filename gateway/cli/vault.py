@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from certs.custody import Page
 from gateway.cli.console import fail, say
-from gateway.vault import ForeignAttemptError, Founder, Vault, VaultError, check_due, is_open
+from gateway.keys.vault import ForeignAttemptError, Founder, Vault, VaultError, check_due, is_open
 
 app = App(name="vault", help="The signing key under dual control: opened, closed and checked by two custodians.")
 

@@ -27,7 +27,7 @@ from gateway.cli.console import fail, say
 from gateway.cli.settings import load
 from gateway.config.expected import expected_of
 from gateway.errors import OurFaultError
-from gateway.keyring import key_folder
+from gateway.keys.keyring import key_folder
 from gateway.verify import texts, verify_file
 from gateway.verify_message import Terms, verify_iso, verify_rest, verify_soap
 

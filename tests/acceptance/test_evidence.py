@@ -45,7 +45,7 @@ from gateway.config.house import RevocationSettings
 from gateway.doors.mapping import domain_event, event_target
 from gateway.evidence import Report, gather, verify_evidence
 from gateway.evidence.gathering import LIMITS
-from gateway.keyring import RevocationNow, key_folder, known_revocation
+from gateway.keys.keyring import RevocationNow, key_folder, known_revocation
 from gateway.ports import Message
 from gateway.store import Reader
 from gateway.wire.octets import read_message

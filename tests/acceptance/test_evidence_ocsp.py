@@ -28,7 +28,7 @@ from contracts.soap import model as soap
 from gateway.cli.evidence import exported
 from gateway.cli.pki import load_authority, save_authority
 from gateway.evidence import gather, verify_evidence
-from gateway.keyring import key_folder, known_revocation
+from gateway.keys.keyring import key_folder, known_revocation
 from gateway.wire import revocation
 from gateway.wire.server import Running, serve_app
 

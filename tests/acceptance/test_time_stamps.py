@@ -20,7 +20,7 @@ from gateway.cli.pki import create_world, load_authority
 from gateway.cli.stage import PARTICIPANTS
 from gateway.errors import TheirFaultError
 from gateway.evidence import Report, gather, verify_evidence
-from gateway.keyring import key_folder, known_revocation
+from gateway.keys.keyring import key_folder, known_revocation
 
 
 class Stamped:

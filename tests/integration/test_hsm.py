@@ -26,8 +26,8 @@ from certs.wss import SOAP_11, sign_envelope, verify_envelope
 from certs.xmldsig import sign_enveloped, verify_enveloped
 from contracts.xml import parse_xml
 from gateway.errors import OurFaultError
-from gateway.hsm import DevicePlace, Pkcs11Key
 from gateway.keys import KeyFolder
+from gateway.keys.hsm import DevicePlace, Pkcs11Key
 from gateway.wire.client import SignedClient
 from gateway.wire.identity import Identity
 from gateway.wire.server import serve_app, signed_http

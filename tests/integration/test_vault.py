@@ -16,9 +16,9 @@ from gateway.cli.world import packaged
 from gateway.config import load_config
 from gateway.config.load import file_faults
 from gateway.errors import OurFaultError
-from gateway.keyring import key_folder
-from gateway.vault import ForeignAttemptError, Founder, Vault, VaultError, check_due, is_open
-from gateway.vault_watch import VaultWatch
+from gateway.keys.keyring import key_folder
+from gateway.keys.vault import ForeignAttemptError, Founder, Vault, VaultError, check_due, is_open
+from gateway.keys.vault_watch import VaultWatch
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 FOUNDERS = [

@@ -16,9 +16,9 @@ from certs.trust import Revocation, TrustPolicy, TrustStore
 from contracts.errors.codes import ErrorCode
 from gateway.doors.metrics import Metrics
 from gateway.errors import OurFaultError
-from gateway.expiry import ExpiryWatch
 from gateway.keys import KeyFolder, WatchedKeys
-from gateway.rehearsal import rehearse
+from gateway.keys.expiry import ExpiryWatch
+from gateway.keys.rehearsal import rehearse
 from gateway.wire.identity import Identity
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from certs.custody import Entry
-from gateway.vault import Vault, VaultError, check_due
+from gateway.keys.vault import Vault, VaultError, check_due
 
 _log = structlog.get_logger(__name__)
 LOOK_S = 3600.0

@@ -17,11 +17,11 @@ from gateway.config import Config
 from gateway.config.expected import expected_of
 from gateway.config.outbound import address_rule
 from gateway.errors import OurFaultError
-from gateway.expiry import ExpiryWatch
-from gateway.hsm import DevicePlace, Pkcs11Key
-from gateway.keys import KeyFolder, WatchedKeys
-from gateway.vault import Vault
-from gateway.vault_watch import VaultWatch
+from gateway.keys.expiry import ExpiryWatch
+from gateway.keys.folder import KeyFolder, WatchedKeys
+from gateway.keys.hsm import DevicePlace, Pkcs11Key
+from gateway.keys.vault import Vault
+from gateway.keys.vault_watch import VaultWatch
 from gateway.wire.revocation import KeepAnswer, KnowingKeys, RevocationFetcher, RevocationSources, stop
 from gateway.wire.rules import WireRules
 
