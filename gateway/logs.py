@@ -5,11 +5,29 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
+_HEARD_MAX = 500  # alarms remembered; the one that was told longest ago is forgotten
+_CHANGING = frozenset({"grace_left_s", "count", "reason"})  # facts by which an alarm is no other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An alarm of this process: the same code about the same thing counts as one. `facts` are the last ones."""
+
+    code: str
+    facts: Mapping[str, str]
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
 _told: Counter[str] = Counter()  # like the log itself, one per process
+_heard: dict[tuple[str, ...], Heard] = {}  # in order of `last_at`
 
 
 def alarms_told() -> Mapping[str, int]:
@@ -17,11 +35,28 @@ def alarms_told() -> Mapping[str, int]:
     return _told
 
 
+def alarms_heard() -> Sequence[Heard]:
+    """The alarms this process has logged, the last one first."""
+    return tuple(reversed(_heard.values()))
+
+
 def _count_alarm(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     """Every alarm passes here, whoever raises it."""
     if isinstance(code := event.get("alarm"), str):
         _told[code] += 1
+        facts = event.get("facts")
+        _hear(code, {name: str(fact) for name, fact in facts.items()} if isinstance(facts, Mapping) else {})
     return event
+
+
+def _hear(code: str, facts: Mapping[str, str]) -> None:
+    now = datetime.now(UTC)
+    about = (code, *(f"{name}={fact}" for name, fact in sorted(facts.items()) if name not in _CHANGING))
+    before = _heard.pop(about, None)
+    first_at, times = (now, 0) if before is None else (before.first_at, before.times)
+    _heard[about] = Heard(code=code, facts=facts, first_at=first_at, last_at=now, times=times + 1)
+    while len(_heard) > _HEARD_MAX:
+        _heard.pop(next(iter(_heard)))
 
 
 _SHARED: tuple[structlog.types.Processor, ...] = (

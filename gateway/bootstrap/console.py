@@ -15,6 +15,7 @@ from gateway.doors.console import Desk, Finder, VisitPolicy, Visits, Watches, co
 from gateway.doors.health import passing
 from gateway.engine.dispatcher import Dispatcher
 from gateway.keys.expiry import ExpiryWatch
+from gateway.logs import alarms_heard
 from gateway.tls import console_ssl
 from gateway.wire.server import Running, serve_app
 
@@ -50,6 +51,7 @@ async def open_console(
         clock=house.clock,
         replica=house.replica,
         names=_names(house.config),
+        heard=alarms_heard,
         sources=participants(house.config),
     )
     context = console_ssl(house.config)

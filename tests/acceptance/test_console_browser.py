@@ -192,6 +192,9 @@ async def test_every_page_can_be_read_by_everybody(night: tuple[Town, PlatformSa
         f"/deliveries/delivery?id={parked}",
         "/refusals",
         f"/refusals/refusal?seq={line.seq}",
+        "/alarms",
+        "/find?q=nothing",
+        "/nouns/noun?noun=offer&id=L1.offer",
     ]
     for path in (*paths, "/recipients/recipient?code=EHERRAC", "/lots", "/lots/lot?id=L1", "/nowhere"):
         for scheme in ("light", "dark"):

@@ -21,6 +21,7 @@ from gateway.domain.visit import Role
 from gateway.doors.console import Desk, Finder, VisitPolicy, Visits, Watches, console_app
 from gateway.engine.engine import Engine
 from gateway.engine.watchdog import Census, take_census
+from gateway.logs import Heard
 from gateway.ports import Message, Target
 from gateway.store import Store
 from gateway.store.rows import OutboxItem
@@ -59,6 +60,7 @@ class Office:
         self.engine = Engine(store, TABLES, RULES, clock=self.clock, policies=policies)
         self.visits = Visits(self.engine, POLICY, clock=self.clock)
         self.census, self.checks = Census(), {"store": True}
+        self.heard: list[Heard] = []
         self.running: Running
 
     async def open(self, *, names: tuple[str, ...] = (), encrypted: bool = False) -> Office:
@@ -82,6 +84,7 @@ class Office:
             finder=finder,
             clock=self.clock,
             replica="host.1",
+            heard=lambda: self.heard,
             sources=("EHERRAC", "999101"),
             names={"999101": f"Bank {EVIL}"},
         )

@@ -264,6 +264,7 @@ async def test_what_others_wrote_is_text_on_every_page(office: Office) -> None:
         "/lots",
         f"/lots/lot?id={quote(lot)}",
         "/waiting",
+        "/alarms",
         f"/waiting/delivery?id={parked}",
     ]
     for path in paths:

@@ -19,6 +19,7 @@ from gateway.bootstrap import ways_in
 from gateway.doors.console import words
 from gateway.doors.metrics import Metrics
 from gateway.engine.watchdog import Census
+from gateway.logs import _HEARD_MAX, _count_alarm, alarms_heard
 from gateway.store.rows import OutboxCount
 from gateway.timeline import LANGUAGES
 
@@ -133,3 +134,19 @@ def _shown() -> set[str]:
     metrics.request("rest", "OK", 0.01)
     metrics.delivery("banks", "acknowledged")
     return set(re.findall(r"^(?:# TYPE )?(eherrac_\w+)", metrics.text().decode(), re.MULTILINE))
+
+
+def test_the_same_alarm_again_counts_as_one_however_long_its_grace_still_is() -> None:
+    for left in ("60", "30"):
+        event = {"alarm": "TIME_STAMP_MISSING", "facts": {"what": "of this test", "grace_left_s": left}}
+        assert _count_alarm(None, "error", event) is event
+    last = alarms_heard()[0]
+    assert (last.code, last.times, last.facts["grace_left_s"]) == ("TIME_STAMP_MISSING", 2, "30")
+    assert last.first_at <= last.last_at
+
+
+def test_of_a_flood_of_alarms_the_last_are_remembered() -> None:
+    for number in range(_HEARD_MAX + 2):
+        _count_alarm(None, "error", {"alarm": "DELIVERY_LATE", "facts": {"recipient": str(number)}})
+    heard = alarms_heard()
+    assert (len(heard), heard[0].facts["recipient"]) == (_HEARD_MAX, str(_HEARD_MAX + 1))

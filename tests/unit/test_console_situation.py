@@ -20,6 +20,7 @@ from gateway.store.rows import OutboxCount
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BANK = ("banks", "999101")
+MINISTRY = ("ministries", "ECONOMY")
 GRACE = 2 * HOUR
 
 
@@ -124,6 +125,7 @@ CASES = [
         None,
     ),
     ({"silent_since": {BANK: NOW - HOUR}}, Kind.RECIPIENT_SILENT, Severity.WARNING, NOW - HOUR, None),
+    ({"silent_since": {MINISTRY: NOW - HOUR}}, Kind.TOPIC_SILENT, Severity.WARNING, NOW - HOUR, None),
     ({"expiries": (ends_in(29),)}, Kind.CERTIFICATE_ENDS, Severity.WARNING, None, 29 * 86_400),
     ({"expiries": (ends_in(6),)}, Kind.CERTIFICATE_ENDS, Severity.ALARM, None, 6 * 86_400),
     ({"expiries": (ends_in(-1),)}, Kind.CERTIFICATE_ENDED, Severity.ALARM, NOW - 24 * HOUR, None),
@@ -185,6 +187,16 @@ def test_what_waits_for_a_silent_recipient_is_not_told_twice() -> None:
     late = Alarm("DELIVERY_LATE", {"channel": "banks", "recipient": "999101", "count": "1"})
     found = replace(WELL, silent_since={BANK: NOW}, **census(alarms=(late,)))
     assert [trouble.kind for trouble in troubles(found)] == [Kind.RECIPIENT_SILENT]
+
+
+@pytest.mark.parametrize("failing", [("broker",), ("topics",), ("grants",), ("broker", "topics", "grants")])
+def test_what_fails_at_kafka_is_told_once_and_no_ministry_is_blamed(failing: tuple[str, ...]) -> None:
+    late = Alarm("DELIVERY_LATE", {"channel": "ministries", "recipient": "JUSTICE", "count": "1"})
+    checks = dict.fromkeys(failing, False)
+    found = replace(WELL, checks=checks, silent_since={MINISTRY: NOW}, **census(alarms=(late,)))
+    assert [trouble.kind for trouble in troubles(found)] == [
+        {"broker": Kind.BROKER_AWAY, "topics": Kind.TOPICS_WRONG, "grants": Kind.GRANT_MISSING}[failing[0]]
+    ]
 
 
 def test_a_lane_says_what_waits_since_when_and_when_it_is_tried_next() -> None:

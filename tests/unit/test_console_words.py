@@ -22,6 +22,7 @@ from gateway.domain.dispatches import DISPATCHES, Channel, Notice, NoticeKind
 from gateway.domain.nouns import TABLES
 from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
+from gateway.doors.console.alarms import Standing
 from gateway.doors.console.lots import _READ_OUT
 from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
 from gateway.doors.console.situation import Kind, Severity
@@ -29,6 +30,11 @@ from gateway.doors.console.waiting import DONE
 from gateway.doors.console.words import LANGUAGES, catalogue
 from gateway.engine.names import SCHEMES, What
 
+ALARM_FACTS = (  # of alarms that no journal has
+    *("channel", "recipient", "count", "noun", "id", "state", "reason", "code", "name", "holder", "serial"),
+    *("within_days", "port", "due", "page", "note", "delivery", "times", "topic", "principal", "operation"),
+    *("grace_left_s", "brokers"),
+)
 ROOM = Path(console.__file__).parent
 TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
 MODULES = sorted(ROOM.glob("*.py"))
@@ -99,6 +105,7 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"delivery.direction.{direction}" for direction in ("in", "out")}
     keys |= {f"notice.{kind}" for kind in NoticeKind} | {f"field.{field.name}" for field in fields(Notice)}
     keys |= {f"field.{name}" for name in _READ_OUT} | {f"find.what.{what}" for what in What}
+    keys |= {f"alarms.standing.{standing}" for standing in Standing} | {f"fact.{name}" for name in ALARM_FACTS}
     assert keys - catalogue("en").keys() == set()
 
 

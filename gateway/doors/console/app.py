@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
 from gateway.domain.visit import Role
-from gateway.doors.console import deliveries, lots, noun, refusals, search, signing_in, situation_page, waiting
+from gateway.doors.console import alarms, deliveries, lots, noun, refusals, search, signing_in, situation_page, waiting
 from gateway.doors.console.desk import Desk
 from gateway.doors.console.protection import NamesOfOurs, Tries, comes_from_us, tell_browser
 from gateway.doors.console.signing_in import cookie_name
@@ -43,6 +43,7 @@ class Route:
 
 ROUTES = (
     Route(method="GET", path="/", role=Role.VIEWER, handler=situation_page.show),
+    Route(method="GET", path="/alarms", role=Role.VIEWER, handler=alarms.show),
     Route(method="GET", path="/refusals", role=Role.VIEWER, handler=refusals.show_all),
     Route(method="GET", path="/refusals/refusal", role=Role.VIEWER, handler=refusals.show),
     Route(method="GET", path="/lots", role=Role.VIEWER, handler=lots.show_all),

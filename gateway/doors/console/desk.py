@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from gateway.domain.rulebook import Rulebook
 from gateway.doors.console.finding import Finder
 from gateway.doors.console.visits import Visits
 from gateway.engine.engine import Engine
+from gateway.logs import Heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +24,5 @@ class Desk:
     clock: Callable[[], datetime]
     replica: str  # this process, as leases name it
     names: Mapping[str, str] = field(default_factory=dict)  # of participants, by code
+    heard: Callable[[], Sequence[Heard]] = tuple  # alarms of this process
     sources: tuple[str, ...] = ()  # codes of those who send messages

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from gateway.store.interface import Lane, Reader, Store
 
 LOOK_S = 10.0
 _MOST = 100  # recipients, accounts and nouns of one state looked at; more of them are counted, not listed
+_PAST_MAX = 500
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +58,14 @@ class Stored:
     person_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A trouble that is no more, and the first look that did not see it."""
+
+    trouble: Trouble
+    ended_at: datetime
+
+
 NOTHING = Stored(silent_since={}, liquidity=(), day=None, person_since=None)
 
 
@@ -74,6 +84,13 @@ class Finder:
     def __init__(self, store: Store, watches: Watches, *, clock: Callable[[], datetime], grace: timedelta) -> None:
         self._store, self._watches, self._clock, self._grace = store, watches, clock, grace
         self._first_seen: dict[tuple[Kind, str], datetime] = {}
+        self._standing: dict[tuple[Kind, str], Trouble] = {}
+        self._past: deque[Past] = deque(maxlen=_PAST_MAX)
+        self.since = clock()  # what ended before, nobody here has seen
+
+    def past(self, since: datetime) -> list[Past]:
+        """Troubles that ended since then, as this process saw it; the last first."""
+        return [past for past in reversed(self._past) if past.ended_at >= since]
 
     async def run(self) -> None:
         """Look now and then."""
@@ -119,10 +136,14 @@ class Finder:
         self._first_seen = {key: at for key, at in self._first_seen.items() if key in seen}
         for key in seen:
             self._first_seen.setdefault(key, now)
-        return tuple(
+        dated = tuple(
             trouble if trouble.since else replace(trouble, since=self._first_seen[trouble.kind, trouble.subject])
             for trouble in told
         )
+        gone = (trouble for key, trouble in self._standing.items() if key not in seen)
+        self._past.extend(Past(trouble=trouble, ended_at=now) for trouble in gone)
+        self._standing = {(trouble.kind, trouble.subject): trouble for trouble in dated}
+        return dated
 
 
 def _stored(reader: Reader, census: Census) -> Stored:

@@ -27,6 +27,7 @@ _UNRESOLVED = (  # nobody knows where the money is, and nobody asks any more
     ("credit", CreditState.UNRESOLVED),
     ("credit", CreditState.RETURN_UNRESOLVED),
 )
+_SEEN_AT_THE_BROKER = frozenset({"topics", "grants"})  # while nothing is read there, their verdicts are old or none
 _LOUD_RUNG_DAYS, _QUIET_RUNG_DAYS = 7, 30
 
 
@@ -60,6 +61,7 @@ class Kind(StrEnum):
     STAMPS_CLOSED = "stamps_closed"
     STAMPS_WAITING = "stamps_waiting"
     RECIPIENT_SILENT = "recipient_silent"
+    TOPIC_SILENT = "topic_silent"
     CERTIFICATE_ENDED = "certificate_ended"
     CERTIFICATE_ENDS = "certificate_ends"
     LIQUIDITY_SHORT = "liquidity_short"
@@ -157,9 +159,10 @@ def _checks(found: Findings) -> Iterator[Trouble]:
         "topics": Kind.TOPICS_WRONG,
         "grants": Kind.GRANT_MISSING,
     }
-    for name, kind in named.items():
-        if not found.checks.get(name, True):
-            yield Trouble(kind=kind, severity=Severity.ALARM)
+    failed = [name for name in named if not found.checks.get(name, True)]
+    for name in failed:
+        if "broker" not in failed or name not in _SEEN_AT_THE_BROKER:
+            yield Trouble(kind=named[name], severity=Severity.ALARM)
     for alarm, facts in found.grants:
         if alarm == "GRANT_EXCESSIVE":
             subject = f"{facts['principal']} {facts['operation']} {facts['topic']}"
@@ -182,7 +185,8 @@ def _watchdog(found: Findings) -> Iterator[Trouble]:
         yield Trouble(kind=Kind.NOT_SCHEDULED, severity=Severity.ALARM, facts=facts)
     for alarm in found.census.alarms:
         lane = (alarm.facts.get("channel", ""), alarm.facts.get("recipient", ""))
-        if alarm.code == "DELIVERY_LATE" and lane not in found.silent_since:  # a silent one is told as such
+        explained = lane in found.silent_since or (lane[0] == Channel.MINISTRIES and _kafka_fails(found))
+        if alarm.code == "DELIVERY_LATE" and not explained:
             yield Trouble(
                 kind=Kind.DELIVERY_LATE, severity=Severity.ALARM, subject=lane[1] or lane[0], facts=alarm.facts
             )
@@ -225,15 +229,21 @@ def _stamps(found: Findings) -> Iterator[Trouble]:
 
 def _lanes(found: Findings) -> Iterator[Trouble]:
     for lane in lanes(found):
-        if lane.silent_since is not None:
+        of_kafka = lane.channel == Channel.MINISTRIES  # it is the broker that is silent, and never the ministry
+        if lane.silent_since is not None and not (of_kafka and _kafka_fails(found)):
             facts = {"channel": lane.channel, "waiting": str(lane.waiting), "parked": str(lane.parked)}
             yield Trouble(
-                kind=Kind.RECIPIENT_SILENT,
+                kind=Kind.TOPIC_SILENT if of_kafka else Kind.RECIPIENT_SILENT,
                 severity=Severity.WARNING,
                 subject=lane.recipient,
                 since=lane.silent_since,
                 facts=facts,
             )
+
+
+def _kafka_fails(found: Findings) -> bool:
+    """It is told as such, and explains what waits for the ministries."""
+    return not all(found.checks.get(name, True) for name in ("broker", *_SEEN_AT_THE_BROKER))
 
 
 def _certificates(found: Findings) -> Iterator[Trouble]:

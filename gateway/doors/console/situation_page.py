@@ -8,7 +8,7 @@ from certs.freshness import RevocationState
 from gateway.domain.nouns import TABLES
 from gateway.domain.routing import closes_at, opens_at
 from gateway.doors.console.finding import Look
-from gateway.doors.console.situation import lanes
+from gateway.doors.console.situation import Kind, lanes
 from gateway.doors.console.visitor import Visitor
 
 _EXPIRIES_MAX = 12
@@ -51,11 +51,12 @@ def _counts(look: Look) -> dict[str, int]:
         "done": done,
         "scheduled": scheduled,
         "waiting": waiting + parked,
-        "alarms": len(look.found.census.alarms),
+        "alarms": sum(int(trouble.facts["count"]) for trouble in look.troubles if trouble.kind in _NEITHER),
         "backlog": look.found.census.backlog,
     }
 
 
+_NEITHER = frozenset({Kind.NOT_SCHEDULED, Kind.DELIVERY_LATE})  # and not explained by a recipient's silence
 _STANDING = frozenset({"door", "recipient", "liquidity", "visit"})  # they have a state and no end
 
 

@@ -1,0 +1,123 @@
+"""Recent alarms: what stands, what ended and by what, what was only told; of the journal, and of this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+
+import pytest_asyncio
+from console_door import Hand, Office
+from tests_house import announced
+
+from gateway.alarms import book
+from gateway.domain.events.lot import AuctionUnsold
+from gateway.domain.visit import Role
+from gateway.doors.console.words import text
+from gateway.engine import names
+from gateway.logs import Heard
+from gateway.ports import Acknowledged, Refused
+from gateway.store import Store
+
+STANDS, ENDED = text("az", "alarms.standing.stands"), text("az", "alarms.standing.ended")
+
+
+@pytest_asyncio.fixture
+async def office(store: Store) -> AsyncIterator[Office]:
+    opened = await Office(store).open()
+    yield opened
+    await opened.stack.aclose()
+
+
+async def the_page(hand: Hand) -> str:
+    page = await hand.get("/alarms")
+    assert page.status == 200
+    return unescape(page.text)
+
+
+async def parked(office: Office) -> str:
+    """The claimant bank refuses its notice for good; the delivery's id."""
+    await office.tell("lot", "L1", announced())
+    await office.tell("lot", "L1", AuctionUnsold(held_at=office.clock(), reason="nobody came"))
+    return await attempt(office, Refused(code="GONE", reason="410"))
+
+
+async def attempt(office: Office, outcome: Acknowledged | Refused) -> str:
+    (row,) = await office.store.transact(
+        lambda tx: tx.claim(now=office.clock(), worker="w", lease_s=60, limits={"banks": 1})
+    )
+    assert await office.engine.conclude(row, outcome)
+    return row.id
+
+
+async def test_a_parked_delivery_stands_until_somebody_decides_and_another_process_shows_the_same(
+    office: Office, store: Store
+) -> None:
+    id = await parked(office)
+    viewer = await office.visitor(Role.VIEWER)
+    page = await the_page(viewer)
+    entry = book("az")["DELIVERY_PARKED"]
+    for words in (
+        entry.title,
+        entry.todo,
+        entry.itself,
+        STANDS,
+        "410",
+        f"/deliveries/delivery?id={id}",
+        "/lots/lot?id=L1",
+    ):
+        assert words in page, words
+
+    assert await office.engine.requeue(id, person="Leyla")
+    again = await Office(store).open()  # a process that saw nothing of it
+    try:
+        page = await the_page(await again.visitor(Role.VIEWER))
+    finally:
+        await again.stack.aclose()
+    assert (STANDS in page, ENDED in page, "Leyla" in page) == (False, True, True)
+
+
+async def test_what_is_older_than_a_day_is_not_recent(office: Office) -> None:
+    await parked(office)
+    office.clock.now += timedelta(hours=25)
+    assert book("az")["DELIVERY_PARKED"].title not in await the_page(await office.visitor(Role.VIEWER))
+
+
+async def test_the_newest_alarm_is_the_first_and_a_limit_holds(office: Office) -> None:
+    for number in range(3):
+        office.clock.now += timedelta(seconds=1)
+        await office.tell("lot", f"L{number}", announced())
+        await office.tell("lot", f"L{number}", AuctionUnsold(held_at=office.clock(), reason="nobody came"))
+        await attempt(office, Refused(code="GONE", reason="410"))
+    since = office.clock() - timedelta(hours=1)
+    found = await office.store.read(lambda reader: list(names.alarms(reader, since=since, limit=2)))
+    assert [row.lot_id for row in found] == ["L2", "L1"]
+    assert all(row.event == "Alarm:DELIVERY_PARKED" for row in found)
+
+
+async def test_a_trouble_that_passed_is_told_with_its_beginning_and_end(office: Office) -> None:
+    viewer = await office.visitor(Role.VIEWER)
+    title = text("az", "trouble.broker_away.title")
+    office.checks = {"store": True, "broker": False}
+    assert title in (await the_page(viewer)).partition('id="journalled"')[0]
+    office.checks = {"store": True, "broker": True}
+    office.clock.now += timedelta(minutes=5)
+    stands, _, rest = (await the_page(viewer)).partition('id="journalled"')
+    assert (title in stands, title in rest, text("az", "alarms.gone") in rest) == (False, True, True)
+
+
+async def test_what_only_the_log_has_is_told_with_how_often_and_since_when_it_is_watched(office: Office) -> None:
+    at = office.clock()
+    lists = Heard(code="DELIVERY_LATE", facts={"channel": "banks", "count": "3"}, first_at=at, last_at=at, times=7)
+    old = replace(lists, code="VAULT_ATTEMPT", last_at=at - timedelta(hours=25))
+    office.heard = [lists, old]
+    page = await the_page(await office.visitor(Role.VIEWER))
+    for words in (book("az")["DELIVERY_LATE"].title, text("az", "alarms.times", count=7), text("az", "channel.banks")):
+        assert words in page, words
+    assert book("az")["VAULT_ATTEMPT"].title not in page
+    assert text("az", "alarms.seen_help") in page
+
+
+async def test_alarms_are_for_whoever_is_signed_in(office: Office) -> None:
+    assert (await (await office.visitor(None)).get("/alarms")).status == 401
