@@ -17,8 +17,8 @@ from bench.auctioneer import now
 from bench.inside import BANK, dispatching, unsold
 from gateway.bootstrap import policies
 from gateway.config import Config, build_rulebook, load_config
-from gateway.domain.credit_data import MESSAGE_ALIAS as CREDIT_ALIAS
-from gateway.domain.credit_data import credit_id
+from gateway.domain.credit.data import MESSAGE_ALIAS as CREDIT_ALIAS
+from gateway.domain.credit.data import credit_id
 from gateway.domain.dispatches import (
     Channel,
     CreditAnswer,

@@ -18,7 +18,7 @@ from gateway.cli.console import fail, say
 from gateway.cli.settings import ConfigPath, load
 from gateway.config import Config, build_rulebook
 from gateway.config.expected import expected_of
-from gateway.domain.credit_data import Credit
+from gateway.domain.credit.data import Credit
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment.data import Payment
 from gateway.doors.persons import decide

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from gateway.domain import lot as lots
-from gateway.domain.credit_data import Credit, CreditState
+from gateway.domain.credit.data import Credit, CreditState
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events.payment import Rail, RouteChosen, RouteQueued
 from gateway.domain.lot import Lot

@@ -34,11 +34,11 @@ from contracts.iso20022 import (
     TransactionState,
 )
 from contracts.iso20022.names import MessageName
-from gateway.domain import credit_data as credits
 from gateway.domain import deficiency as deficiencies
 from gateway.domain import inquiry as inquiries
 from gateway.domain import payment as payments
 from gateway.domain.asking import ENQUIRY_ALIAS
+from gateway.domain.credit import data as credits
 from gateway.domain.dispatches import InformationKind
 from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled

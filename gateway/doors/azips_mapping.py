@@ -13,8 +13,8 @@ from contracts import mt
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
 from contracts.iso20022 import CreditTransfer, OrderStatus, TransactionState
-from gateway.domain import credit_data as credits
 from gateway.domain import payment as payments
+from gateway.domain.credit import data as credits
 from gateway.domain.events.credit import Arrived
 from gateway.domain.events.payment import Rejected, Settled
 from gateway.domain.liquidity import INCREASE_ALIAS, RaiseAccepted, RaiseRefused

@@ -14,7 +14,7 @@ import structlog
 
 from contracts.errors.refusal import RefusedError
 from gateway.domain.clock import format_instant
-from gateway.domain.credit_data import Credit
+from gateway.domain.credit.data import Credit
 from gateway.domain.forecast import OF_CREDIT, OF_PAYMENT, Examined, foresee
 from gateway.domain.liquidity import Liquidity, LookDue
 from gateway.domain.lot import Lot

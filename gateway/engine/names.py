@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.domain import asking, credit_data, deficiency, inquiry, liquidity, payment
+from gateway.domain import asking, credit, deficiency, inquiry, liquidity, payment
 from gateway.domain.events import payment as payments
 from gateway.domain.nouns import TABLES
 from gateway.store.interface import Reader
@@ -33,8 +33,8 @@ SCHEMES = (
     asking.ENQUIRY_ALIAS,
     payment.AZIPS_ALIAS,
     payment.RECALL_ALIAS,
-    credit_data.MESSAGE_ALIAS,
-    credit_data.RETURN_ALIAS,
+    credit.MESSAGE_ALIAS,
+    credit.RETURN_ALIAS,
     deficiency.REPORT_ALIAS,
     inquiry.QUESTION_ALIAS,
     inquiry.COPY_ALIAS,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests_house import BANK_ACCOUNT, BIDDER_ACCOUNT, DEPOSIT_ACCOUNT, RULES, START, House, announced, bidder, ordered
 
-from gateway.domain.credit_data import Credit, CreditState
+from gateway.domain.credit.data import Credit, CreditState
 from gateway.domain.dispatches import PaymentKind
 from gateway.domain.events import lot as lots
 from gateway.domain.events.payment import Rail

@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
-from gateway.domain.credit_data import CreditState
+from gateway.domain.credit.data import CreditState
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.liquidity import Liquidity, LiquidityState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.domain import ids
 from gateway.domain.clock import local_date
-from gateway.domain.credit_data import Credit
+from gateway.domain.credit.data import Credit
 from gateway.domain.dispatches import Channel, CreditAnswer, CreditEnquiry, RecallRefusal, ReturnOrder
 from gateway.domain.table import Context, Send
 from gateway.domain.values import Account
