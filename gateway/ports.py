@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
+from gateway.domain.frozen import quick
 from gateway.domain.table import ByAlias, Event
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
     """Bytes kept as evidence: what was received or sent, exactly, with its signature."""
@@ -25,6 +27,7 @@ class Exhibit:
     certificate_sha256: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Which noun a message speaks to; `noun` None with an alias: whichever has that name."""
@@ -33,6 +36,7 @@ class Target:
     id: str | ByAlias
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A verified statement from outside, on its way to a noun.
@@ -51,6 +55,7 @@ class Message:
     actor: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the sender is told, now and at every repetition: the noun it concerned and the state it is in."""
@@ -63,6 +68,7 @@ class Answer:
     repeated: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """One outbox row handed to an adapter. `id` is constant over all attempts; `sequence` is gap-free per recipient."""
@@ -79,6 +85,7 @@ class Dispatch:
     attachment_sha256: str = ""  # hex, of those very bytes, taken when they were read
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
     """The other side has it. `event`, if any, is told to the noun that sent it."""

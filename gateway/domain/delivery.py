@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
 
-from gateway.domain.frozen import replace
+from gateway.domain.frozen import quick, replace
 from gateway.domain.table import Alarm, Change, Context, StateTable
 
 
@@ -30,6 +30,7 @@ class DeliveryState(StrEnum):
     FIRED = "fired"  # a timer whose time came
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """What the decisions need of an outbox row."""
@@ -55,6 +56,7 @@ class Scheduled:
     due_at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAcknowledged:
     """The other side has it."""
@@ -233,6 +235,7 @@ class RetryPolicy:
         return max((mark for mark in self.warn_at_percent if before < mark <= now), default=None)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt and how it ended. `taken_over`: the outcome carries an event its noun has a row for."""

@@ -1,13 +1,13 @@
 """Frozen dataclasses with slots, made without their `__init__`: it asks `object.__setattr__` by name for every field.
 
-A payment copies and reads hundreds of them. The slots' own setters do the same in a quarter of the time.
+A payment copies and reads hundreds of them. The slots' own setters, in a function written for the class, do the same in
+a fifth of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
-from operator import attrgetter
 from types import MemberDescriptorType
 from typing import Any, TypeVar
 
@@ -17,11 +17,10 @@ _Setter = Callable[[Any, Any], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """How a class is read and made: `setters` in the order in which `read` gives the fields."""
+    """How a class is copied: as it is, then a field at a time."""
 
-    setters: tuple[_Setter, ...]
-    read: Callable[[Any], tuple[Any, ...]]
-    by_name: dict[str, _Setter]
+    copy: Callable[[Any], Any]
+    setters: dict[str, _Setter]
     judge: Callable[[Any], None] | None  # its `__post_init__`
 
 
@@ -37,13 +36,11 @@ def replace(value: T, /, **changes: Any) -> T:
     """
     cls = type(value)
     plan = _PLANS.get(cls) or _plan(cls)
-    copy = object.__new__(cls)
-    for put, field in zip(plan.setters, plan.read(value), strict=True):
-        put(copy, field)
+    copy: T = plan.copy(value)
     for name, field in changes.items():
-        if name not in plan.by_name:
+        if name not in plan.setters:
             raise TypeError(f"{cls.__name__} has no field {name}")
-        plan.by_name[name](copy, field)
+        plan.setters[name](copy, field)
     if plan.judge is not None:
         plan.judge(copy)
     return copy
@@ -83,35 +80,34 @@ def maker(cls: type[T], names: Sequence[str]) -> Callable[[Sequence[Any]], T]:
     The class must have nothing to say of them (no `__post_init__`).
     """
     plan = _plan(cls)
-    if sorted(names) != sorted(plan.by_name) or plan.judge is not None:
+    if sorted(names) != sorted(plan.setters) or plan.judge is not None:
         raise TypeError(f"{cls.__name__} cannot be made without its __init__")
-    setters = [plan.by_name[name] for name in names]
-
-    def make(values: Sequence[Any]) -> T:
-        made = object.__new__(cls)
-        for put, value in zip(setters, values, strict=True):
-            put(made, value)
-        return made
-
-    return make
+    lines = [f"{', '.join(names)}, = values", *(f"put_{name}(made, {name})" for name in names)]
+    return _written("make", "values", lines, cls, plan.setters)
 
 
 def _plan(cls: type[Any]) -> _Plan:
     names = [field.name for field in fields(cls) if field.init]
-    slots = [getattr(cls, name, None) for name in names]
-    setters = tuple([slot.__set__ for slot in slots if isinstance(slot, MemberDescriptorType)])
+    slots = {name: getattr(cls, name, None) for name in names}
+    setters = {name: slot.__set__ for name, slot in slots.items() if isinstance(slot, MemberDescriptorType)}
     if len(setters) != len(fields(cls)):
         raise TypeError(f"{cls.__name__} is no dataclass with a slot for every field")
+    lines = [f"put_{name}(made, given.{name})" for name in names]
     plan = _Plan(
+        copy=_written("copy", "given", lines, cls, setters),
         setters=setters,
-        read=attrgetter(*names) if len(names) > 1 else _alone(names[0]),
-        by_name=dict(zip(names, setters, strict=True)),
         judge=getattr(cls, "__post_init__", None),
     )
     _PLANS[cls] = plan
     return plan
 
 
-def _alone(name: str) -> Callable[[Any], tuple[Any, ...]]:
-    """`attrgetter` gives no tuple for a single name."""
-    return lambda value: (getattr(value, name),)
+def _written(
+    name: str, parameter: str, lines: Sequence[str], cls: type[T], setters: dict[str, _Setter]
+) -> Callable[[Any], T]:
+    """A function of one parameter that makes a `cls`; each setter is called `put_` and the field's name in it."""
+    names: dict[str, Any] = {"new": object.__new__, "cls": cls} | {f"put_{it}": put for it, put in setters.items()}
+    body = "".join(f" {line}\n" for line in ("made = new(cls)", *lines, "return made"))
+    exec(f"def {name}({parameter}):\n{body}", names)  # noqa: S102 - as dataclasses make theirs, of our own fields' names
+    made: Callable[[Any], T] = names[name]
+    return made

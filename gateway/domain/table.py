@@ -57,6 +57,7 @@ class ByAlias:
     value: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Tell:
     """Tell another noun what happened, in the same transaction. `otherwise` goes to the teller if nobody is there."""
@@ -67,6 +68,7 @@ class Tell:
     otherwise: Event | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send `body` to `recipient` over `channel` until acknowledged: becomes an outbox row."""

@@ -19,7 +19,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import ids
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel, Notice
-from gateway.domain.frozen import replace
+from gateway.domain.frozen import quick, replace
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import (
     Alarm,
@@ -53,6 +53,7 @@ STEPS_MAX = 500  # events following from one message; more means a loop between 
 _WITH_FEED = frozenset((Channel.BANKS, Channel.PLATFORM))
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why something happens: who said it, under which id."""
