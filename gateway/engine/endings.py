@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
+from gateway.domain.frozen import quick
 from gateway.ports import Outcome
 from gateway.store.rows import OutboxRow
 
@@ -22,6 +23,7 @@ _log = structlog.get_logger(__name__)
 TOGETHER_MAX = 64  # in one work: at about 0.1 ms each nobody waits longer than some 7 ms for the others
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """An attempt at a leased row and its outcome."""
@@ -38,20 +40,32 @@ class Booker(Protocol):
     async def conclude_all(self, ended: Sequence[Ended]) -> list[bool]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Booked = bool | BaseException  # whether its lease held, or what went wrong
+
+
+@dataclass(slots=True)
+class _Hand:
+    """Attempts that were handed in together, by one who waits for all of them."""
+
+    booked: asyncio.Future[list[Booked]]
+    said: list[Booked]  # of each, by its place
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
-    """One who waits for the booking."""
+    """One of a hand."""
 
     ended: Ended
-    booked: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    hand: _Hand
+    place: int
 
-    def settle(self, held: bool | Exception) -> None:
-        if self.booked.done():  # cancelled
-            return
-        if isinstance(held, Exception):
-            self.booked.set_exception(held)
-        else:
-            self.booked.set_result(held)
+    def settle(self, booked: Booked) -> None:
+        hand = self.hand
+        hand.said[self.place] = booked
+        hand.left -= 1
+        if not hand.left and not hand.booked.done():  # else cancelled
+            hand.booked.set_result(hand.said)
 
 
 class Endings:
@@ -62,13 +76,13 @@ class Endings:
         self._ready: deque[_Waiting] = deque()
         self._working: asyncio.Task[None] | None = None
 
-    async def conclude(self, *ended: Ended) -> list[bool | BaseException]:
+    async def conclude(self, *ended: Ended) -> list[Booked]:
         """As `Engine.conclude` for each, and what it raised. Who is cancelled while waiting is booked nevertheless."""
-        waiting = [_Waiting(ended=each) for each in ended]
-        self._ready.extend(waiting)
+        hand = _Hand(asyncio.get_running_loop().create_future(), [False] * len(ended), len(ended))
+        self._ready.extend(_Waiting(each, hand, place) for place, each in enumerate(ended))
         if self._working is None:
             self._working = asyncio.create_task(self._work(), name="book attempts")
-        return await asyncio.gather(*(each.booked for each in waiting), return_exceptions=True)
+        return await hand.booked
 
     async def finish(self) -> None:
         """Wait until all that was handed in is booked, or is known not to be."""
