@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,17 +90,17 @@ class SqlTransaction(SqlReader):
             chains = sorted({f"{entry.noun} {entry.noun_id}" for entry in entries})
             return VersionConflictError(f"a line of that version is in the chain already: {', '.join(chains)}")
 
-        self._insert_all("insert_journal", entries, otherwise)
+        self._write_all("insert_journal", entries, otherwise)
 
     def enqueue(self, *items: OutboxItem) -> None:
         for item in items:
             self._lock_order(item)
-        self._insert_all("insert_outbox", items)
+        self._write_all("insert_outbox", items)
 
     def set_timer(self, *items: OutboxItem) -> None:
         if any(item.name is None or item.order_key is not None for item in items):
             raise ValueError("a timer has a name and no order key")
-        self._insert_all("set_timer", items)
+        self._write_all("set_timer", items)
 
     def cancel_timer(self, noun: str, noun_id: str, name: str, *, now: datetime) -> None:
         values = {"noun": noun, "noun_id": noun_id, "name": name, "now": to_micros(now)}
@@ -128,6 +129,8 @@ class SqlTransaction(SqlReader):
             if count > 0
         ]
         leased = self._session.ask(OutboxRow, "claim", claims)
+        if self._session.has("lease"):
+            self._write_all("lease", leased())
         return lambda: sorted(leased(), key=lambda row: (row.due_at, row.seq))
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
@@ -137,8 +140,15 @@ class SqlTransaction(SqlReader):
         self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None
     ) -> Callable[[], Concluded]:
         self._lock_order(row)
-        values = {"now": to_micros(now), "state": state, "note": note, "order_key": row.order_key}
-        asked = self._session.ask(EndedRow, "conclude", [self._lease(row) | values])
+        values = self._lease(row) | {
+            "now": to_micros(now),
+            "state": state,
+            "note": note,
+            "order_key": row.order_key,
+        }
+        asked = self._session.ask(EndedRow, "conclude", [values])
+        if self._session.has("end"):
+            self._session.write("end", [values])
 
         def concluded() -> Concluded:
             found = asked()
@@ -182,11 +192,15 @@ class SqlTransaction(SqlReader):
         return discarded
 
     def next_sequences(self, recipients: Sequence[str]) -> list[int]:
-        _, found = self._session.select_each("next_sequence", [{"recipient": recipient} for recipient in recipients])
-        return [sequence for (sequence,) in found]
+        counts = Counter(recipients)
+        _, found = self._session.select_each(
+            "next_sequences", [{"recipient": recipient, "count": count} for recipient, count in counts.items()]
+        )
+        numbers = {recipient: iter(range(last - counts[recipient] + 1, last + 1)) for recipient, last in found}
+        return [next(numbers[recipient]) for recipient in recipients]
 
     def add_feed(self, *rows: FeedRow) -> None:
-        self._insert_all("insert_feed", rows)
+        self._write_all("insert_feed", rows)
 
     def add_stamp(self, row: StampRow) -> bool:
         return bool(self._session.change("insert_stamp", row))
@@ -204,10 +218,10 @@ class SqlTransaction(SqlReader):
             raise DuplicateError(f"document {row.id} exists with other content")
 
     def add_evidence(self, *items: EvidenceItem) -> None:
-        self._insert_all("insert_evidence", items)
+        self._write_all("insert_evidence", items)
 
-    def _insert_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
-        """Insert rows in their order; `otherwise` where one has no room."""
+    def _write_all(self, query: str, rows: Sequence[Any], otherwise: Otherwise | None = None) -> None:
+        """Write rows in their order; `otherwise` where one touched nothing."""
         if rows:
             self._session.write(query, rows, otherwise)
 

@@ -52,26 +52,6 @@ WITH RECURSIVE heads(seq) AS (
 )
 SELECT head.channel, head.recipient, head.visible_at FROM heads JOIN outbox AS head ON head.seq = heads.seq;
 
--- name: claim
-UPDATE outbox
-SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
-WHERE seq IN (
-  SELECT seq FROM outbox WHERE channel = :channel AND recipient = :recipient AND visible_at <= :now
-  ORDER BY visible_at, seq LIMIT :limit
-)
-RETURNING *;
-
--- name: conclude
--- A row if the lease held; in it, whether another waits behind.
-UPDATE outbox
-SET concluded_at = :now, state = :state, last_error = coalesce(:note, last_error), visible_at = NULL,
-    lease_owner = NULL
-WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
-RETURNING EXISTS (
-  SELECT 1 FROM outbox AS later
-  WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
-) AS followed, seq;
-
 -- name: reschedule!
 UPDATE outbox
 SET due_at = :due_at, visible_at = :due_at, state = :state, last_error = coalesce(:error, last_error),
@@ -147,10 +127,11 @@ SELECT channel, recipient, state, count(*) AS count,
 FROM outbox WHERE concluded_at IS NULL
 GROUP BY channel, recipient, state ORDER BY channel, recipient, state;
 
--- name: next_sequence$
-INSERT INTO feed_heads (recipient, last) VALUES (:recipient, 1)
-ON CONFLICT (recipient) DO UPDATE SET last = feed_heads.last + 1
-RETURNING last;
+-- name: next_sequences
+-- The last of `count` numbers that are now taken.
+INSERT INTO feed_heads (recipient, last) VALUES (:recipient, CAST(:count AS bigint))
+ON CONFLICT (recipient) DO UPDATE SET last = feed_heads.last + excluded.last
+RETURNING recipient, last;
 
 -- name: feed_head$
 SELECT last FROM feed_heads WHERE recipient = :recipient;

@@ -29,6 +29,17 @@ SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
 FROM picked WHERE outbox.seq = picked.seq
 RETURNING outbox.*;
 
+-- name: conclude
+-- A row if the lease held; in it, whether another waits behind.
+UPDATE outbox
+SET concluded_at = :now, state = :state, last_error = coalesce(:note, last_error), visible_at = NULL,
+    lease_owner = NULL
+WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
+RETURNING EXISTS (
+  SELECT 1 FROM outbox AS later
+  WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
+) AS followed, seq;
+
 -- name: refusals_with_code
 SELECT * FROM journal
 WHERE event = 'RequestRefused' AND (CAST(data AS jsonb) ->> 'code') = :code AND seq < :before
