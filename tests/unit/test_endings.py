@@ -154,6 +154,29 @@ async def test_who_gives_up_waiting_is_booked_nevertheless_and_takes_nobody_alon
     assert (second.cancelled(), fourth.cancelled()) == (True, True)
 
 
+async def test_a_hand_waits_for_all_of_its_own_and_hears_of_each_at_its_place(book: Book) -> None:
+    book.lost, book.faulty = frozenset("b"), frozenset("d")
+    endings = Endings(book)
+    (first,) = handed_in(endings, "first")
+    hand = asyncio.create_task(endings.conclude(*(Ended(row=row(id), outcome=Acknowledged()) for id in "abcd")))
+    await moments()
+    assert not hand.done()
+    book.gate.set()
+    held, lost, other, failed = await hand
+    assert (held, lost, other) == (True, False, True)
+    assert isinstance(failed, StoreUnavailableError)
+    assert await first
+
+
+async def test_a_hand_longer_than_a_work_is_told_when_the_last_of_it_is_booked(book: Book) -> None:
+    book.gate.set()
+    names = [str(number) for number in range(TOGETHER_MAX + 1)]
+    book.lost = frozenset(names[-1:])
+    said = await Endings(book).conclude(*(Ended(row=row(id), outcome=Acknowledged()) for id in names))
+    assert said == [True] * TOGETHER_MAX + [False]
+    assert len(book.works) == 2
+
+
 async def test_with_nothing_under_way_there_is_nothing_to_wait_for(book: Book) -> None:
     await Endings(book).finish()
     assert book.works == []
