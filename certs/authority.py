@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs.algorithms import PrivateKey, PublicKey
+from certs.algorithms import PrivateKey, PublicKey, is_allowed_key
 from certs.keystore import Credential, pem_bundle
 
 RSA_BITS = 2048
@@ -98,24 +98,42 @@ class Authority:
         `profile` are extensions besides, such as an extended usage or a policy.
         """
         private_key = _KINDS[key]()
+        builder = self._signer(participant, name, private_key.public_key(), now, days)
+        for extension in profile:
+            builder = builder.add_extension(extension, critical=False)
+        return self._register_and_sign(builder, private_key, participant, name)
+
+    def issue_requested(
+        self, request_pem: bytes, participant: str, name: str, *, now: datetime, days: int = 365
+    ) -> tuple[x509.Certificate, ...]:
+        """The path for the key of a certificate request (PKCS#10); of what the request says only the key is taken.
+
+        Raises ValueError: not a request, not signed by its own key, or a key that no message may be signed with.
+        """
+        request = x509.load_pem_x509_csr(request_pem)
+        if not is_allowed_key(request.public_key()):
+            raise ValueError("the request's key is neither RSA of 2048 to 4096 bits nor P-256")
+        key: PublicKey = request.public_key()  # type: ignore[assignment]  # narrowed by is_allowed_key
+        if not request.is_signature_valid:
+            raise ValueError("the request is not signed by its own key")
+        certificate = self._register_signed(self._signer(participant, name, key, now, days), participant, name)
+        return (certificate, self._issuing.certificate)
+
+    def _signer(self, participant: str, name: str, key: PublicKey, now: datetime, days: int) -> x509.CertificateBuilder:
         subject = _name(
             (NameOID.COUNTRY_NAME, "AZ"),
             (NameOID.ORGANIZATION_NAME, name),
             (NameOID.ORGANIZATION_IDENTIFIER, participant),
             (NameOID.COMMON_NAME, name),
         )
-        builder = self._leaf(subject, private_key, now, days).add_extension(
-            _usage(digital_signature=True, content_commitment=True), critical=True
-        )
-        for extension in profile:
-            builder = builder.add_extension(extension, critical=False)
-        return self._register_and_sign(builder, private_key, participant, name)
+        usage = _usage(digital_signature=True, content_commitment=True)
+        return self._leaf(subject, key, now, days).add_extension(usage, critical=True)
 
     def issue_server(self, name: str, hosts: Iterable[str], *, now: datetime, days: int = 365) -> Credential:
         """A TLS server's credential for DNS names or addresses. It cannot sign messages: no participant code in it."""
         private_key = _KINDS["p256"]()
         builder = (
-            self._leaf(_name((NameOID.COMMON_NAME, name)), private_key, now, days)
+            self._leaf(_name((NameOID.COMMON_NAME, name)), private_key.public_key(), now, days)
             .add_extension(_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
@@ -127,7 +145,7 @@ class Authority:
         private_key = _KINDS[key]()
         subject = _name((NameOID.COUNTRY_NAME, "AZ"), (NameOID.ORGANIZATION_NAME, name), (NameOID.COMMON_NAME, name))
         builder = (
-            self._leaf(subject, private_key, now, days)
+            self._leaf(subject, private_key.public_key(), now, days)
             .add_extension(_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         )
@@ -213,13 +231,13 @@ class Authority:
             list_uri=state["list_uri"],
         )
 
-    def _leaf(self, subject: x509.Name, key: PrivateKey, now: datetime, days: int) -> x509.CertificateBuilder:
+    def _leaf(self, subject: x509.Name, key: PublicKey, now: datetime, days: int) -> x509.CertificateBuilder:
         issuer = self._issuing.certificate
         not_before, not_after = _validity(now, days)
         latest = issuer.not_valid_after_utc  # a leaf never outlives its issuer
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(self._list_uri)], None, None, None)
         return (
-            _certificate(subject, key.public_key(), issuer.subject, (not_before, min(not_after, latest)))
+            _certificate(subject, key, issuer.subject, (not_before, min(not_after, latest)))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_authority_key(self._issuing.file_key), critical=False)
             .add_extension(x509.CRLDistributionPoints([point]), critical=False)
@@ -228,6 +246,9 @@ class Authority:
     def _register_and_sign(
         self, builder: x509.CertificateBuilder, key: PrivateKey, participant: str, name: str
     ) -> Credential:
+        return Credential(self._register_signed(builder, participant, name), (self._issuing.certificate,), key)
+
+    def _register_signed(self, builder: x509.CertificateBuilder, participant: str, name: str) -> x509.Certificate:
         certificate = builder.sign(self._issuing.file_key, SHA256())
         line = Issued(
             serial=format(certificate.serial_number, "x"),
@@ -236,7 +257,7 @@ class Authority:
             not_after=certificate.not_valid_after_utc,
         )
         self._register[line.serial] = line
-        return Credential(certificate, (self._issuing.certificate,), key)
+        return certificate
 
     def _list(self, issuer: Credential, entries: Iterable[Issued], now: datetime) -> x509.CertificateRevocationList:
         builder = (

@@ -23,13 +23,13 @@ class Service(StrEnum):
     CALLBACK = "callback.wsdl"  # a bank's, for us
 
 
-def wsdl(service: Service, address: str) -> bytes:
-    """The service's WSDL, its address and the schema's address filled in (`{address}?xsd=1`)."""
+def wsdl(service: Service, address: str, *, schema_at: str | None = None) -> bytes:
+    """The service's WSDL, its address and the schema's filled in (`{schema_at}?xsd=1`, else beside the service)."""
     root = etree.fromstring(_file(service.value))
     for node in root.iter(*_ADDRESSES):
         node.set("location", address)
     for node in root.iter(_IMPORT):
-        node.set("schemaLocation", f"{address}?xsd=1")
+        node.set("schemaLocation", f"{schema_at or address}?xsd=1")
     return bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -32,6 +32,7 @@ from gateway.timeline import Language, line
 
 _LOOK_S = 0.1
 _RENEW_LISTS_S = 3600.0
+BankCode = Literal["999101", "999202"]
 _QUIET = ("DeliveryAcknowledged", "DeliveryTakenOver")
 
 
@@ -43,6 +44,7 @@ def demo(
     language: Annotated[Language, Parameter(help="Language of the timeline.")] = "az",
     timeout_s: float = 60.0,
     folder: Path | None = None,
+    yours: BankCode | None = None,
 ) -> None:
     """Play the demonstration.
 
@@ -61,11 +63,22 @@ def demo(
         How long to wait for the outcome, seconds.
     folder
         Working folder for keys, configuration, database and logs; a temporary one without.
+    yours
+        The bank that you play: its notices go where your program listens, its offers wait for your decision. The
+        sandbox keeps only its accounts and its side of AÖS. Everything stays running until interrupted.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eherrac-demo-") as temporary:
         stage = build_stage((folder or Path(temporary) / "stage").resolve())
-        wishes = _Wishes(out=out, keep=keep, verbose=verbose, language=language, timeout_s=timeout_s, started=started)
+        wishes = _Wishes(
+            out=out,
+            keep=keep,
+            verbose=verbose,
+            language=language,
+            timeout_s=timeout_s,
+            started=started,
+            yours=yours,
+        )
         status = asyncio.run(_Demo(stage, wishes).run())
     if status:
         raise SystemExit(status)
@@ -79,6 +92,7 @@ class _Wishes:
     language: str
     timeout_s: float
     started: float  # of the monotonic clock
+    yours: BankCode | None = None
 
 
 class _Demo:
@@ -110,8 +124,8 @@ class _Demo:
             start("gateway", "serve", "--config", str(self._stage.config)),
             start("aos", "sandbox", "aos", *common),
             start("asan-pay", "sandbox", "asan-pay", *common),
-            start("bank-999101", "sandbox", "bank", "999101", *common),
-            start("bank-999202", "sandbox", "bank", "999202", *common),
+            start("bank-999101", "sandbox", "bank", "999101", *common, *self._core_only("999101")),
+            start("bank-999202", "sandbox", "bank", "999202", *common, *self._core_only("999202")),
         )
         ministries = await asyncio.gather(
             *(
@@ -125,18 +139,40 @@ class _Demo:
         own = {"gateway": gateway["http"], "kafka": gateway["kafka"], "console": gateway["console"] or "not served"}
         return own | {part["sandbox"]: part["address"] for part in parts}
 
+    def _core_only(self, code: str) -> tuple[str, ...]:
+        return ("--core-only",) if self._wishes.yours == code else ()
+
     async def _watch(self, store: Store, addresses: dict[str, str]) -> int:
         say(f"{len(PARTICIPANTS)} participants, gateway at {addresses['gateway']}, broker at {addresses['kafka']}")
+        if self._wishes.yours is not None:
+            return await self._beside_you(store, addresses, self._wishes.yours)
         seen = await self._until_complete(store)
         status = await self._close(store, seen)
         if self._wishes.keep:
-            for name, address in addresses.items():
-                say(f"  {name:<20} {address}")
-            link = f"eherrac-gateway console link --person NAME --role operator --config {self._stage.config}"
-            say(f"  sign in to console   {link}")
-            say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
+            self._say_where(addresses)
             await self._renew_lists_until(stop_signals())
         return status
+
+    def _say_where(self, addresses: dict[str, str]) -> None:
+        for name, address in addresses.items():
+            say(f"  {name:<20} {address}")
+        link = f"eherrac-gateway console link --person NAME --role operator --config {self._stage.config}"
+        say(f"  sign in to console   {link}")
+        say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
+
+    async def _beside_you(self, store: Store, addresses: dict[str, str], code: str) -> int:
+        """Show what happens, to whose end there is no hurry: one of the banks is a program of somebody else's."""
+        bank = next(bank for bank in load_config(self._stage.config, os.environ).banks if bank.code == code)
+        self._say_where(addresses | {f"bank {code}": f"yours: {bank.transport}, notices to {bank.callback_url}"})
+        say(f"  your keys            {self._stage.keys / code}")
+        stop = stop_signals()
+        renewing = asyncio.create_task(self._renew_lists_until(stop))
+        while not stop.is_set():
+            await self._show_news(store)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
+        await renewing
+        return 0
 
     async def _renew_lists_until(self, stop: asyncio.Event) -> None:
         """Revocation lists older than three hours are believed by nobody, so whoever stays longer needs fresh ones."""

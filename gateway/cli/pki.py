@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from certs.authority import Authority
+from certs.keystore import pem_bundle
 from certs.trust import Revocation
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import describe
@@ -57,9 +58,10 @@ def issue(
     days: int = 365,
     following: Annotated[bool, Parameter(name="--next", negative=())] = False,
     in_days: int = 0,
+    request: Path | None = None,
     dir: Directory = _DEFAULT,
 ) -> None:
-    """Issue a signing certificate.
+    """Issue a signing certificate, with a key made here or for the key of a certificate request.
 
     Parameters
     ----------
@@ -75,16 +77,27 @@ def issue(
         Put it beside the present key as the next one, which takes over when its validity begins.
     in_days
         When its validity begins, days from now.
+    request
+        A certificate request (PKCS#10, PEM): its key stays where it is, only the chain is written.
     """
     authority = load_authority(dir)
     begins = datetime.now(UTC) + timedelta(days=in_days)
-    credential = authority.issue(code, name, key=key, now=begins, days=days)
-    key_pem, chain_pem = credential.to_pem()
     folder, which = dir / code, ".next" if following else ""
-    _write(folder / f"key{which}.pem", key_pem, secret=True)
+    if request is None:
+        credential = authority.issue(code, name, key=key, now=begins, days=days)
+        certificate = credential.certificate
+        key_pem, chain_pem = credential.to_pem()
+        _write(folder / f"key{which}.pem", key_pem, secret=True)
+    else:
+        try:
+            path = authority.issue_requested(request.read_bytes(), code, name, now=begins, days=days)
+        except (OSError, ValueError) as error:
+            fail(f"no certificate for {request}: {error}")
+        certificate, chain_pem = path[0], pem_bundle(path)
+        (folder / f"key{which}.pem").unlink(missing_ok=True)  # it would belong to another certificate
     _write(folder / f"chain{which}.pem", chain_pem)
     save_authority(dir, authority, datetime.now(UTC))
-    say(f"{code}: certificate {credential.certificate.serial_number:x} in {folder}")
+    say(f"{code}: certificate {certificate.serial_number:x} in {folder}")
 
 
 @app.command(name="issue-tsa")

@@ -113,17 +113,25 @@ def asan_pay(*, keys: Keys = _KEYS, world: WorldFile = None) -> None:
 
 
 @app.command
-def bank(code: str, *, keys: Keys = _KEYS, world: WorldFile = None) -> None:
+def bank(
+    code: str,
+    *,
+    keys: Keys = _KEYS,
+    world: WorldFile = None,
+    core_only: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """A bank: callback endpoint, core with accounts, AÖS participant; decides offers by its settings.
 
     Parameters
     ----------
     code
         Six-digit code of the bank in the world, 999101 (SOAP) or 999202 (REST).
+    core_only
+        Only its accounts and its side of AÖS: somebody else takes its notices and decides.
     """
     everybody = read_world(world)
     try:
-        settings = _bank_settings(everybody, code, identity(keys, code))
+        settings = replace(_bank_settings(everybody, code, identity(keys, code)), core_only=core_only)
     except KeyError:
         fail(f"no bank {code} in the world; there are {', '.join(part.code for part in everybody.banks)}")
     from adapters.banks.sandbox.program import BankSandbox

@@ -1,4 +1,4 @@
-"""A signed SOAP endpoint: POST an envelope of either version, GET `?wsdl` and `?xsd=1`.
+"""A signed SOAP endpoint: POST an envelope of either version, GET `?wsdl`, `?wsdl=callback` and `?xsd=1`.
 
 A request passes, in this order
   (1) its Content-Type names a version of SOAP, its body is within the limit;
@@ -48,6 +48,8 @@ from gateway.wire.rules import TOLERANT
 from gateway.wire.server import EVERYBODY, KeepAnswer, problem_response, read_body
 
 _XML = "text/xml"
+_DESCRIBED = frozenset({"wsdl", "wsdl=callback"})
+_BANKS_OWN = "https://bank.invalid/callback"  # the address that every bank puts in for itself
 
 CallerT = TypeVar("CallerT")
 OnRefusal = Callable[[str | None, str, Refusal, str | None], Awaitable[None]]
@@ -121,16 +123,18 @@ class SoapEndpoint(Generic[CallerT]):
     async def describe(self, request: web.Request) -> web.Response:
         """The contract. It is public, and not signed."""
         asked = request.query_string.lower()
-        if asked == "wsdl":
+        if asked in _DESCRIBED:
             try:
                 address = self._offered.address or str(request.url.with_query(None))
             except ValueError:  # the Host field is no host and port
                 refusal = Refusal(code=ErrorCode.REQUEST_MALFORMED, facts={"what": "Host"})
                 return problem_response(refusal, request.headers.get("Accept-Language", ""))
-            return _bytes(wsdl(self._offered.service, address), _XML)
+            if asked == "wsdl":
+                return _bytes(wsdl(self._offered.service, address), _XML)
+            return _bytes(wsdl(Service.CALLBACK, _BANKS_OWN, schema_at=address), _XML)
         if asked == "xsd=1":
             return _bytes(xsd(), _XML)
-        raise web.HTTPNotFound(text="?wsdl, ?xsd=1")
+        raise web.HTTPNotFound(text="?wsdl, ?wsdl=callback, ?xsd=1")
 
     async def call(self, request: web.Request) -> web.Response:
         """One operation: a signed answer, or a signed fault."""

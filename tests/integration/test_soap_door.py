@@ -434,6 +434,8 @@ async def test_the_contract_is_served_with_the_address_it_was_asked_at(world: Wo
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{address}?wsdl") as response:
             root = etree.fromstring(await response.read())
+        async with session.get(f"{address}?wsdl=callback") as response:  # what a bank implements
+            of_bank = etree.fromstring(await response.read())
         async with session.get(f"{address}?xsd=1") as response:
             assert b"urn:eherrac:gateway:1" in await response.read()
         async with session.get(address) as response:
@@ -441,6 +443,8 @@ async def test_the_contract_is_served_with_the_address_it_was_asked_at(world: Wo
     addresses = {node.get("location") for node in root.iter("{*}address")}
     imports = [node.get("schemaLocation") for node in root.iter("{http://www.w3.org/2001/XMLSchema}import")]
     assert (addresses, imports) == ({address}, [f"{address}?xsd=1"])
+    imports = [node.get("schemaLocation") for node in of_bank.iter("{http://www.w3.org/2001/XMLSchema}import")]
+    assert (of_bank.get("name"), imports) == ("Callback", [f"{address}?xsd=1"])
 
 
 async def test_a_refusal_that_cannot_be_noted_is_still_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

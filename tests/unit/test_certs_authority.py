@@ -1,17 +1,21 @@
 """The development authority issues what the trust floor asks for, and its files bring it back."""
 
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
+from cryptography.x509.oid import NameOID
 
 from certs.authority import Authority
 from certs.keystore import Credential
@@ -138,3 +142,38 @@ def test_what_was_never_issued_cannot_be_revoked(authority: Authority) -> None:
 def test_a_naive_moment_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         Authority.create(datetime(2026, 1, 1))
+
+
+def _request(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, said: str = "whoever"
+) -> x509.CertificateSigningRequest:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, said)])
+    return x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+
+
+def test_a_request_gets_a_certificate_for_its_own_key_and_our_name_for_it(authority: Authority) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = authority.issue_requested(_request(key).public_bytes(Encoding.PEM), "999202", "Günəş Nümunə Bankı", now=NOW)
+    credential = Credential(path[0], path[1:], key)
+    assert credential.participant == "999202"
+    assert "whoever" not in path[0].subject.rfc4514_string()
+    assert path[0].public_key() == key.public_key()
+    assert [line.participant for line in authority.register] == ["999202"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda der: der[:-1] + bytes((der[-1] ^ 1,)), "not signed by its own key"),
+        (lambda _: _request(ec.generate_private_key(ec.SECP384R1())).public_bytes(Encoding.DER), "neither RSA"),
+        (lambda _: b"nothing", "."),
+    ],
+)
+def test_a_request_that_proves_no_usable_key_gets_nothing(
+    authority: Authority, spoil: Callable[[bytes], bytes], why: str
+) -> None:
+    der = _request(ec.generate_private_key(ec.SECP256R1())).public_bytes(Encoding.DER)
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + b64encode(spoil(der)) + b"\n-----END CERTIFICATE REQUEST-----\n"
+    with pytest.raises(ValueError, match=why):
+        authority.issue_requested(pem, "999202", "Bank", now=NOW)
+    assert authority.register == ()

@@ -47,7 +47,9 @@ class BankSandbox:
 
     @property
     def address(self) -> str:
-        """Base URL of the callback endpoint."""
+        """Base URL of the callback endpoint; of the door to AÖS where there is none."""
+        if self._settings.core_only:
+            return self.rail_address
         if self._running is None:
             raise RuntimeError("the bank is not running")
         return self._running.address
@@ -63,8 +65,9 @@ class BankSandbox:
         return self.rail.address
 
     async def start(self) -> None:
-        """Listen on both doors."""
-        self._running = await serve_app(self.callbacks.app(), self._settings.host, self._settings.port)
+        """Listen on both doors, or on that of AÖS alone."""
+        if not self._settings.core_only:
+            self._running = await serve_app(self.callbacks.app(), self._settings.host, self._settings.port)
         await self.rail.start()
         if self._settings.gateway_url is not None:
             self.connect(self._settings.gateway_url)
@@ -81,8 +84,9 @@ class BankSandbox:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._running is not None:
+        if self._running is not None or self._settings.core_only:
             await self.rail.close()
+        if self._running is not None:
             await self._running.close()
         if self._gateway is not None:
             await self._gateway.close()

@@ -69,4 +69,5 @@ class BankSandboxSettings:
     refusal_reason: str = "Əmlakın natura şəklində qəbulu məqsədəuyğun sayılmadı"
     timeout_s: float = 10.0
     callback_fault: CallbackFault = CallbackFault.NONE
+    core_only: bool = False  # only its core and its side of AÖS: somebody else takes its notices and decides
     silent_for: frozenset[str] = frozenset()  # IBANs about which the bank says nothing on the rail
