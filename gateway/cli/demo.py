@@ -32,7 +32,8 @@ from gateway.timeline import Language, line
 
 _LOOK_S = 0.1
 _RENEW_LISTS_S = 3600.0
-BankCode = Literal["999101", "999202"]
+_MINISTRIES = ("ECONOMY", "JUSTICE", "INTERIOR")
+Played = Literal["999101", "999202", "ECONOMY", "JUSTICE", "INTERIOR"]
 _QUIET = ("DeliveryAcknowledged", "DeliveryTakenOver")
 
 
@@ -44,7 +45,7 @@ def demo(
     language: Annotated[Language, Parameter(help="Language of the timeline.")] = "az",
     timeout_s: float = 60.0,
     folder: Path | None = None,
-    yours: BankCode | None = None,
+    yours: Played | None = None,
 ) -> None:
     """Play the demonstration.
 
@@ -64,8 +65,9 @@ def demo(
     folder
         Working folder for keys, configuration, database and logs; a temporary one without.
     yours
-        The bank that you play: its notices go where your program listens, its offers wait for your decision. The
-        sandbox keeps only its accounts and its side of AÖS. Everything stays running until interrupted.
+        The bank or ministry that you play. A bank's notices go where your program listens, its offers wait for your
+        decision; the sandbox keeps only its accounts and its side of AÖS. A ministry's protocols wait in its topic for
+        your receipt. Everything stays running until interrupted.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eherrac-demo-") as temporary:
@@ -92,7 +94,7 @@ class _Wishes:
     language: str
     timeout_s: float
     started: float  # of the monotonic clock
-    yours: BankCode | None = None
+    yours: Played | None = None
 
 
 class _Demo:
@@ -130,7 +132,8 @@ class _Demo:
         ministries = await asyncio.gather(
             *(
                 start(f"ministry-{code}", "sandbox", "ministry", code, *common, "--kafka", gateway["kafka"])
-                for code in ("ECONOMY", "JUSTICE", "INTERIOR")
+                for code in _MINISTRIES
+                if code != self._wishes.yours
             )
         )
         self._playing_since = time.monotonic()
@@ -161,9 +164,13 @@ class _Demo:
         say(f"  configuration        {self._stage.config}\nrunning until interrupted (Ctrl+C)")
 
     async def _beside_you(self, store: Store, addresses: dict[str, str], code: str) -> int:
-        """Show what happens, to whose end there is no hurry: one of the banks is a program of somebody else's."""
-        bank = next(bank for bank in load_config(self._stage.config, os.environ).banks if bank.code == code)
-        self._say_where(addresses | {f"bank {code}": f"yours: {bank.transport}, notices to {bank.callback_url}"})
+        """Show what happens, to whose end there is no hurry: one of all these is a program of somebody else's."""
+        config = load_config(self._stage.config, os.environ)
+        places = {f"bank {bank.code}": f"{bank.transport}, notices to {bank.callback_url}" for bank in config.banks}
+        kafka = addresses["kafka"]
+        places |= {f"ministry {one.code}": f"protocols in kafka://{kafka}/{one.topic}" for one in config.ministries}
+        name = next(name for name in places if name.endswith(code))
+        self._say_where(addresses | {name: f"yours: {places[name]}"})
         say(f"  your keys            {self._stage.keys / code}")
         stop = stop_signals()
         renewing = asyncio.create_task(self._renew_lists_until(stop))

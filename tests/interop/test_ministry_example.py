@@ -1,0 +1,112 @@
+"""The ministry of `examples/ministry`, which has nothing of ours in it: it must work as it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from town import Town
+from waiting import PATIENCE_S
+
+from contracts.soap import model as soap
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ministry" / "ministry.py"
+KEYS = {"ECONOMY": "p256", "JUSTICE": "rsa", "INTERIOR": "p256"}
+
+
+class Ministry:
+    """The program at work; each line of it is a record of its topic."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def says(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), PATIENCE_S)
+        assert line
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+
+@asynccontextmanager
+async def at_work(town: Town, code: str) -> AsyncIterator[Ministry]:
+    """The program over the town's broker."""
+    topic, keys, out = f"eherrac.protocols.{code.lower()}", town.folder / "keys" / code, town.folder / "kept" / code
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", str(EXAMPLE), town.system.kafka, topic, code, str(keys), str(out)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Ministry(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+def programs(program: Callable[[str, str], str]) -> None:
+    program("openssl", "openssl")
+    program("xmlsec1", "xmlsec1")
+
+
+async def _no_sale(town: Town) -> None:
+    decision = soap.DecideOffer(
+        message_id="decision-1", offer_id="L1.offer", decision=soap.Decision.REFUSE, reason="yox"
+    )
+    status, _ = await town.soap("999101", decision)
+    assert status == 200
+
+
+async def _first_record(town: Town, topic: str) -> Any:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=town.system.kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        return await asyncio.wait_for(consumer.getone(), PATIENCE_S)
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.usefixtures("programs")
+async def test_three_ministries_receipt_what_holds_once_and_nothing_else(town: Town) -> None:
+    """EHR-7."""
+    await _no_sale(town)
+    async with AsyncExitStack() as stack:
+        ministries = {code: await stack.enter_async_context(at_work(town, code)) for code in KEYS}
+        for code, ministry in ministries.items():
+            said = await ministry.says()
+            assert (said["protocol"].endswith("/L1"), said["result"]) == (True, "not_held"), (code, said)
+            assert (town.folder / "kept" / code / "L1.protocol.pdf").read_bytes().startswith(b"%PDF")
+        await town.until_state("protocol", "L1.protocol", "delivered")
+
+        record = await _first_record(town, "eherrac.protocols.justice")
+        producer = AIOKafkaProducer(bootstrap_servers=town.system.kafka)
+        await producer.start()
+        for value in (record.value, _rewritten(record.value), record.value):
+            headers = [*dict(record.headers, ce_sha256=sha256(value).hexdigest().encode()).items()]
+            await producer.send_and_wait(record.topic, value, key=record.key, headers=headers)
+        await producer.stop()
+        again = [await ministries["JUSTICE"].says() for _ in range(3)]
+    assert ["refused" in line for line in again] == [False, True, False]
+    assert again[1]["refused"].startswith("xmlsec1 says")
+    assert again[0] == again[2]
+    assert await town.refusals() == []
+
+
+def _rewritten(container: bytes) -> bytes:
+    """The protocol rewritten, everything else as it was sealed."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(container)) as archive, zipfile.ZipFile(changed, "w") as other:
+        for name in archive.namelist():
+            content = archive.read(name)
+            other.writestr(name, content.replace(b"L1", b"L2") if name == "protokol.xml" else content)
+    return changed.getvalue()
