@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,7 @@ from simulator.world import runs
 
 from adapters.aos.adapter import AosAdapter
 from gateway.domain.dispatches import PaymentOrder
+from gateway.domain.events.order import EnquiryDue
 from gateway.domain.table import Timer
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
@@ -67,6 +69,7 @@ class SaysSoBeforeTheCommit(SimulatedStore):
 
 
 _numbers = count()
+_ANSWERED = timedelta(minutes=30)  # longer than between two questions, shorter than after one that never went
 
 
 class NewIdAtResend(AosAdapter):
@@ -138,6 +141,20 @@ class LosesFeedNumbers(_Stepping):
     step = _Skipping
 
 
+class _AskingByTheClock(Step):
+    def _effect(self, held: Any, index: int, effect: Any) -> None:
+        if isinstance(effect, Timer) and isinstance(effect.event, EnquiryDue) and effect.due > self._now + _ANSWERED:
+            interval = self._rules.rail.enquiry_interval
+            effect = replace(effect, due=self._now + interval, event=EnquiryDue(number=effect.event.number + 1))
+        super()._effect(held, index, effect)
+
+
+class CountsQuestionsThatNeverLeft(_Stepping):
+    """While AÖS is away every payment becomes a person's, though nobody asked AÖS."""
+
+    step = _AskingByTheClock
+
+
 BUGS = [
     (Parts(engine=ForgetsTheInbox), 10),
     (Parts(store=DoesNotSync), 40),
@@ -148,6 +165,7 @@ BUGS = [
     (Parts(engine=ForgetsTheOrder), 60),
     (Parts(engine=SetsNoTimers), 20),
     (Parts(engine=LosesFeedNumbers), 10),
+    (Parts(engine=CountsQuestionsThatNeverLeft), 60),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.aos.central.orders import OrderState
 from adapters.aos.faults import FaultKind
 from adapters.banks.sandbox.ledger import CLEARING
-from contracts.iso20022 import CreditTransfer, PaymentRequest
+from contracts.iso20022 import CreditTransfer, OrderEnquiry, PaymentRequest, RequestEnquiry
 from gateway.domain.nouns import TABLES
 from gateway.domain.payment.data import Payment
 from gateway.engine import codec
@@ -21,7 +21,7 @@ _FINAL_PAYMENT = {"settled", "refused", "returned", "unresolved", "held", "await
 
 
 def watch_aos(world: Any) -> None:
-    """Write down every order and request of ours that AÖS ever sees."""
+    """Write down every order, request and question of ours that AÖS ever sees."""
     system = world.town.aos.system
     handle, own = system.handle, world.rules.rail.own_bic
 
@@ -37,6 +37,8 @@ def watch_aos(world: Any) -> None:
             ids.add(message.message_id)
             if sum(map(may_move_money, ids)) > 1:
                 world.fails(f"one payment under several message ids: {message.end_to_end_id} {sorted(ids)}")
+        if sender_bic == own and isinstance(message, OrderEnquiry | RequestEnquiry):
+            world.asked_of_aos[message.original_message_id] += 1
         return followed
 
     system.handle = handled

@@ -99,6 +99,7 @@ class Network:
         self._outside: Context = copy_context()  # what is on a line outlives its sender
         self._hosts: dict[str, Host] = {}
         self.cut: dict[frozenset[str], bool] = {}  # between whom; True: at once refused, False: swallowed
+        self.away: dict[str, bool] = {}  # who neither hears nor is heard; as `cut`
         self.calm = False
 
     def serve(self, app: web.Application, address: str | None = None) -> str:
@@ -120,7 +121,7 @@ class Network:
         name = url.removeprefix("http://").partition("/")[0]
         host, line = self._hosts.get(name), frozenset((sent.sender, name))
         await asyncio.sleep(self._latency_s())
-        refused = self.cut.get(line)
+        refused = self.cut.get(line, self.away.get(name, self.away.get(sent.sender.lower())))
         if host is None or not host.process.alive or refused:
             raise NotSentError("no connection")
         answer: asyncio.Future[tuple[int, Mapping[str, str], bytes]] = self._loop.create_future()

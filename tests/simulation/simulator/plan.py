@@ -33,6 +33,8 @@ class Plan:
     watches_liquidity: bool
     keeps_answers: bool
     idle_days: int  # at the end nothing runs for so long, then everything starts again
+    aos_away_from_s: float  # from the beginning until AÖS is away
+    aos_away_s: float  # for so long, and for that the calm waits
     to_midnight_s: float  # from the beginning until the day ends in Baku; 0: it is noon
 
 
@@ -42,8 +44,11 @@ def draw(random: Random) -> Plan:
     def some(chance: float, low: float, high: float) -> float:
         return random.uniform(low, high) if random.random() < chance else 0.0
 
+    fault_s = random.uniform(15, 150)
+    aos_away_from_s, aos_away_s = random.uniform(0, fault_s), some(0.15, 60, 1500)
+    days_end_unheard = aos_away_s > 0 and random.random() < 0.5
     return Plan(
-        fault_s=random.uniform(15, 150),
+        fault_s=fault_s,
         gateways=2 if random.random() < 0.25 else 1,
         shuffled=random.random() < 0.7,
         lots=random.choice((1, 1, 1, 2)),
@@ -63,5 +68,7 @@ def draw(random: Random) -> Plan:
         watches_liquidity=random.random() < 0.15,
         keeps_answers=random.random() < 0.3,
         idle_days=random.choice((0, 0, 0, 3, 12)),
-        to_midnight_s=some(0.2, 1, 120),
+        aos_away_from_s=aos_away_from_s,
+        aos_away_s=aos_away_s,
+        to_midnight_s=aos_away_from_s + random.uniform(0, aos_away_s) if days_end_unheard else some(0.2, 1, 120),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -87,6 +88,7 @@ class World:
         self.later_s = 0.0  # days that passed with nobody at work
         self.promises: dict[tuple[str, str], Answer] = {}
         self.sent_to_aos: dict[str, set[str]] = {}  # end-to-end id to the ids of all orders that AÖS ever saw from us
+        self.asked_of_aos: Counter[str] = Counter()  # message id to the questions about it that AÖS ever saw
         self.broken: str | None = None
         self.town: Town
 
@@ -111,7 +113,15 @@ class World:
         self.trace(self.loop.time(), f"! {what}")
         if event.get("alarm") in _NEVER or event.get("event") in ("adapter failed", "cannot claim"):
             self.fails(what)
+        if event.get("alarm") == "PAYMENT_UNRESOLVED":
+            self._given_up(event["facts"]["message_id"])
         raise structlog.DropEvent
+
+    def _given_up(self, message_id: str) -> None:
+        """Either nobody answered all our questions, or AÖS said as often that it never saw the order."""
+        asked, rail = self.asked_of_aos[message_id], self.rules.rail
+        if asked < min(rail.enquiries_max, rail.resends_max + 1):
+            self.fails(f"a person has {message_id}, about which AÖS was asked {asked} times")
 
     # -- accidents ---------------------------------------------------------------------------------------------------
 
@@ -179,6 +189,11 @@ class World:
         self.trace(self.loop.time(), f"cut {sorted(line)}")
         self._later(self.random.uniform(5, 120), self.network.cut.pop, line, None)
 
+    def aos_goes(self) -> None:
+        self.network.away["aos"] = self.random.random() < 0.5
+        self.trace(self.loop.time(), f"AÖS is away for {self.plan.aos_away_s:.0f} s")
+        self._later(self.plan.aos_away_s, self.network.away.pop, "aos")
+
     def mood(self) -> None:
         self._later(self.random.uniform(5, 60), moody(self.town, self.random))
 
@@ -206,9 +221,12 @@ class World:
             (plan.moods_every_s, self.mood),
         )
         accidents = [self.loop.create_task(self._every(period_s, kind)) for period_s, kind in kinds if period_s]
+        if plan.aos_away_s:
+            self._later(plan.aos_away_from_s, self.aos_goes)
         await asyncio.sleep(plan.fault_s)
         for accident in accidents:
             accident.cancel()
+        await asyncio.sleep(max(0.0, plan.aos_away_from_s + plan.aos_away_s - plan.fault_s))
         await self._calm()
         await self._settled()
 
