@@ -45,7 +45,7 @@ broker-outage: dev ## Kill Apache Kafka for MINUTES (30) under load, and see eve
 	$(BIN)/python -m bench.broker_outage --minutes $(or $(MINUTES),30)
 
 .PHONY: docs
-docs: readme diagrams rules alarms ## Write every generated part of the documents again
+docs: readme diagrams rules alarms refusals ## Write every generated part of the documents again
 
 .PHONY: readme
 readme: dev ## Write README.md's table of settings again, from the models
@@ -58,6 +58,10 @@ diagrams: dev ## Write docs/diagrams.md again, from the state tables
 .PHONY: alarms
 alarms: dev ## Write docs/alarms.md again, from gateway/data/alarms.toml
 	$(BIN)/python -m gateway.alarms > docs/alarms.md
+
+.PHONY: refusals
+refusals: dev ## Write docs/refusals.md again, from the catalogue of errors
+	$(BIN)/python -m contracts.errors.page > docs/refusals.md
 
 .PHONY: rules
 rules: dev ## Write docs/rules.md again, from what code and tests cite

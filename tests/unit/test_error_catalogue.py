@@ -13,6 +13,7 @@ import pytest
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import LANGUAGES, describe, entries
+from contracts.errors.page import page
 
 _RAW = tomllib.loads(resources.files("contracts.errors").joinpath("catalogue.toml").read_text(encoding="utf-8"))
 
@@ -132,3 +133,8 @@ def test_every_fact_that_code_gives_is_told() -> None:
     given = {(code, fact) for code, fact in _facts_given() if code != ErrorCode.INTERNAL}
     assert len(given) > 40
     assert given - told == set()
+
+
+def test_the_page_of_refusals_is_the_one_that_is_written() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert (root / "docs" / "refusals.md").read_text("utf-8") == "".join(page()), "make refusals"
