@@ -26,14 +26,14 @@ from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.endings import Ended
-from gateway.engine.leasing import Asked, Grant, Leaser, LeasesLostError, answers, no_rows
+from gateway.engine.leasing import Booked, Grant, Leaser, LeasesLostError, ask, no_rows
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
 from gateway.engine.unavailable import store_unavailable
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
-from gateway.store.rows import Concluded, InboxRow, OutboxRow
+from gateway.store.rows import Concluded, Ending, InboxRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 ANONYMOUS = "anonymous"
@@ -327,24 +327,26 @@ class Engine:
         """
         step = self._step(tx, _cause(ended[0].row), now)
         step.hold_all((each.row.noun, each.row.noun_id) for each in ended)
-        asked: dict[int, Asked] = {}
+        booked: dict[int, Booked] = {}
+        answers: Callable[[], dict[int, Concluded | bool]] | None = None
         try:
             for place, (each, chance) in enumerate(zip(ended, chances, strict=True)):
                 if place not in lost:
-                    asked[place] = self._conclude_one(tx, step, each, chance, now)
-            if not asked:
+                    booked[place] = self._conclude_one(tx, step, each, chance, now)
+            if not booked:
                 return [False] * len(ended), None
-            step.finish()
+            answers = ask(tx, booked, now)
+            step.finish()  # only now: what it sends need not wait behind what was ended
         except (RefusedError, StoreError):
-            answers(asked)  # what was no longer ours to book may be why
+            (answers or ask(tx, booked, now))()  # what was no longer ours to book may be why
             raise
-        for place, answer in answers(asked).items():
+        for place, answer in answers().items():
             if answer is Concluded.FOLLOWED:
                 step.lanes.add((ended[place].row.channel, ended[place].row.recipient))
         return [place not in lost for place in range(len(ended))], step
 
-    def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> Asked:
-        """Do what follows as if the lease held; what is returned says whether it did."""
+    def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> Booked:
+        """Do what follows as if the lease held."""
         row, outcome = ended.row, ended.outcome
         step.cause = _cause(row)
         held = step.hold(row.noun, row.noun_id)
@@ -353,8 +355,8 @@ class Engine:
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
         decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
         if isinstance(decision, Refusal):
-            return lambda: False  # concluded meanwhile by somebody else
-        asked = self._write(tx, row, after, str(decision.noun.state), now)
+            return False  # concluded meanwhile by somebody else
+        booked = self._write(tx, row, after, str(decision.noun.state), now)
         if isinstance(after, deliveries.DeliveryDeferred):
             step.falls_due(after.until)
         step.note(held, after)
@@ -367,7 +369,7 @@ class Engine:
             step.keep(held, outcome.exhibits)
         if event is not None and handled:
             step.tell(held, event)
-        return asked
+        return booked
 
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
@@ -387,18 +389,17 @@ class Engine:
         return deliveries.after_attempt(attempt, policy, now, chance)
 
     @staticmethod
-    def _write(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime) -> Asked:
-        """Write what the delivery's table says of this attempt."""
+    def _write(tx: Transaction, row: OutboxRow, after: deliveries.AfterAttempt, state: str, now: datetime) -> Booked:
+        """Write what the delivery's table says of this attempt, but for its end, which goes along with the others'."""
         match after:
             case deliveries.DeliveryAcknowledged():
-                return tx.ask_conclude(row, now=now, state=state)
+                return Ending(row=row, state=state)
             case deliveries.DeliveryTakenOver(reason=reason):
-                return tx.ask_conclude(row, now=now, state=state, note=reason)
+                return Ending(row=row, state=state, note=reason)
             case deliveries.DeliveryDeferred(reason=reason, until=until):
-                is_held = tx.reschedule(row, due_at=until, state=state, error=reason)
+                return tx.reschedule(row, due_at=until, state=state, error=reason)
             case deliveries.DeliveryParked(reason=reason):
-                is_held = tx.park(row, now=now, state=state, error=reason)
-        return lambda: is_held
+                return tx.park(row, now=now, state=state, error=reason)
 
     def _fire(self, tx: Transaction, row: OutboxRow, now: datetime) -> tuple[bool, Step | None]:
         step = self._step(tx, Cause(source="timer", id=row.id), now)

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.store.interface import NONE_TAKEN, Lane, Transaction
-from gateway.store.rows import Concluded, OutboxRow
+from gateway.store.rows import Concluded, Ending, OutboxRow
 
 LEASES_MAX = 2  # by one step in one lane
-Asked = Callable[[], Concluded | bool]  # whether a lease held when its attempt was booked; answered in the transaction
+Booked = Ending | bool  # an attempt whose row is to be ended, or whether its lease held when it was booked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +66,24 @@ class LeasesLostError(Exception):
         self.places = places
 
 
-def answers(asked: Mapping[int, Asked]) -> dict[int, Concluded | bool]:
-    """What became of the leases, by place, if all held.
+def ask(tx: Transaction, booked: Mapping[int, Booked], now: datetime) -> Callable[[], dict[int, Concluded | bool]]:
+    """End what is to be ended, all together. What became of every lease, by place, is answered in the transaction.
 
     Raises:
-        LeasesLostError: some did not.
+        LeasesLostError: some did not hold; when it is answered.
     """
-    found = {place: is_held() for place, is_held in asked.items()}
-    lost = frozenset(place for place, is_held in found.items() if not is_held)
-    if lost:
-        raise LeasesLostError(lost)
-    return found
+    endings = {place: it for place, it in booked.items() if isinstance(it, Ending)}
+    asked = tx.ask_conclude(list(endings.values()), now=now)
+
+    def answered() -> dict[int, Concluded | bool]:
+        found: dict[int, Concluded | bool] = {place: it for place, it in booked.items() if isinstance(it, bool)}
+        found |= dict(zip(endings, asked(), strict=True))
+        lost = frozenset(place for place, is_held in found.items() if not is_held)
+        if lost:
+            raise LeasesLostError(lost)
+        return found
+
+    return answered
 
 
 def no_rows() -> list[OutboxRow]:

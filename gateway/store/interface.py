@@ -17,6 +17,7 @@ from gateway.store.rows import (
     AliasRow,
     Concluded,
     DocumentRow,
+    Ending,
     EvidenceItem,
     EvidencePiece,
     EvidenceRow,
@@ -227,10 +228,8 @@ class Transaction(Reader, Protocol):
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
         """End a leased row and let the next of its order key go; nothing is done if the lease was lost."""
 
-    def ask_conclude(
-        self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None
-    ) -> Callable[[], Concluded]:
-        """`conclude`, on its way to the database. Call what is returned, once, in this transaction."""
+    def ask_conclude(self, endings: Sequence[Ending], *, now: datetime) -> Callable[[], list[Concluded]]:
+        """`conclude` for each, on their way to the database. Call what is returned, once, in this transaction."""
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         """Give a leased row back for another attempt; False if the lease was lost."""

@@ -139,11 +139,22 @@ class Concluded(IntEnum):
     FOLLOWED = 2  # and the next of its order key may go
 
 
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A leased row that is to be ended, and in which state."""
+
+    row: OutboxRow
+    state: str
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRow:
     """A leased row that was ended."""
 
     seq: int
+    attempt: int
     followed: bool  # another of its order key waits behind
 
 

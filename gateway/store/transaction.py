@@ -16,6 +16,7 @@ from gateway.store.rows import (
     Concluded,
     DocumentRow,
     EndedRow,
+    Ending,
     EvidenceItem,
     FeedRow,
     InboxRow,
@@ -134,32 +135,34 @@ class SqlTransaction(SqlReader):
         return lambda: sorted(leased(), key=lambda row: (row.due_at, row.seq))
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:
-        return self.ask_conclude(row, now=now, state=state, note=note)()
+        [concluded] = self.ask_conclude([Ending(row=row, state=state, note=note)], now=now)()
+        return concluded
 
-    def ask_conclude(
-        self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None
-    ) -> Callable[[], Concluded]:
-        self._lock_order(row)
-        values = self._lease(row) | {
-            "now": to_micros(now),
-            "state": state,
-            "note": note,
-            "order_key": row.order_key,
-        }
-        asked = self._session.ask(EndedRow, "conclude", [values])
+    def ask_conclude(self, endings: Sequence[Ending], *, now: datetime) -> Callable[[], list[Concluded]]:
+        for ending in endings:
+            self._lock_order(ending.row)
+        values, at = [], to_micros(now)
+        for it in endings:
+            how = {"now": at, "state": it.state, "note": it.note, "order_key": it.row.order_key}
+            values.append(self._lease(it.row) | how)
+        asked = self._session.ask(EndedRow, "conclude", values)
         if self._session.has("end"):
-            self._session.write("end", [values])
+            self._write_all("end", values)
 
-        def concluded() -> Concluded:
-            found = asked()
-            if not found:
-                return Concluded.LOST
-            if not found[0].followed:
-                return Concluded.DONE
-            self._promote(row.order_key)
-            return Concluded.FOLLOWED
+        def concluded() -> list[Concluded]:
+            followed = {(found.seq, found.attempt): found.followed for found in asked()}
+            return [self._concluded(it.row, followed.get((it.row.seq, it.row.attempt))) for it in endings]
 
         return concluded
+
+    def _concluded(self, row: OutboxRow, followed: bool | None) -> Concluded:
+        """What became of it; the next of its order key is let go. None: the lease was lost."""
+        if followed is None:
+            return Concluded.LOST
+        if not followed:
+            return Concluded.DONE
+        self._promote(row.order_key)
+        return Concluded.FOLLOWED
 
     def reschedule(self, row: OutboxRow, *, due_at: datetime, state: str = "due", error: str | None = None) -> bool:
         return self._leased("reschedule", row, due_at=to_micros(due_at), state=state, error=error)

@@ -84,6 +84,15 @@ async def test_a_lost_lease_undoes_none_of_the_others(hand: Hand) -> None:
     await assert_chains_hold(hand.engine.store, *NAMES)
 
 
+async def test_of_two_attempts_at_one_row_the_one_whose_lease_holds_is_booked(hand: Hand) -> None:
+    rows = await leased(hand, *NAMES[:2])
+    again = replace(rows[0], attempt=rows[0].attempt - 1)  # what it was leased as before
+    said = [Acknowledged(event=Heard(word=word)) for word in ("late", "yes", "yes")]
+    assert await hand.engine.conclude_all(ended([again, *rows], *said)) == [False, True, True]
+    assert [(await hand.puppet(name)).heard for name in NAMES[:2]] == [("yes",)] * 2
+    await assert_chains_hold(hand.engine.store, *NAMES[:2])
+
+
 async def test_nothing_is_booked_where_one_is_refused(hand: Hand) -> None:
     rows = await leased(hand, *NAMES)
     said = [Acknowledged(event=Heard(word="yes")), Acknowledged(event=Denied()), NotSent(reason="away")]

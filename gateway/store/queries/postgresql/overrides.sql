@@ -38,7 +38,7 @@ WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
 RETURNING EXISTS (
   SELECT 1 FROM outbox AS later
   WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
-) AS followed, seq;
+) AS followed, seq, attempt;
 
 -- name: refusals_with_code
 SELECT * FROM journal

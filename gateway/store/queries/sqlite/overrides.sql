@@ -15,7 +15,7 @@ UPDATE outbox SET lease_owner = :lease_owner, visible_at = :visible_at, attempt 
 SELECT EXISTS (
   SELECT 1 FROM outbox AS later
   WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
-) AS followed, seq
+) AS followed, seq, attempt
 FROM outbox WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 
 -- name: end!
