@@ -298,7 +298,8 @@ def test_every_setting_is_described_in_the_table() -> None:
 def test_every_setting_is_read_by_somebody() -> None:
     """A setting that nothing reads would be a promise that nobody keeps."""
     package = Path(str(resources.files("gateway")))
-    readers = [path for folder in (".", "bootstrap", "cli", "config", "keys") for path in (package / folder).glob("*.py")]
+    folders = (".", "bootstrap", "cli", "config", "keys")
+    readers = [path for folder in folders for path in (package / folder).glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers if path.name not in {"model.py", "table.py"})
     unread = [
         (section, key) for section, keys in settings_by_section().items() for key in keys if f".{key}" not in text
