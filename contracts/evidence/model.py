@@ -114,7 +114,10 @@ class Index(WireModel):
 
 
 class Line(WireModel):
-    """One journal line with everything its hash covers, and its place in the whole journal (`seq`)."""
+    """One journal line with everything its hash covers, and its place in the whole journal (`seq`).
+
+    `bound` is there from schema v0011 on: digests of what the line's step wrote besides (docs/evidence.md).
+    """
 
     seq: int
     noun: str
@@ -131,6 +134,7 @@ class Line(WireModel):
     data: str
     prev_hash: Hex
     hash: Hex
+    bound: str | None = None
 
 
 def write_index(index: Index) -> bytes:

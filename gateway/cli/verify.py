@@ -1,12 +1,14 @@
 """`eherrac-gateway verify`: what was signed, by whom, when; or at which step it is refused, why, and what to change.
 
-Works without a database or a network: a file, and the certificates to believe. With `--config FILE --as CODE` a file is
-judged by what the gateway expects of that counterparty. Exit codes: 0 all accepted, 3 at least one refused, 2 for what
-cannot be read.
+Works without a network and, but for `store`, without a database: a file, and the certificates to believe. With
+`--config FILE --as CODE` a file is judged by what the gateway expects of that counterparty. Exit codes: 0 all accepted,
+3 at least one refused, 2 for what cannot be read.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +26,8 @@ from contracts.errors import Refusal
 from contracts.errors.catalogue import describe
 from contracts.errors.refusal import RefusedError
 from gateway.cli.console import fail, say
-from gateway.cli.settings import load
+from gateway.cli.proofs import judged, tell
+from gateway.cli.settings import ConfigPath, load
 from gateway.config.expected import expected_of
 from gateway.errors import OurFaultError
 from gateway.keys.keyring import key_folder
@@ -36,7 +39,7 @@ REFUSED = 3
 _MESSAGES = Expected(house=Expectations(document_max_age_s=300))
 """Without a configuration: the doors' own, and a kept ISO 20022 message is held to the age of a signature."""
 
-app = App(name="verify", help="Verify sealed protocols (ASiC-E), or messages: soap, rest, iso. Offline.")
+app = App(name="verify", help="Verify sealed protocols (ASiC-E), messages (soap, rest, iso) or the store. Offline.")
 
 Language = Annotated[Literal["az", "en", "ru"], Parameter(help="Language of the answer.")]
 MaxAge = Annotated[int | None, Parameter(help="Greatest age of a message in seconds; without, what is expected.")]
@@ -134,6 +137,16 @@ def container(*files: Path, believed: Believed = _BY_OPTIONS, language: Language
         return verify_file(content, trust, now=now, at=believed.at, expected=expected).lines(language)
 
     _each(files, lines, believed, language)
+
+
+@app.command
+def store(*, config: ConfigPath = None, language: Language = "az") -> None:
+    """Hold everything in the configured store against its journal, while the gateway runs or not; ends with 0, or 3."""
+    settings, began = load(config), time.monotonic()
+    try:
+        tell(asyncio.run(judged(settings.store.url, settings)), began, language)
+    except OurFaultError as error:
+        fail(str(error), 1)
 
 
 @app.command

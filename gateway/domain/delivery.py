@@ -127,6 +127,14 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimerPassed:
+    """A timer's time came when its noun listened for it no more."""
+
+    delivery: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fired:
     """The timer's time came."""
 

@@ -409,6 +409,8 @@ class Engine:
         event = codec.decode(held.table.events[row.body_type], row.body)
         if held.table.handles(held.data, event):
             step.tell(held, event)
+        else:  # no timer ends without a line
+            step.note(held, deliveries.TimerPassed(delivery=row.id, body=row.body_type))
         step.finish()
         return True, step
 

@@ -19,8 +19,18 @@ def link(entry: JournalEntry) -> JournalEntry:
     return replace(entry, hash=digest(entry))
 
 
+def bind(entry: JournalEntry, *, prev_hash: bytes, bound: str) -> JournalEntry:
+    """The entry with its place in the chain, what it binds, and its hash."""
+    return replace(entry, prev_hash=prev_hash, bound=bound, hash=_hash(entry, prev_hash, bound))
+
+
 def digest(entry: JournalEntry) -> bytes:
     """The hash an entry must have."""
+    return _hash(entry, entry.prev_hash, entry.bound)
+
+
+def _hash(entry: JournalEntry, prev_hash: bytes, bound: str | None) -> bytes:
+    """A line that binds nothing, of before v0011, is hashed as it was then: one field less."""
     fields = [
         entry.noun,
         entry.noun_id,
@@ -35,7 +45,9 @@ def digest(entry: JournalEntry) -> bytes:
         entry.cause_id,
         entry.data,
     ]
-    return hashlib.sha256(entry.prev_hash + orjson.dumps(fields)).digest()
+    if bound is not None:
+        fields.append(bound)
+    return hashlib.sha256(prev_hash + orjson.dumps(fields)).digest()
 
 
 def first_break(chain: Iterable[JournalEntry], noun: NounRow | None = None) -> int | None:

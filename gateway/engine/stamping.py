@@ -123,5 +123,6 @@ class Stamping:
             token=token,
         )
         await self._store.transact(lambda tx: tx.add_stamp(row))
+        _log.info("stamped", first=row.first_seq, last=row.last_seq, root=root.hex())  # kept where the log is kept
         self._waiting_since = None
         return len(leaves) == BATCH_MAX

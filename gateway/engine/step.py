@@ -36,7 +36,8 @@ from gateway.domain.table import (
     Transition,
 )
 from gateway.engine import codec, names
-from gateway.engine.journal import GENESIS, link
+from gateway.engine.binding import Binder, digest_of_noun
+from gateway.engine.journal import GENESIS, bind
 from gateway.ports import Document, Exhibit
 from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import (
@@ -124,7 +125,8 @@ class Step:
         self._tx, self._tables, self._rules, self._now, self.cause = tx, tables, rules, now, cause
         self._held: dict[tuple[str, str], Held] = {}
         self._queue: deque[tuple[Held, Event]] = deque()
-        self._lines: list[JournalEntry] = []
+        self._lines: list[tuple[Held, JournalEntry]] = []  # without their hashes
+        self._binder = Binder()
         self._kept: list[EvidenceItem] = []
         self._sends: list[tuple[str, OutboxItem, Send]] = []  # by recipient
         self._timers: dict[tuple[str, str, str], OutboxItem] = {}  # by noun, id and name
@@ -219,11 +221,13 @@ class Step:
 
     def finish(self) -> None:
         """Write what was decided: nouns that changed, journal lines, evidence, timers and what is to be sent."""
-        for held in self._held.values():
-            if held.version != held.stored_version:
-                self._tx.save_noun(self._row(held), expected_version=held.stored_version, before=held.stored)
+        changed = self._bind()
+        lines = [self._linked(held, entry) for held, entry in self._lines]
+        for held, row in changed:
+            saved = replace(row, head_hash=held.head)
+            self._tx.save_noun(saved, expected_version=held.stored_version, before=held.stored)
         self._quote()
-        self._tx.append_journal(*self._lines)
+        self._tx.append_journal(*lines)
         self._tx.add_evidence(*self._kept)
         self._tx.set_timer(*self._timers.values())
         self._enqueue()
@@ -234,6 +238,23 @@ class Step:
         for held in self._held.values():
             for said in held.newly_quoted():
                 self._tx.add_alias(names.quoted(said, held.table.name, held.id))
+
+    def _bind(self) -> list[tuple[Held, NounRow]]:
+        """Have the lines bind what is written with them; the nouns that changed, as they will stand."""
+        for _, item, _ in self._sends:
+            self._binder.send(item)
+        for item in self._timers.values():
+            self._binder.timer(item)
+        changed = [(held, self._row(held)) for held in self._held.values() if held.version != held.stored_version]
+        for _, row in changed:
+            self._binder.noun(row.noun, row.id, row.version, digest_of_noun(row))
+        return changed
+
+    def _linked(self, held: Held, entry: JournalEntry) -> JournalEntry:
+        bound = self._binder.text(entry.noun, entry.noun_id, entry.version)
+        linked = bind(entry, prev_hash=held.head, bound=bound)
+        held.head = linked.hash
+        return linked
 
     def _enqueue(self) -> None:
         """Feeds are numbered last and in one order for everybody: a number is a lock on its feed until the commit."""
@@ -262,26 +283,23 @@ class Step:
     def _append(self, held: Held, before: str | None, event: str, data: str) -> None:
         held.version += 1
         noun = held.data
-        entry = link(
-            JournalEntry(
-                noun=held.table.name,
-                noun_id=held.id,
-                version=held.version,
-                lot_id="" if noun is None else noun.lot_id,
-                owner="" if noun is None else noun.owner,
-                at=self._now,
-                event=event,
-                before=before,
-                after="" if noun is None else noun.state,
-                cause_source=self.cause.source,
-                cause_id=self.cause.id,
-                data=data,
-                prev_hash=held.head,
-                hash=b"",
-            )
+        entry = JournalEntry(
+            noun=held.table.name,
+            noun_id=held.id,
+            version=held.version,
+            lot_id="" if noun is None else noun.lot_id,
+            owner="" if noun is None else noun.owner,
+            at=self._now,
+            event=event,
+            before=before,
+            after="" if noun is None else noun.state,
+            cause_source=self.cause.source,
+            cause_id=self.cause.id,
+            data=data,
+            prev_hash=b"",
+            hash=b"",
         )
-        self._lines.append(entry)
-        held.head = entry.hash
+        self._lines.append((held, entry))
 
     def _effect(self, held: Held, index: int, effect: Effect) -> None:
         match effect:
@@ -297,6 +315,7 @@ class Step:
                 self._timers.pop((held.table.name, held.id, name), None)
                 if held.stored is not None:  # else there are none yet
                     self._tx.cancel_timer(held.table.name, held.id, name, now=self._now)
+                    self._binder.cancelled(held.table.name, held.id, held.version, name)
             case Alias(scheme=scheme, value=value):
                 self._alias(held, scheme, value)
             case Alarm():
@@ -389,7 +408,7 @@ class Step:
             lot_id=held.data.lot_id,
             owner=held.data.owner,
             data=held.text(),
-            head_hash=held.head,
+            head_hash=b"",  # known once its lines are linked
             updated_at=self._now,
             expected_at=held.table.expected_at(held.data),
         )

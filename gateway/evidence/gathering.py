@@ -269,4 +269,5 @@ def _line(row: JournalRow) -> Line:
         data=row.data,
         prev_hash=row.prev_hash.hex(),
         hash=row.hash.hex(),
+        bound=row.bound,
     )

@@ -347,6 +347,7 @@ def _entry(line: Line) -> JournalEntry:
         data=line.data,
         prev_hash=bytes.fromhex(line.prev_hash),
         hash=bytes.fromhex(line.hash),
+        bound=line.bound,
     )
 
 

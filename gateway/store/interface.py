@@ -75,9 +75,15 @@ class Reader(Protocol):
     # what came in
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None: ...
 
+    def stray_inbox(self, *, limit: int) -> list[InboxRow]:
+        """Messages that were accepted and of which no line tells."""
+
     # what happened
     def journal_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[JournalRow]:
         """In order of version, from the one that follows `after`; all of them where no limit is given."""
+
+    def journal_between(self, noun: str, first: str, last: str) -> list[JournalRow]:
+        """All lines of a kind's nouns from one id to another, chain after chain in order of id."""
 
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
@@ -103,6 +109,13 @@ class Reader(Protocol):
     def count_journal(self) -> int:
         """How many lines there are in all; walks them."""
 
+    def count_stray_lines(self) -> int:
+        """How many lines are of nouns that are not there; walks them all."""
+
+    def count_lines_after(self, seq: int) -> int: ...
+    def last_unbound_at(self) -> datetime | None:
+        """When the last line was written that binds nothing; None where every line does. Walks them all."""
+
     # what goes out
     def find_outbox(self, id: str) -> OutboxRow | None: ...
     def list_outbox(
@@ -118,6 +131,12 @@ class Reader(Protocol):
 
     def outbox_of(self, noun: str, noun_id: str) -> list[OutboxRow]:
         """Unconcluded rows of one noun, its timers included."""
+
+    def outbox_between(self, noun: str, first: str, last: str) -> list[OutboxRow]:
+        """Unconcluded rows of a kind's nouns from one id to another, in order of id and `seq`."""
+
+    def stray_outbox(self, *, limit: int) -> list[OutboxRow]:
+        """Unconcluded rows of nouns that are not there."""
 
     def count_outbox(self) -> list[OutboxCount]:
         """Unconcluded rows only."""

@@ -27,6 +27,11 @@ def to_micros(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+def from_micros(micros: int) -> datetime:
+    """The instant, in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def to_values(row: Any) -> dict[str, Any]:
     """The named parameters of a row's statement."""
     cls = type(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gateway.store.mapping import to_micros
+from gateway.store.mapping import from_micros, to_micros
 from gateway.store.rows import (
     AliasRow,
     DocumentRow,
@@ -78,9 +78,15 @@ class SqlReader:
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None:
         return self._session.row(InboxRow, "find_inbox", source=source, message_id=message_id)
 
+    def stray_inbox(self, *, limit: int) -> list[InboxRow]:
+        return self._session.rows(InboxRow, "stray_inbox", limit=limit)
+
     def journal_of(self, noun: str, noun_id: str, *, after: int = 0, limit: int | None = None) -> list[JournalRow]:
         most = SEQ_BEYOND if limit is None else limit
         return self._session.rows(JournalRow, "journal_of", noun=noun, noun_id=noun_id, after=after, limit=most)
+
+    def journal_between(self, noun: str, first: str, last: str) -> list[JournalRow]:
+        return self._session.rows(JournalRow, "journal_between", noun=noun, first=first, last=last)
 
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return self._session.rows(JournalRow, "journal_of_lot", lot_id=lot_id, after=after, limit=limit)
@@ -113,6 +119,16 @@ class SqlReader:
     def count_journal(self) -> int:
         return int(self._session.scalar("count_journal"))
 
+    def count_stray_lines(self) -> int:
+        return int(self._session.scalar("count_stray_lines"))
+
+    def count_lines_after(self, seq: int) -> int:
+        return int(self._session.scalar("count_lines_after", after=seq))
+
+    def last_unbound_at(self) -> datetime | None:
+        micros = self._session.scalar("last_unbound_at")
+        return None if micros is None else from_micros(micros)
+
     def find_outbox(self, id: str) -> OutboxRow | None:
         return self._session.row(OutboxRow, "find_outbox", id=id)
 
@@ -138,6 +154,12 @@ class SqlReader:
 
     def outbox_of(self, noun: str, noun_id: str) -> list[OutboxRow]:
         return self._session.rows(OutboxRow, "outbox_of", noun=noun, noun_id=noun_id)
+
+    def outbox_between(self, noun: str, first: str, last: str) -> list[OutboxRow]:
+        return self._session.rows(OutboxRow, "outbox_between", noun=noun, first=first, last=last)
+
+    def stray_outbox(self, *, limit: int) -> list[OutboxRow]:
+        return self._session.rows(OutboxRow, "stray_outbox", limit=limit)
 
     def count_outbox(self) -> list[OutboxCount]:
         return self._session.rows(OutboxCount, "count_outbox")

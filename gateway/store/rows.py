@@ -62,7 +62,10 @@ class InboxRow:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One line of a noun's hash-linked chain; `version` is its place in that chain, from 1."""
+    """One line of a noun's hash-linked chain; `version` is its place in that chain, from 1.
+
+    `bound`: the JSON text of what the step wrote besides (`engine.binding`); None in lines of before v0011.
+    """
 
     noun: str
     noun_id: str
@@ -78,6 +81,7 @@ class JournalEntry:
     data: str
     prev_hash: bytes
     hash: bytes
+    bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,15 @@ from waiting import until
 
 from gateway.cli.backup import backup as backup_command
 from gateway.cli.backup import restore as restore_command
+from gateway.cli.proofs import sentence, texts
+from gateway.cli.verify import store as verify_store
 from gateway.cli.world import packaged
 from gateway.engine.audit import Audit, audit
+from gateway.engine.proof import Mismatch, What
 from gateway.store import Store, StoreError, open_store
 from gateway.store.backup import back_up, restored
 from gateway.store.testing import blank_store_url
+from gateway.timeline import LANGUAGES
 
 
 async def filled(store: Store, count: int = 20) -> Hand:
@@ -115,7 +120,7 @@ TAMPERINGS: dict[str, tuple[str, str, bool]] = {
     "a line changed": ("UPDATE journal SET data = '{}' WHERE noun_id = 'P1' AND version = 2", "P1", True),
     "a line left out": ("DELETE FROM journal WHERE noun_id = 'P1' AND version = 2", "P1", True),
     "the end left out": ("DELETE FROM journal WHERE noun_id = 'P1' AND version = 3", "P1", True),
-    "a noun taken away": ("DELETE FROM nouns WHERE id = 'P1'", "", False),
+    "a noun taken away": ("DELETE FROM nouns WHERE id = 'P1'", "P1", False),
     "a noun put back in time": ("UPDATE nouns SET version = 1 WHERE id = 'P1'", "P1", True),
 }
 
@@ -128,7 +133,7 @@ async def test_what_is_not_what_was_written_is_found(store: Store, store_url: st
     execute(store_url, sql)
     found = await audit(store)
     assert not found.holds
-    assert [broken[:2] for broken in found.breaks] == ([("puppet", id)] if in_chain else [])
+    assert [broken[:2] for broken in found.breaks] == [("puppet", id)]  # of one taken away, what it sent
     assert found.stray == (0 if in_chain else 3)
 
 
@@ -200,8 +205,32 @@ def test_the_commands_say_what_they_did(
     asyncio.run(_one_puppet(blank_store_url(tmp_path, "old.db")))
     backup_command(tmp_path / "b", config=config("old"))
     restore_command(tmp_path / "b", config=config("new"))
-    assert "1 nouns, 3 journal lines, every chain holds" in capsys.readouterr().out
+    assert "1 obyekt, 3 jurnal sətri, gözləyən 1 göndəriş: hamısı yazıldığı kimidir" in capsys.readouterr().out
     assert (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize(("language", "said"), [("az", "göndərişi"), ("en", "delivery"), ("ru", "отправление")])
+def test_a_store_that_does_not_hold_is_not_copied_where_it_is_judged_first(
+    tmp_path: Path, config: Callable[[str], Path], capsys: pytest.CaptureFixture[str], language: str, said: str
+) -> None:
+    asyncio.run(_one_puppet(url := blank_store_url(tmp_path, "old.db")))
+    backup_command(tmp_path / "a", verify=True, config=config("old"))
+    execute(url, "UPDATE outbox SET recipient = '999202'")
+    for command in (partial(backup_command, tmp_path / "b", verify=True), verify_store):
+        with pytest.raises(SystemExit) as ended:
+            command(config=config("old"), language=language)
+        assert ended.value.code == 3
+        told = capsys.readouterr().out
+        assert "puppet P0: " in told
+        assert said in told
+    assert not (tmp_path / "b").exists()
+
+
+def test_every_mismatch_has_its_sentence_in_every_language() -> None:
+    plain = {"holds", "unbound", "stamped", "no"}
+    for language in LANGUAGES:
+        assert texts(language).keys() == {*What, *plain}
+        assert all(sentence(Mismatch(what=what, noun="lot", noun_id="L1"), language) for what in What)
 
 
 def test_a_backup_that_does_not_hold_becomes_no_store(
@@ -211,7 +240,7 @@ def test_a_backup_that_does_not_hold_becomes_no_store(
     backup_command(tmp_path / "b", config=config("old"))
     execute(f"sqlite:///{tmp_path}/b", "UPDATE journal SET owner = '999202' WHERE version = 1")
     with pytest.raises(SystemExit) as ended:
-        restore_command(tmp_path / "b", config=config("new"))
+        restore_command(tmp_path / "b", config=config("new"), language="en")
     assert ended.value.code == 3
     assert "puppet P0: journal line 1" in capsys.readouterr().out
     assert not [name for name in os.listdir(tmp_path) if name.startswith("new.db")]

@@ -88,14 +88,15 @@ async def test_a_timer_set_again_replaces_the_first(hand: Hand, clock: Clock) ->
     assert (await hand.puppet()).heard == ("ring",)
 
 
-async def test_a_timer_whose_noun_has_moved_on_changes_nothing(hand: Hand, clock: Clock) -> None:
+async def test_a_timer_whose_noun_has_moved_on_leaves_a_line_and_changes_nothing(hand: Hand, clock: Clock) -> None:
     await timer_of(hand, timer=("ring", LATER))
     await hand.say(Closed())
-    before = await hand.engine.store.read(lambda r: r.noun("puppet", "P"))
+    before = await hand.puppet()
     clock.now = LATER
     (row,) = await hand.claim("timer")
     assert await hand.engine.fire(row)
-    assert await hand.engine.store.read(lambda r: r.noun("puppet", "P")) == before
+    assert await hand.puppet() == before
+    assert (await hand.engine.store.read(lambda r: r.journal_of("puppet", "P")))[-1].event == "TimerPassed"
     assert await hand.waiting("timer") == []
     await assert_chains_hold(hand.engine.store, "P")
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.engine.journal import GENESIS, link
+from gateway.engine.merkle import root_of
+from gateway.store.mapping import from_micros
+from gateway.store.rows import JournalEntry
 from kill.points import Engine
 
 if TYPE_CHECKING:
@@ -65,6 +70,7 @@ def _older_sqlite(path: Path) -> None:
                 columns = _common(connection, table)
                 connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
         connection.execute(f"INSERT INTO main.{_BY_DIGEST.format(links='newer.evidence_links')}")
+        _unbind(connection, "main", "?")
         connection.commit()
     newer.unlink()
 
@@ -102,6 +108,7 @@ def _older_postgres(dsn: str, schema: str) -> None:
                 )
         by_digest = _BY_DIGEST.format(links=f"{schema}_newer.evidence_links")
         connection.execute(f"INSERT INTO {schema}.{by_digest}".encode())
+        _unbind(connection, schema, "%s")
         connection.execute(f"DROP SCHEMA {schema}_newer CASCADE".encode())
 
 
@@ -120,3 +127,24 @@ def _tables(connection: Any, schema: str) -> list[tuple[str, str, str | None]]:
         {"here": schema, "there": f"{schema}_newer", "own": _OWN},
     ).fetchall()
     return [(str(table), str(columns), serial) for table, columns, serial in rows]
+
+
+def _unbind(connection: Any, schema: str, mark: str) -> None:
+    """Chains, heads and stamped leaves as the revision before wrote them: its lines bind nothing. Tokens stay."""
+    columns = [field.name for field in fields(JournalEntry) if field.name not in ("prev_hash", "hash", "bound")]
+    listing = f"SELECT seq, {', '.join(columns)} FROM {schema}.journal ORDER BY noun, noun_id, version"
+    relink = f"UPDATE {schema}.journal SET prev_hash = {mark}, hash = {mark} WHERE seq = {mark}"
+    ahead = f"UPDATE {schema}.nouns SET head_hash = {mark} WHERE noun = {mark} AND id = {mark}"
+    head = GENESIS
+    for seq, *values in connection.execute(listing).fetchall():
+        known = dict(zip(columns, values, strict=True))
+        known["at"] = from_micros(known["at"])
+        line = link(JournalEntry(**known, prev_hash=GENESIS if known["version"] == 1 else head, hash=b""))
+        head = line.hash
+        connection.execute(relink, (line.prev_hash, head, seq))
+        connection.execute(ahead, (head, line.noun, line.noun_id))
+    leaves = f"SELECT hash FROM {schema}.journal WHERE seq >= {mark} AND seq <= {mark} ORDER BY seq"
+    stamp = f"UPDATE {schema}.time_stamps SET leaves = {mark}, root = {mark} WHERE first_seq = {mark}"
+    for first, last in connection.execute(f"SELECT first_seq, last_seq FROM {schema}.time_stamps").fetchall():
+        hashes = [bytes(leaf) for (leaf,) in connection.execute(leaves, (first, last)).fetchall()]
+        connection.execute(stamp, (b"".join(hashes), root_of(hashes), first))

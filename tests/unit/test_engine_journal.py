@@ -37,6 +37,7 @@ def entry(version: int, prev_hash: bytes, **other: Any) -> JournalEntry:
         "data": '{"title":"Mənzil"}',
         "prev_hash": prev_hash,
         "hash": b"",
+        "bound": '{"noun":"00"}' if version > 2 else None,  # older lines bind nothing
     }
     return link(JournalEntry(**(values | other)))
 
@@ -80,6 +81,8 @@ CHANGES = [
     {"data": '{"title":"Manzil"}'},
     {"prev_hash": GENESIS},
     {"hash": GENESIS},
+    {"bound": None},
+    {"bound": "{}"},
 ]
 
 

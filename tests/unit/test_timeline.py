@@ -33,6 +33,7 @@ OF_ANY_NOUN: dict[str, type[Any]] = {
         delivery.DeliveryParked,
         delivery.Requeued,
         delivery.Discarded,
+        delivery.TimerPassed,
         Alarm,
     )
 }

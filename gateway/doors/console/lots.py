@@ -35,7 +35,15 @@ _READ_OUT = (
     "case_number",
 )
 _OF_DELIVERIES = frozenset(
-    {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryDeferred", "DeliveryParked", "Requeued", "Discarded"}
+    {
+        "DeliveryAcknowledged",
+        "DeliveryTakenOver",
+        "DeliveryDeferred",
+        "DeliveryParked",
+        "Requeued",
+        "Discarded",
+        "TimerPassed",
+    }
 )
 
 

@@ -2,15 +2,29 @@
 
 -- name: insert_journal!
 INSERT INTO journal (
-  noun, noun_id, version, lot_id, owner, at, event, before, after, cause_source, cause_id, data, prev_hash, hash
+  noun, noun_id, version, lot_id, owner, at, event, before, after, cause_source, cause_id, data, prev_hash, hash,
+  bound
 ) VALUES (
   :noun, :noun_id, :version, :lot_id, :owner, :at, :event, :before, :after, :cause_source, :cause_id, :data,
-  :prev_hash, :hash
+  :prev_hash, :hash, :bound
 )
 ON CONFLICT DO NOTHING;
 
 -- name: journal_of
 SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id AND version > :after ORDER BY version LIMIT :limit;
+
+-- name: journal_between
+SELECT * FROM journal WHERE noun = :noun AND noun_id >= :first AND noun_id <= :last ORDER BY noun_id, version;
+
+-- name: count_stray_lines$
+SELECT count(*) FROM journal
+WHERE NOT EXISTS (SELECT 1 FROM nouns WHERE nouns.noun = journal.noun AND nouns.id = journal.noun_id);
+
+-- name: count_lines_after$
+SELECT count(*) FROM journal WHERE seq > :after;
+
+-- name: last_unbound_at$
+SELECT max(at) FROM journal WHERE bound IS NULL;
 
 -- name: journal_of_lot
 SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;

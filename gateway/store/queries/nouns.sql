@@ -76,6 +76,16 @@ RETURNING scheme, value, noun, id;
 -- name: find_inbox^
 SELECT * FROM inbox WHERE source = :source AND message_id = :message_id;
 
+-- name: stray_inbox
+-- Messages that were accepted and of which no line of their noun tells.
+SELECT * FROM inbox
+WHERE NOT EXISTS (
+  SELECT 1 FROM journal
+  WHERE journal.noun = inbox.noun AND journal.noun_id = inbox.noun_id
+    AND journal.cause_source = inbox.source AND journal.cause_id = inbox.message_id
+)
+LIMIT :limit;
+
 -- name: insert_inbox!
 INSERT INTO inbox (source, message_id, digest, noun, noun_id, answer, received_at)
 VALUES (:source, :message_id, :digest, :noun, :noun_id, :answer, :received_at)

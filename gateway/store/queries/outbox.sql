@@ -81,7 +81,10 @@ WHERE seq = (SELECT min(seq) FROM outbox WHERE order_key = :order_key AND conclu
   AND visible_at IS NULL AND parked_at IS NULL;
 
 -- name: requeue!
-UPDATE outbox SET parked_at = NULL, due_at = :now, visible_at = :now, state = :state
+-- The time a timer was set to stays what its line of the journal says.
+UPDATE outbox
+SET parked_at = NULL, due_at = CASE WHEN name IS NULL THEN CAST(:now AS bigint) ELSE due_at END,
+    visible_at = CASE WHEN name IS NULL THEN CAST(:now AS bigint) ELSE due_at END, state = :state
 WHERE id = :id AND parked_at IS NOT NULL AND concluded_at IS NULL;
 
 -- name: discard!
@@ -118,6 +121,17 @@ ORDER BY seq LIMIT :limit;
 
 -- name: outbox_of
 SELECT * FROM outbox WHERE noun = :noun AND noun_id = :noun_id AND concluded_at IS NULL ORDER BY seq;
+
+-- name: outbox_between
+SELECT * FROM outbox
+WHERE noun = :noun AND noun_id >= :first AND noun_id <= :last AND concluded_at IS NULL
+ORDER BY noun_id, seq;
+
+-- name: stray_outbox
+SELECT * FROM outbox
+WHERE concluded_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM nouns WHERE nouns.noun = outbox.noun AND nouns.id = outbox.noun_id)
+ORDER BY seq LIMIT :limit;
 
 -- name: count_outbox
 -- What is behind another of its order key is not late by itself.
