@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.databases import postgres_url
 from gateway.store.mapping import to_micros
-from gateway.store.rows import OutboxRow
+from gateway.store.rows import LeasedRow
 from gateway.store.schema import ensure_postgres
 from gateway.store.session import named_queries
 from gateway.store.sqlite import SqliteSession, connect
@@ -71,7 +71,7 @@ class Pending:
         return count
 
 
-def _claim(tx: SqlTransaction) -> list[OutboxRow]:
+def _claim(tx: SqlTransaction) -> list[LeasedRow]:
     return tx.claim(now=_NOW, worker="w", lease_s=60, limits={"banks": _EACH})
 
 

@@ -103,6 +103,8 @@ def line_hash(line):
         "data",
     )
     fields = [at if name is None else line[name] for name in names]
+    if line.get("bound") is not None:  # lines of before schema v0011 have none, and are hashed without it
+        fields.append(line["bound"])
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(bytes.fromhex(line["prevHash"]) + text.encode()).hexdigest()
 

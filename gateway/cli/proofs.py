@@ -19,7 +19,7 @@ from gateway.cli.console import fail, say
 from gateway.config import Config
 from gateway.engine.audit import Audit, CheckToken, audit
 from gateway.engine.proof import Mismatch, What
-from gateway.keyring import key_folder
+from gateway.keys.keyring import key_folder
 from gateway.store import open_store
 from gateway.store.rows import StampRow
 

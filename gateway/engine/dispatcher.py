@@ -21,10 +21,11 @@ from gateway.engine.attachments import Attachment, Attachments
 from gateway.engine.endings import Ended, Endings
 from gateway.engine.engine import Engine, outcome_reason, outcome_result
 from gateway.engine.leasing import Grant
+from gateway.engine.tampered import is_as_ordered
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown, Wide
 from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
-from gateway.store.rows import LaneRow, OutboxRow
+from gateway.store.rows import LaneRow, LeasedRow
 
 _log = structlog.get_logger(__name__)
 _STORE_PAUSE_S = 0.5
@@ -72,8 +73,8 @@ class Dispatcher:
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._held: defaultdict[Lane, deque[OutboxRow]] = defaultdict(deque)  # leased, without a place yet
-        self._stale: list[OutboxRow] = []  # held too long to be begun; the next claim gives them back
+        self._held: defaultdict[Lane, deque[LeasedRow]] = defaultdict(deque)  # leased, without a place yet
+        self._stale: list[LeasedRow] = []  # held too long to be begun; the next claim gives them back
         self._stopping = False
         self._looks_at = clock()
         self._idle = asyncio.Event()  # no claim is under way
@@ -153,9 +154,9 @@ class Dispatcher:
             looks_by=self._looks_at,
         )
 
-    def take(self, leased: Iterable[OutboxRow]) -> None:
+    def take(self, leased: Iterable[LeasedRow]) -> None:
         """Start what was leased for us; where several leased at once and there is no place, hold it until there is."""
-        lanes: defaultdict[Lane, list[OutboxRow]] = defaultdict(list)
+        lanes: defaultdict[Lane, list[LeasedRow]] = defaultdict(list)
         for row in leased:
             lanes[row.channel, row.recipient].append(row)
         for lane, rows in lanes.items():
@@ -204,7 +205,7 @@ class Dispatcher:
         taken = {lane: self._widths[lane[0]] - self._room(lane) for lane in known}
         stale = tuple(self._stale)
 
-        def work(tx: Transaction) -> tuple[list[OutboxRow], list[LaneRow]]:
+        def work(tx: Transaction) -> tuple[list[LeasedRow], list[LaneRow]]:
             for row in stale:
                 tx.give_back(row)
             rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=self._widths, taken=taken)
@@ -215,7 +216,7 @@ class Dispatcher:
         self.take(rows)
         return heads
 
-    def _start(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
+    def _start(self, lane: Lane, rows: Sequence[LeasedRow]) -> None:
         """Together where the adapter gains by it, else each by itself."""
         for row in rows:
             if row.attempt - row.booked - 1 == _INTERRUPTED_MAX:
@@ -229,7 +230,7 @@ class Dispatcher:
             for row in rows:
                 self._begin(lane, [row])
 
-    def _begin(self, lane: Lane, rows: Sequence[OutboxRow]) -> None:
+    def _begin(self, lane: Lane, rows: Sequence[LeasedRow]) -> None:
         self._busy[lane] += len(rows)
         task = asyncio.create_task(self._handle(rows), name=f"deliver {rows[0].id}")
         self._tasks.add(task)
@@ -248,7 +249,7 @@ class Dispatcher:
     def _start_held(self, lane: Lane) -> None:
         """Places may be free again. What has less than half its lease left is given back, to be claimed anew."""
         held, now = self._held.get(lane), self._clock()
-        begun: list[OutboxRow] = []
+        begun: list[LeasedRow] = []
         while held:
             is_old = held[0].visible_at is None or held[0].visible_at <= now + timedelta(seconds=self._lease_s / 2)
             if is_old:
@@ -262,8 +263,12 @@ class Dispatcher:
             self._held.pop(lane, None)
         self._start(lane, begun)
 
-    async def _handle(self, rows: Sequence[OutboxRow]) -> None:
+    async def _handle(self, rows: Sequence[LeasedRow]) -> None:
         """One row, or several of one lane whose adapter is `Wide`."""
+        if not all(map(is_as_ordered, rows)):
+            rows = [row for row in rows if is_as_ordered(row) or await self._is_believed(row)]
+            if not rows:
+                return
         if rows[0].channel == Channel.TIMER:
             await self._engine.fire(rows[0])
             return
@@ -276,6 +281,13 @@ class Dispatcher:
                 _log.error("attempt not booked", delivery=each.row.id, error=repr(held))
             else:
                 await self._judge((each.row.channel, each.row.recipient), each.outcome)
+
+    async def _is_believed(self, row: LeasedRow) -> bool:
+        """Whether the journal ordered it after all; what it did not is left to a person."""
+        doubt = await self._engine.withholding.doubt(row)
+        if doubt is not None:
+            await self._engine.withholding.withhold(row, doubt)
+        return doubt is None
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
         """Move the recipient's breaker, and have it written down when it opens or closes."""
@@ -294,7 +306,7 @@ class Dispatcher:
             event = recipients.FellSilent(failures=after.failures, reason=outcome_reason(outcome))
         await self._engine.note_recipient(lane, event)
 
-    async def _attempt(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
+    async def _attempt(self, rows: Sequence[LeasedRow]) -> Sequence[Outcome]:
         """How each ended. Where one makes the adapter fail for all, each goes again by itself, under its id."""
         wanted = [row.attachment_document_id for row in rows if row.attachment_document_id is not None]
         try:
@@ -308,13 +320,13 @@ class Dispatcher:
                 _log.exception("sent one by one", channel=rows[0].channel, count=len(rows))
         return await asyncio.gather(*(self._send(row, attached) for row in rows))
 
-    async def _send_together(self, rows: Sequence[OutboxRow], attached: Mapping[str, Attachment]) -> Sequence[Outcome]:
+    async def _send_together(self, rows: Sequence[LeasedRow], attached: Mapping[str, Attachment]) -> Sequence[Outcome]:
         outcomes = await self._wide[rows[0].channel].send_all([_dispatch(row, attached) for row in rows])
         if len(outcomes) != len(rows):
             raise ValueError(f"{len(outcomes)} outcomes of {len(rows)} dispatches")
         return outcomes
 
-    async def _send(self, row: OutboxRow, attached: Mapping[str, Attachment]) -> Outcome:
+    async def _send(self, row: LeasedRow, attached: Mapping[str, Attachment]) -> Outcome:
         """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
         try:
             return await self._adapters[row.channel].send(_dispatch(row, attached))
@@ -341,7 +353,7 @@ class Dispatcher:
             return
 
 
-def _dispatch(row: OutboxRow, attached: Mapping[str, Attachment]) -> Dispatch:
+def _dispatch(row: LeasedRow, attached: Mapping[str, Attachment]) -> Dispatch:
     attachment = attached.get(row.attachment_document_id or "")
     return Dispatch(
         id=row.id,

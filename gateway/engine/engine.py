@@ -18,7 +18,7 @@ import structlog
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
-from gateway.domain.delivery import Attempt, Delivery, DeliveryState, Result, RetryPolicy
+from gateway.domain.delivery import Attempt, DeliveryState, Result, RetryPolicy
 from gateway.domain.door import RequestRefused
 from gateway.domain.frozen import replace
 from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
@@ -29,11 +29,13 @@ from gateway.engine.endings import Ended
 from gateway.engine.leasing import Booked, Grant, Leaser, LeasesLostError, ask, no_rows
 from gateway.engine.refusals import Lines
 from gateway.engine.step import Cause, Held, Step
+from gateway.engine.tampered import TamperedError
 from gateway.engine.unavailable import store_unavailable
+from gateway.engine.withholding import Withholding, cause_of, delivery_of, parked, tell_tampered
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
 from gateway.store.errors import StoreError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
-from gateway.store.rows import Concluded, Ending, InboxRow, OutboxRow
+from gateway.store.rows import Concluded, Ending, InboxRow, LeasedRow, OutboxRow
 
 _log = structlog.get_logger(__name__)
 ANONYMOUS = "anonymous"
@@ -64,6 +66,7 @@ class Engine:
         self.store, self._tables, self._rules = store, tables, rules
         self._clock, self._policies, self.wake, self._chance = clock, policies, wake, chance
         self._leaser: Leaser | None = None
+        self.withholding = Withholding(store, self._step, clock)
 
     def attach(self, leaser: Leaser) -> None:
         """Have this dispatcher woken, and lease on its grants."""
@@ -81,6 +84,9 @@ class Engine:
             return await self._book(lambda tx: self._receive(tx, message, now), now)
         except StoreError as error:
             raise store_unavailable(error) from error
+        except TamperedError as error:
+            tell_tampered(error)
+            raise refuse(ErrorCode.INTERNAL) from error
         except RefusedError as refused:
             return await self._answered_meanwhile(message, refused)
 
@@ -108,7 +114,7 @@ class Engine:
             step.keep(held, exhibits)
             step.finish()
 
-        await self.store.transact(work)
+        await self._note(work)
 
     async def record_refusals(self, lines: Lines) -> None:
         """Journal lines of many refused requests, in one transaction; see `RefusalBook`."""
@@ -124,7 +130,13 @@ class Engine:
                     step.tell(held, event)
                 step.finish()
 
-        await self.store.transact(work)
+        await self._note(work)
+
+    async def _note(self, work: Callable[[Transaction], None]) -> None:
+        try:
+            await self.store.transact(work)
+        except TamperedError as error:  # there is no line to be had; the alarm says more
+            tell_tampered(error)
 
     async def conclude(self, row: OutboxRow, outcome: Outcome) -> bool:
         """Book how an attempt ended; False if the lease was lost meanwhile and another worker goes on.
@@ -133,6 +145,9 @@ class Engine:
         """
         try:
             [held] = await self.conclude_all([Ended(row=row, outcome=outcome)])
+        except TamperedError as error:
+            reason = f"{error.reason}; its attempt ended: {outcome_result(outcome)}"
+            return await self.withholding.set_aside(row, reason, error)
         except RefusedError as error:
             refused = Refused(code=error.refusal.code, reason=f"{error.refusal.code} {dict(error.refusal.facts)}")
             [held] = await self.conclude_all([Ended(row=row, outcome=refused)])
@@ -158,6 +173,8 @@ class Engine:
         now = self._clock()
         try:
             return await self._book(lambda tx: self._fire(tx, row, now), now)
+        except TamperedError as error:
+            return await self.withholding.set_aside(row, error.reason, error)
         except RefusedError as error:
             reason = str(error.refusal.code)
             kept = await self.store.transact(lambda tx: self._park_timer(tx, row, reason, now))
@@ -176,7 +193,7 @@ class Engine:
         leaser = self._leaser
         grant = leaser.grant() if leaser is not None else None
 
-        def run(tx: Transaction) -> tuple[T, Step | None, Callable[[], list[OutboxRow]]]:
+        def run(tx: Transaction) -> tuple[T, Step | None, Callable[[], list[LeasedRow]]]:
             done, step = work(tx)
             leased = no_rows if step is None or grant is None else grant.lease(tx, step.lanes, now, freed)
             return done, step, leased
@@ -225,12 +242,16 @@ class Engine:
             step.finish()
             return True
 
-        done = await self.store.transact(work)
+        try:
+            done = await self.store.transact(work)
+        except TamperedError as error:
+            tell_tampered(error)
+            return False
         self.wake()
         return done
 
     def _book_by_person(self, tx: Transaction, row: OutboxRow, event: ByPerson, now: datetime) -> bool:
-        decision = deliveries.TABLE.decide(_delivery(row), event, Context(now=now, rules=self._rules, id=row.id))
+        decision = deliveries.TABLE.decide(delivery_of(row), event, Context(now=now, rules=self._rules, id=row.id))
         if isinstance(decision, Refusal):
             return False
         state = str(decision.noun.state)
@@ -258,6 +279,8 @@ class Engine:
         try:
             _tell(await self.store.transact(work))
             self.wake()
+        except TamperedError as error:
+            tell_tampered(error)
         except StoreError as error:
             _log.warning("not written down", recipient=id, event=type(event).__name__, reason=str(error))
 
@@ -325,7 +348,7 @@ class Engine:
         Raises:
             LeasesLostError: more are; nothing of this may be kept.
         """
-        step = self._step(tx, _cause(ended[0].row), now)
+        step = self._step(tx, cause_of(ended[0].row), now)
         step.hold_all((each.row.noun, each.row.noun_id) for each in ended)
         booked: dict[int, Booked] = {}
         answers: Callable[[], dict[int, Concluded | bool]] | None = None
@@ -348,12 +371,12 @@ class Engine:
     def _conclude_one(self, tx: Transaction, step: Step, ended: Ended, chance: float, now: datetime) -> Booked:
         """Do what follows as if the lease held."""
         row, outcome = ended.row, ended.outcome
-        step.cause = _cause(row)
+        step.cause = cause_of(row)
         held = step.hold(row.noun, row.noun_id)
         event: Event | None = None if isinstance(outcome, NotSent) else outcome.event
         handled = event is not None and held.table.handles(held.data, event)
         after = self._after_attempt(row, outcome, now, chance, taken_over=handled)
-        decision = deliveries.TABLE.decide(_delivery(row), after, Context(now=now, rules=self._rules, id=row.id))
+        decision = deliveries.TABLE.decide(delivery_of(row), after, Context(now=now, rules=self._rules, id=row.id))
         if isinstance(decision, Refusal):
             return False  # concluded meanwhile by somebody else
         booked = self._write(tx, row, after, str(decision.noun.state), now)
@@ -419,10 +442,7 @@ class Engine:
         held = step.hold(row.noun, row.noun_id)
         if not tx.park(row, now=now, state=DeliveryState.PARKED, error=reason):
             return False
-        parked = deliveries.DeliveryParked(
-            delivery=row.id, recipient=row.recipient, body=row.body_type, attempt=row.booked + 1, reason=reason
-        )
-        step.note(held, parked)
+        step.note(held, parked(row, reason))
         step.finish()
         return True
 
@@ -437,30 +457,13 @@ def _freed(ended: Iterable[Ended]) -> Counter[Lane]:
     return Counter((e.row.channel, e.row.recipient) for e in ended if isinstance(e.outcome, Acknowledged | Refused))
 
 
-def _leaves_something(step: Step, grant: Grant | None, leased: list[OutboxRow], freed: Mapping[Lane, int]) -> bool:
+def _leaves_something(step: Step, grant: Grant | None, leased: list[LeasedRow], freed: Mapping[Lane, int]) -> bool:
     """Whether the dispatcher must look, now or sooner than it would by itself."""
     if grant is None:
         return bool(step.lanes) or step.next_due_at is not None
     if step.next_due_at is not None and step.next_due_at < grant.looks_by:
         return True
     return not grant.is_all(leased, step.lanes, freed)
-
-
-def _cause(row: OutboxRow) -> Cause:
-    return Cause(source=row.recipient, id=row.id)
-
-
-def _delivery(row: OutboxRow) -> Delivery:
-    return Delivery(
-        state=DeliveryState(row.state),
-        lot_id="",
-        owner="",
-        channel=row.channel,
-        recipient=row.recipient,
-        body=row.body_type,
-        attempt=row.booked,
-        due_at=row.due_at,
-    )
 
 
 def _state(held: Held) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.store.interface import NONE_TAKEN, Lane, Transaction
-from gateway.store.rows import Concluded, Ending, OutboxRow
+from gateway.store.rows import Concluded, Ending, LeasedRow
 
 LEASES_MAX = 2  # by one step in one lane
 Booked = Ending | bool  # an attempt whose row is to be ended, or whether its lease held when it was booked
@@ -37,7 +37,7 @@ class Grant:
 
     def lease(
         self, tx: Transaction, lanes: Iterable[Lane], now: datetime, freed: Mapping[Lane, int] = NONE_TAKEN
-    ) -> Callable[[], list[OutboxRow]]:
+    ) -> Callable[[], list[LeasedRow]]:
         """Lease what is due in those lanes, and in crowded ones as many as attempts ended; known after the commit."""
         places = {lane: LEASES_MAX for lane in lanes if lane[0] in self.channels and lane not in self.full}
         places |= {lane: count for lane, count in freed.items() if lane in self.crowded}
@@ -47,7 +47,7 @@ class Grant:
         return tx.lease(now=now, worker=self.worker, lease_s=self.lease_s, places=in_order)
 
     def is_all(
-        self, leased: Iterable[OutboxRow], lanes: Iterable[Lane], freed: Mapping[Lane, int] = NONE_TAKEN
+        self, leased: Iterable[LeasedRow], lanes: Iterable[Lane], freed: Mapping[Lane, int] = NONE_TAKEN
     ) -> bool:
         """Whether nothing that is due can have been left in those lanes, but for what an attempt's end will take."""
         took = Counter((row.channel, row.recipient) for row in leased)
@@ -86,7 +86,7 @@ def ask(tx: Transaction, booked: Mapping[int, Booked], now: datetime) -> Callabl
     return answered
 
 
-def no_rows() -> list[OutboxRow]:
+def no_rows() -> list[LeasedRow]:
     """What was leased where nothing was to be."""
     return []
 
@@ -100,5 +100,5 @@ class Leaser(Protocol):
     def grant(self) -> Grant | None:
         """Leave for the step that is about to run; None from a dispatcher that does not run."""
 
-    def take(self, leased: Iterable[OutboxRow]) -> None:
+    def take(self, leased: Iterable[LeasedRow]) -> None:
         """Start what was leased on a grant."""

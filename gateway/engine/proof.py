@@ -4,7 +4,7 @@ The chain is the witness, so it is judged first, and where it is broken nothing 
   (1) the noun stands as its last line left it;
   (2) every delivery and timer that waits was ordered by a line, and is what that line ordered;
   (3) everything ordered waits, unless a line says that it ended: acknowledged, taken over, discarded, fired, cancelled;
-  (4) it waits for the instant the lines name, and in the order of its lines.
+  (4) it waits no longer than the lines say, and in their order.
 A line of before v0011 binds nothing: of a noun whose last line is such a one only state, lot and owner are judged, and
 what such a line ordered is counted, not judged.
 """
@@ -175,7 +175,7 @@ class _Ledger:
         if found != ordered.digest:
             yield _of(row, What.DELIVERY, line=ordered.line, expected=ordered.digest, found=found)
             return
-        if ordered.due_at is not None and row.due_at != ordered.due_at:
+        if ordered.due_at is not None and row.due_at > ordered.due_at:  # sooner: its recipient answers again
             expected = ordered.due_at.isoformat()
             yield _of(row, What.DUE, line=ordered.line, expected=expected, found=row.due_at.isoformat())
             return

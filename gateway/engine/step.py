@@ -38,6 +38,7 @@ from gateway.domain.table import (
 from gateway.engine import codec, names
 from gateway.engine.binding import Binder, digest_of_noun
 from gateway.engine.journal import GENESIS, bind
+from gateway.engine.tampered import check_noun
 from gateway.ports import Document, Exhibit
 from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import (
@@ -45,6 +46,7 @@ from gateway.store.rows import (
     DocumentRow,
     EvidenceItem,
     FeedRow,
+    HeldNoun,
     JournalEntry,
     NounRow,
     OutboxItem,
@@ -148,7 +150,11 @@ class Step:
         return None if row is None else (row.noun, row.id)
 
     def hold(self, noun: str, id: str) -> Held:
-        """Load a noun into the step, or begin a new one. The first one's lot is locked: all others are of that lot."""
+        """Load a noun into the step, or begin a new one. The first one's lot is locked: all others are of that lot.
+
+        Raises:
+            TamperedError: it is not what its journal says; nothing of this step may be kept.
+        """
         held = self._held.get((noun, id))
         if held is None:
             if not self._held:
@@ -165,11 +171,12 @@ class Step:
             for name in wanted:
                 self._take(*name, rows.get(name))
 
-    def _take(self, noun: str, id: str, row: NounRow | None) -> Held:
+    def _take(self, noun: str, id: str, row: HeldNoun | None) -> Held:
         table = self._tables[noun]
         if row is None:
             held = Held(table, id, None, None, 0, GENESIS)
         else:
+            check_noun(self._tx, row)
             data = codec.decode_again(table.data, row.data)
             held = Held(table, id, data, row, row.version, row.head_hash, as_read=data)
         self._held[noun, id] = held

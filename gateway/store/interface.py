@@ -22,11 +22,13 @@ from gateway.store.rows import (
     EvidencePiece,
     EvidenceRow,
     FeedRow,
+    HeldNoun,
     InboxRow,
     JournalEntry,
     JournalLeaf,
     JournalRow,
     LaneRow,
+    LeasedRow,
     NounCount,
     NounRow,
     OcspAnswerRow,
@@ -89,6 +91,9 @@ class Reader(Protocol):
     def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
 
     def journal_line(self, seq: int) -> JournalRow | None: ...
+    def line_of(self, noun: str, noun_id: str, version: int) -> JournalRow | None:
+        """A line by its place in its chain."""
+
     def last_move(self, noun: str, noun_id: str) -> JournalRow | None:
         """What brought a noun into the state it is in."""
 
@@ -192,7 +197,10 @@ class Transaction(Reader, Protocol):
             VersionConflictError: the stored version is another.
         """
 
-    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NounRow]:
+    def noun(self, noun: str, id: str) -> HeldNoun | None:
+        """The noun as `Reader` gives it, with the line it should be of."""
+
+    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], HeldNoun]:
         """`noun` for several of them (kind and id), one after the other; those that there are."""
 
     def add_alias(self, row: AliasRow) -> Callable[[], bool]:
@@ -232,7 +240,7 @@ class Transaction(Reader, Protocol):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
-    ) -> list[OutboxRow]:
+    ) -> list[LeasedRow]:
         """Lease rows that are due in any lane, the longest due first.
 
         Each lane of a channel gives at most as many as `limits` says for the channel, less its places in `taken`.
@@ -241,7 +249,7 @@ class Transaction(Reader, Protocol):
 
     def lease(
         self, *, now: datetime, worker: str, lease_s: float, places: Mapping[Lane, int]
-    ) -> Callable[[], list[OutboxRow]]:
+    ) -> Callable[[], list[LeasedRow]]:
         """`claim` in these lanes, so many in each. Call what is returned once the transaction is committed."""
 
     def conclude(self, row: OutboxRow, *, now: datetime, state: str, note: str | None = None) -> Concluded:

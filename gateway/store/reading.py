@@ -97,6 +97,9 @@ class SqlReader:
     def journal_line(self, seq: int) -> JournalRow | None:
         return self._session.row(JournalRow, "journal_line", seq=seq)
 
+    def line_of(self, noun: str, noun_id: str, version: int) -> JournalRow | None:
+        return self._session.row(JournalRow, "line_of", noun=noun, noun_id=noun_id, version=version)
+
     def last_move(self, noun: str, noun_id: str) -> JournalRow | None:
         return self._session.row(JournalRow, "last_move", noun=noun, noun_id=noun_id)
 

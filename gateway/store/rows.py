@@ -36,6 +36,16 @@ class NounRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldNoun(NounRow):
+    """A noun as a step takes it, with the line it should be of: that line's hash and what it binds, None where it was
+    not seen.
+    """
+
+    line_hash: bytes | None
+    bound: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AliasRow:
     """`value` in `scheme` is another name of this noun."""
 
@@ -133,6 +143,15 @@ class OutboxRow(OutboxItem):
     parked_at: datetime | None
     concluded_at: datetime | None
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedRow(OutboxRow):
+    """A row with the lease of it. `ordered`: what the line binds that should have ordered it; None where there is none
+    that binds anything.
+    """
+
+    ordered: str | None
 
 
 class Concluded(IntEnum):

@@ -19,8 +19,10 @@ from gateway.store.rows import (
     Ending,
     EvidenceItem,
     FeedRow,
+    HeldNoun,
     InboxRow,
     JournalEntry,
+    LeasedRow,
     NounRow,
     OcspAnswerRow,
     OutboxItem,
@@ -35,18 +37,16 @@ class SqlTransaction(SqlReader):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._locked: set[tuple[str, str]] = set()  # nouns, where the database locks them one by one
+        self._locked: set[tuple[str, str]] = set()  # nouns; only a database of many writers asks for it
 
-    def noun(self, noun: str, id: str) -> NounRow | None:
-        if not self._session.has("lock_noun"):
-            return super().noun(noun, id)
+    def noun(self, noun: str, id: str) -> HeldNoun | None:
         return self.nouns([(noun, id)]).get((noun, id))
 
-    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NounRow]:
-        query = "lock_noun" if self._session.has("lock_noun") else "noun"
-        found = self._session.rows_each(NounRow, query, [{"noun": noun, "id": id} for noun, id in names])
+    def nouns(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], HeldNoun]:
+        found = self._session.rows_each(HeldNoun, "hold_noun", [{"noun": noun, "id": id} for noun, id in names])
         rows = {(row.noun, row.id): row for row in found}
-        self._locked |= rows.keys() if query == "lock_noun" else set()
+        if self._session.has("lock_order"):
+            self._locked |= rows.keys()
         return rows
 
     def ask_inbox(self, source: str, message_id: str) -> Callable[[], InboxRow | None]:
@@ -115,21 +115,21 @@ class SqlTransaction(SqlReader):
         lease_s: float,
         limits: Mapping[str, int],
         taken: Mapping[Lane, int] = NONE_TAKEN,
-    ) -> list[OutboxRow]:
+    ) -> list[LeasedRow]:
         due = [(lane.channel, lane.recipient) for lane in self.lanes() if lane.visible_at <= now]
         places = {lane: limits.get(lane[0], 0) - taken.get(lane, 0) for lane in due}
         return self.lease(now=now, worker=worker, lease_s=lease_s, places=places)()
 
     def lease(
         self, *, now: datetime, worker: str, lease_s: float, places: Mapping[Lane, int]
-    ) -> Callable[[], list[OutboxRow]]:
+    ) -> Callable[[], list[LeasedRow]]:
         values = {"worker": worker, "now": to_micros(now), "lease_end": to_micros(now + timedelta(seconds=lease_s))}
         claims = [
             {"channel": lane[0], "recipient": lane[1], "limit": count} | values
             for lane, count in places.items()
             if count > 0
         ]
-        leased = self._session.ask(OutboxRow, "claim", claims)
+        leased = self._session.ask(LeasedRow, "claim", claims)
         if self._session.has("lease"):
             self._write_all("lease", leased())
         return lambda: sorted(leased(), key=lambda row: (row.due_at, row.seq))

@@ -16,7 +16,7 @@ from typing import Any
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.delivery import RetryPolicy
-from gateway.domain.dispatches import InvoiceCancellation, Notice, NoticeKind
+from gateway.domain.dispatches import AuctionResult, InvoiceCancellation, Notice, NoticeKind, ProtocolDelivery
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
 from gateway.domain.rulebook import RailRule, Rulebook
@@ -92,6 +92,7 @@ class Wished:
 
     sends: tuple[tuple[str, str], ...] = ()  # channel and recipient
     notices: tuple[tuple[str, str], ...] = ()  # of channels with a feed
+    document: tuple[str, str, str] | None = None  # channel, recipient and the document that goes along
     alias: str | None = None
     timer: tuple[str, datetime] | None = None  # name and time; says `Heard` of its name
     refused_timer: tuple[str, datetime] | None = None  # says `Denied`
@@ -137,6 +138,9 @@ def _effects(wish: Wished, context: Context) -> Iterable[Effect]:
         yield Send(channel, recipient, InvoiceCancellation(collection_id=context.id, invoice_number="1", reason=""))
     for channel, recipient in wish.notices:
         yield Send(channel, recipient, notice(context.id))
+    if wish.document:
+        channel, recipient, document_id = wish.document
+        yield Send(channel, recipient, delivery_of(context.id, document_id))
     if wish.alias:
         yield Alias(SCHEME, wish.alias)
     if wish.timer:
@@ -160,6 +164,19 @@ def _effects(wish: Wished, context: Context) -> Iterable[Effect]:
 def notice(id: str) -> Notice:
     """A notice about a puppet."""
     return Notice(kind=NoticeKind.LOT_HELD, lot_id=id, subject_id=id, state="held", occurred_at=START)
+
+
+def delivery_of(id: str, document_id: str) -> ProtocolDelivery:
+    """A protocol about a puppet."""
+    return ProtocolDelivery(
+        protocol_id=id,
+        number="1",
+        lot_id=id,
+        result=AuctionResult.SOLD,
+        document_id=document_id,
+        sha256="0" * 64,
+        issued_at=START,
+    )
 
 
 RULES = Rulebook(
@@ -236,6 +253,11 @@ class Hand:
         found = await self.engine.store.read(lambda reader: reader.find_outbox(id))
         assert found is not None
         return found
+
+
+def as_stored(row: OutboxRow) -> OutboxRow:
+    """A leased row as it lies in the table."""
+    return OutboxRow(**{name: getattr(row, name) for name in OutboxRow.__dataclass_fields__})
 
 
 Script = Callable[[Dispatch], Outcome | Awaitable[Outcome]]

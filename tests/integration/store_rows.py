@@ -45,6 +45,7 @@ ENTRY = JournalEntry(
     data="{}",
     prev_hash=b"",
     hash=b"\x01",
+    bound='{"noun":"ff"}',
 )
 ITEM = OutboxItem(
     id="o1",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-from puppet import EXHIBIT, Clock, Denied, Hand, Heard, Opened, TestAdapter, Wished, engine_on
+from puppet import EXHIBIT, Clock, Denied, Hand, Heard, Opened, TestAdapter, Wished, as_stored, engine_on
 from test_leasing import GRANT, TO_R, Noted
 from waiting import PATIENCE_S, until
 
@@ -98,7 +98,7 @@ async def test_nothing_is_booked_where_one_is_refused(hand: Hand) -> None:
     said = [Acknowledged(event=Heard(word="yes")), Acknowledged(event=Denied()), NotSent(reason="away")]
     with pytest.raises(RefusedError):
         await hand.engine.conclude_all(ended(rows, *said))
-    assert await hand.waiting() == rows
+    assert await hand.waiting() == [as_stored(row) for row in rows]
     assert (await hand.puppet()).heard == ()
 
 

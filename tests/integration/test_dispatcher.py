@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -26,12 +25,12 @@ from structlog.testing import capture_logs
 from waiting import until
 
 from gateway.domain.delivery import RetryPolicy
+from gateway.domain.dispatches import DISPATCHES
 from gateway.domain.recipient import BreakerPolicy
 from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.store import Store, StoreUnavailableError
-from gateway.store.interface import Transaction
-from gateway.store.rows import DocumentRow, OutboxItem
+from gateway.store.rows import DocumentRow
 
 PARKED = "Alarm:DELIVERY_PARKED"
 
@@ -266,18 +265,17 @@ async def test_an_adapter_that_raises_has_not_lost_the_row(hand: Hand, clock: Cl
     assert ids(adapter.begun) == [row.id, row.id]
 
 
-async def test_a_body_that_cannot_be_read_does_not_stop_the_others(hand: Hand, store: Store) -> None:
+async def test_a_body_that_cannot_be_read_does_not_stop_the_others(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version ordered it."""
     adapter = TestAdapter("alpha")
     await hand.say(Opened())
-    await hand.say(Wished(sends=(TO_R,)))
-    (good,) = await hand.waiting()
-    bad = OutboxItem(**{name: getattr(good, name) for name in OutboxItem.__dataclass_fields__})
-    bad = replace(bad, id="bad", body='{"from": "a newer version"}', order_key="other")
-    await store.transact(lambda tx: tx.enqueue(bad))
+    await hand.say(Wished(sends=(TO_R,), notices=(("alpha", "S"),)))
+    good, bad = await hand.waiting()
+    monkeypatch.delitem(DISPATCHES, bad.body_type)
     async with working(hand.engine, adapter):
-        await until(lambda: is_deferred(hand, "bad"))
+        await until(lambda: is_deferred(hand, bad.id))
         await until(lambda: ids(adapter.done) == [good.id])
-    assert (await hand.row("bad")).last_error == "adapter failed: ValidationError"
+    assert (await hand.row(bad.id)).last_error == "adapter failed: KeyError"
 
 
 async def test_what_cannot_be_read_was_not_sent(
@@ -287,28 +285,22 @@ async def test_what_cannot_be_read_was_not_sent(
     adapter = TestAdapter("alpha")
     content = b"protocol"
     await hand.say(Opened())
-    await hand.say(Wished(sends=(TO_R,)))
-    (plain,) = await hand.waiting()
-    item = OutboxItem(**{name: getattr(plain, name) for name in OutboxItem.__dataclass_fields__})
-    sealed = replace(item, id="sealed", order_key="other", attachment_document_id="d")
+    await hand.say(Wished(sends=(TO_R,), document=("alpha", "S", "d")))
+    plain, sealed = await hand.waiting()
     document = DocumentRow(
         id="d", content=content, sha256=hashlib.sha256(content).hexdigest(), media_type="text/plain", created_at=START
     )
 
-    def put(tx: Transaction) -> None:
-        tx.add_document(document)
-        tx.enqueue(sealed)
-
     async def away(work: object) -> object:
         raise StoreUnavailableError("disk I/O error")
 
-    await store.transact(put)
+    await store.transact(lambda tx: tx.add_document(document))
     with monkeypatch.context() as faulty:
         faulty.setattr(hand.engine.store, "read", away)
         async with working(hand.engine, adapter):
             await until(lambda: ids(adapter.done) == [plain.id])
             await asyncio.sleep(0.05)
-    row = await hand.row("sealed")
+    row = await hand.row(sealed.id)
     assert (row.state, row.last_error) == ("due", "what is to be sent cannot be read: disk I/O error")
     clock.pass_s(2)
     async with working(hand.engine, adapter):

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from dispatching import at_rest
-from puppet import START, Clock, Hand, Opened, TestAdapter, Wished, engine_on
+from puppet import START, Clock, Hand, Opened, TestAdapter, Wished, as_stored, engine_on
 from waiting import PATIENCE_S, until
 
 from contracts.errors.refusal import RefusedError
@@ -60,7 +60,7 @@ async def test_what_a_message_sends_is_leased_with_it_and_wakes_nobody(hand: Han
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
     [row] = await hand.waiting()
-    assert noted.taken == [row]
+    assert [as_stored(taken) for taken in noted.taken] == [row]
     assert (row.lease_owner, row.attempt, row.visible_at) == ("w", 1, START + timedelta(seconds=30))
     assert await hand.claim("alpha", worker="other") == []
     assert noted.wakes == 0

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import psycopg
@@ -25,7 +25,7 @@ from gateway.store import (
     open_store,
 )
 from gateway.store.link import Link
-from gateway.store.rows import DocumentRow, FeedRow
+from gateway.store.rows import DocumentRow, FeedRow, HeldNoun
 
 pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 FEED = FeedRow(recipient="B", sequence=1, outbox_id="o1", kind="k", body="{}", created_at=NOW)
@@ -183,7 +183,7 @@ async def test_who_waits_for_anothers_lock_holds_up_nobody_else(store: Store, se
         for n in range(20):
             await store.transact(save(f"Q{n}"))
         assert not waiting.done()
-    assert await waiting == replace(NOUN, id="P1")
+    assert await waiting == HeldNoun(**asdict(replace(NOUN, id="P1")), line_hash=None, bound=None)
 
 
 async def test_who_finds_no_connection_in_time_is_told_so(store_url: str, server: Server) -> None:

@@ -24,6 +24,7 @@ from gateway.store.rows import (
     EvidencePiece,
     EvidenceRow,
     FeedRow,
+    HeldNoun,
     JournalRow,
     NounCount,
     NounRow,
@@ -57,7 +58,8 @@ async def test_every_kind_of_row_comes_back_as_it_was_written(store: Store) -> N
 
     await store.transact(write)
     assert await store.read(lambda r: r.noun("payment", "P1")) == NOUN
-    assert await store.transact(lambda tx: tx.noun("payment", "P1")) == NOUN
+    held = await store.transact(lambda tx: tx.noun("payment", "P1"))
+    assert held == HeldNoun(**asdict(NOUN), line_hash=ENTRY.hash, bound=ENTRY.bound)
     assert await store.read(lambda r: r.find_inbox("999101", "m1")) == INBOX
     assert await store.read(lambda r: r.journal_of("payment", "P1")) == [JournalRow(**asdict(ENTRY), seq=1)]
     stored = await store.read(lambda r: r.find_outbox("o1"))

@@ -12,6 +12,7 @@ import pytest
 from puppet import START, Clock, Closed, Hand, Heard, Opened, Wished, engine_on
 from test_backup import execute
 
+from gateway.domain.recipient import AnsweredAgain, FellSilent
 from gateway.engine.audit import audit
 from gateway.engine.journal import GENESIS, digest
 from gateway.engine.merkle import root_of
@@ -176,7 +177,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 
 async def live(hand: Hand, clock: Clock, chance: random.Random) -> None:
     """Something of all that may happen to puppets and to what they send."""
-    match chance.randint(0, 5):
+    match chance.randint(0, 6):
         case 0 | 1:
             await hand.say(chance.choice(WISHES)(chance), to=f"P{chance.randint(0, 2)}")
         case 2:
@@ -188,6 +189,9 @@ async def live(hand: Hand, clock: Clock, chance: random.Random) -> None:
         case 4:
             clock.pass_s(chance.choice((0.1, 5, 60, 400)))
         case 5:
+            for event in (FellSilent(failures=5, reason="silence"), AnsweredAgain()):
+                await hand.engine.note_recipient(("alpha", chance.choice("AB")), event)
+        case 6:
             for row in await hand.engine.store.read(lambda r: r.list_outbox(parked=True)):
                 await by_person(hand, row, chance)
 

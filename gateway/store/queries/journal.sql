@@ -35,6 +35,9 @@ SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :
 -- name: journal_line^
 SELECT * FROM journal WHERE seq = :seq;
 
+-- name: line_of^
+SELECT * FROM journal WHERE noun = :noun AND noun_id = :noun_id AND version = :version;
+
 -- name: last_move^
 SELECT * FROM journal
 WHERE noun = :noun AND noun_id = :noun_id AND (before IS NULL OR before <> after)

@@ -3,6 +3,11 @@
 -- name: noun^
 SELECT * FROM nouns WHERE noun = :noun AND id = :id;
 
+-- name: hold_noun^
+SELECT nouns.*, line.hash AS line_hash, line.bound FROM nouns
+LEFT JOIN journal AS line ON line.noun = nouns.noun AND line.noun_id = nouns.id AND line.version = nouns.version
+WHERE nouns.noun = :noun AND nouns.id = :id;
+
 -- name: insert_noun!
 INSERT INTO nouns (noun, id, state, version, lot_id, owner, data, head_hash, updated_at, expected_at)
 VALUES (:noun, :id, :state, :version, :lot_id, :owner, :data, :head_hash, :updated_at, :expected_at)

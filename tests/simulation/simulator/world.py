@@ -49,7 +49,9 @@ _LIQUIDITY = LiquidityRule(
     step=Money(100_000),
     policy=LimitPolicy.PERSON,
 )
-_NEVER = frozenset({"NOT_SCHEDULED", "TIMER_REFUSED", "STATUS_REGRESSION"})  # alarms of which each is a bug here
+_NEVER = frozenset(
+    {"NOT_SCHEDULED", "STATUS_REGRESSION", "STORE_TAMPERED", "TIMER_REFUSED"}
+)  # alarms of which each is a bug here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

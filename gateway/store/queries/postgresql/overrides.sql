@@ -1,7 +1,10 @@
 -- Where PostgreSQL, with its many writers at a time, must say more than SQLite with its one.
 
--- name: lock_noun^
-SELECT * FROM nouns WHERE noun = :noun AND id = :id FOR UPDATE;
+-- name: hold_noun^
+-- Where it waited for another transaction, the line that one wrote is not seen here: it is asked for by itself then.
+SELECT nouns.*, line.hash AS line_hash, line.bound FROM nouns
+LEFT JOIN journal AS line ON line.noun = nouns.noun AND line.noun_id = nouns.id AND line.version = nouns.version
+WHERE nouns.noun = :noun AND nouns.id = :id FOR UPDATE OF nouns;
 
 -- name: lock_lot_of
 SELECT pg_advisory_xact_lock(hashtextextended('lot|' || lot_id, 0))
@@ -27,7 +30,10 @@ WITH picked AS MATERIALIZED (
 UPDATE outbox
 SET lease_owner = :worker, visible_at = :lease_end, attempt = attempt + 1
 FROM picked WHERE outbox.seq = picked.seq
-RETURNING outbox.*;
+RETURNING outbox.*, (
+  SELECT bound FROM journal
+  WHERE journal.noun = outbox.noun AND journal.noun_id = outbox.noun_id AND journal.version = outbox.state_version
+) AS ordered;
 
 -- name: conclude
 -- A row if the lease held; in it, whether another waits behind.

@@ -3,7 +3,10 @@
 
 -- name: claim
 -- What is to be leased, as it will be; `lease` does it. Of two columns with one name the first counts.
-SELECT :worker AS lease_owner, :lease_end AS visible_at, attempt + 1 AS attempt, *
+SELECT :worker AS lease_owner, :lease_end AS visible_at, attempt + 1 AS attempt, *, (
+  SELECT bound FROM journal
+  WHERE journal.noun = outbox.noun AND journal.noun_id = outbox.noun_id AND journal.version = outbox.state_version
+) AS ordered
 FROM outbox WHERE channel = :channel AND recipient = :recipient AND outbox.visible_at <= :now
 ORDER BY outbox.visible_at, seq LIMIT :limit;
 
