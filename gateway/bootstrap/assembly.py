@@ -169,7 +169,14 @@ def _watch_liquidity(house: Surroundings, engine: Engine, rules: Rulebook) -> No
 def _watch(house: Surroundings, store: Store) -> Watchdog:
     """Start counting."""
     settings = house.config.watchdog
-    watchdog = Watchdog(store, TABLES, clock=house.clock, interval_s=settings.interval_s, late_s=settings.late_s)
+    watchdog = Watchdog(
+        store,
+        TABLES,
+        clock=house.clock,
+        interval_s=settings.interval_s,
+        late_s=settings.late_s,
+        proven_nouns=settings.proven_nouns,
+    )
     house.metrics.watch_census(lambda: watchdog.census)
     house.metrics.watch_alarms(alarms_told)
     house.keep_running(watchdog.run(), "watchdog")

@@ -95,3 +95,6 @@ class WatchdogSettings(Section):
 
     interval_s: float = Field(10.0, gt=0, le=60, description="How often everything is counted")
     late_s: float = Field(60.0, gt=0, description="How long a due delivery may lie before it is an alarm")
+    proven_nouns: int = Field(
+        20, ge=0, le=1000, description="Nouns held against their journal at each count, one after the other; 0: none"
+    )

@@ -125,7 +125,7 @@ def prove_page(reader: Reader, kind: str, after: str, *, limit: int = PAGE) -> P
     first, last = nouns[0].id, nouns[-1].id
     chains = _by_noun(reader.journal_between(kind, first, last))
     waiting = _by_noun(reader.outbox_between(kind, first, last))
-    proofs = [_proven(reader, noun, chains.get(noun.id, []), waiting.get(noun.id, [])) for noun in nouns]
+    proofs = [proven(reader, noun, chains.get(noun.id, []), waiting.get(noun.id, [])) for noun in nouns]
     return Page(last=last, proofs=tuple(proofs), waiting=sum(len(waiting.get(noun.id, [])) for noun in nouns))
 
 
@@ -133,7 +133,8 @@ def _by_noun(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return {id: list(group) for id, group in groupby(rows, key=attrgetter("noun_id"))}
 
 
-def _proven(reader: Reader, noun: NounRow, chain: Sequence[JournalRow], waiting: Sequence[OutboxRow]) -> Proof:
+def proven(reader: Reader, noun: NounRow, chain: Sequence[JournalRow], waiting: Sequence[OutboxRow]) -> Proof:
+    """`prove`, but for timers that a replica of before v0011 saw to."""
     proof = prove(noun, chain, waiting)
     kept = tuple(one for one in proof.mismatches if not (one.what is What.MISSING and _is_older(reader, one)))
     return proof if len(kept) == len(proof.mismatches) else replace(proof, mismatches=kept)

@@ -1,6 +1,7 @@
 """The watchdog: every accepted item is done, scheduled, or waiting for a person. Anything else is an alarm.
 
-It counts at an interval, keeps the last count for metrics, and only reads: mending is the dispatcher's or a person's.
+It counts at an interval, holds a few nouns against their journal, keeps the last count for metrics, and only reads:
+mending is the dispatcher's or a person's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import structlog
 
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
+from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, StateTable
+from gateway.engine.sweep import Turn, next_turn
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
 from gateway.store.rows import OutboxCount
@@ -83,9 +86,11 @@ class Watchdog:
         clock: Callable[[], datetime],
         interval_s: float,
         late_s: float,
+        proven_nouns: int = 0,
     ) -> None:
         self._store, self._tables, self._clock = store, tables, clock
-        self._interval_s, self._late = interval_s, timedelta(seconds=late_s)
+        self._interval_s, self._late, self._proven_nouns = interval_s, timedelta(seconds=late_s), proven_nouns
+        self._turn = Turn()
         self.census = Census()
 
     async def run(self) -> None:
@@ -100,7 +105,12 @@ class Watchdog:
     async def count(self) -> Census:
         """Count now, and raise what is wrong."""
         now = self._clock()
-        self.census = await self._store.read(lambda reader: take_census(reader, self._tables, now, self._late))
+        self.census, self._turn = await self._store.read(lambda reader: self._look(reader, now))
         for alarm in self.census.alarms:
             _log.error("alarm", alarm=alarm.code, facts=alarm.facts)
         return self.census
+
+    def _look(self, reader: Reader, now: datetime) -> tuple[Census, Turn]:
+        census = take_census(reader, self._tables, now, self._late)
+        turn = next_turn(reader, self._turn, {noun for noun, _ in census.nouns}, nouns_max=self._proven_nouns)
+        return replace(census, alarms=(*census.alarms, *turn.alarms)), turn

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 from dispatching import TO_R, TO_S, empty, ids, is_deferred, working
-from puppet import START, Clock, Closed, Hand, Heard, Opened, TestAdapter, Wished, one_after_another
+from puppet import START, TABLE, Clock, Closed, Hand, Heard, Opened, TestAdapter, Wished, one_after_another
 from structlog.testing import capture_logs
 from test_backup import execute
 from test_tampering import A_SECOND_US, LATER, unbind
@@ -15,8 +15,10 @@ from waiting import until
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
+from gateway.domain.nouns import TABLES
 from gateway.engine.engine import Engine
 from gateway.engine.tampered import OLD_LINES_MAX
+from gateway.engine.watchdog import Watchdog
 from gateway.ports import Acknowledged, NotSent
 from gateway.store import Store
 
@@ -180,3 +182,24 @@ async def test_replicas_that_wait_for_each_other_see_nothing_amiss(replicas: lis
         await asyncio.gather(*(refuse(replicas[n % 3], n) for n in range(60)))
     assert alarms(said) == []
     assert len(await replicas[0].store.read(lambda r: r.journal_of("door", "999101"))) == 60
+
+
+async def test_the_watchdog_comes_to_every_noun_and_tells_of_one_changed_until_it_is_mended(
+    hand: Hand, store: Store, store_url: str, clock: Clock
+) -> None:
+    for n in range(7):
+        await hand.say(Opened(), to=f"P{n}")
+        await hand.say(Wished(sends=(TO_R,)), to=f"P{n}")
+    await hand.engine.record_refusal("999101", "/", Refusal(code=ErrorCode.NOT_FOUND))
+    watchdog = Watchdog(store, TABLES | {"puppet": TABLE}, clock=clock, interval_s=1, late_s=1e9, proven_nouns=2)
+    execute(store_url, "UPDATE nouns SET owner = '999202' WHERE id = 'P5'")
+    execute(store_url, "UPDATE outbox SET recipient = 'Z' WHERE noun_id = 'P6'")
+    told = [(await watchdog.count()).alarms for _ in range(8)]
+    assert told[0] == ()
+    assert [(alarm.code, alarm.facts["id"], alarm.facts["what"]) for alarm in told[-1]] == [
+        ("STORE_TAMPERED", "P5", "owner, journal line 2"),
+        ("STORE_TAMPERED", "P6", "delivery, journal line 2"),
+    ]
+    execute(store_url, "UPDATE nouns SET owner = '999101' WHERE id = 'P5'")
+    execute(store_url, "UPDATE outbox SET recipient = 'R' WHERE noun_id = 'P6'")
+    assert (await watchdog.count()).alarms == ()

@@ -102,6 +102,13 @@ CASES = [
         None,
     ),
     (
+        census(alarms=(Alarm("STORE_TAMPERED", {"noun": "payment", "id": "L1.purchase", "what": "data"}),)),
+        Kind.STORE_TAMPERED,
+        Severity.ALARM,
+        None,
+        None,
+    ),
+    (
         census(alarms=(Alarm("DELIVERY_LATE", {"channel": "banks", "recipient": "999101", "count": "1"}),)),
         Kind.DELIVERY_LATE,
         Severity.ALARM,

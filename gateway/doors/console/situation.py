@@ -54,6 +54,7 @@ class Kind(StrEnum):
     GRANTS_NOT_ENFORCED = "grants_not_enforced"
     NOT_COUNTED = "not_counted"
     NOT_SCHEDULED = "not_scheduled"
+    STORE_TAMPERED = "store_tampered"
     DELIVERY_LATE = "delivery_late"
     INTAKE_CLOSED = "intake_closed"
     ISSUER_CLOSED = "issuer_closed"
@@ -183,6 +184,10 @@ def _watchdog(found: Findings) -> Iterator[Trouble]:
     if lost:
         facts = {"count": str(len(lost)), "first": f"{lost[0]['noun']} {lost[0]['id']}"}
         yield Trouble(kind=Kind.NOT_SCHEDULED, severity=Severity.ALARM, facts=facts)
+    changed = [alarm.facts for alarm in found.census.alarms if alarm.code == "STORE_TAMPERED"]
+    if changed:
+        facts = {"count": str(len(changed)), "first": f"{changed[0]['noun']} {changed[0]['id']}"}
+        yield Trouble(kind=Kind.STORE_TAMPERED, severity=Severity.ALARM, facts=facts)
     for alarm in found.census.alarms:
         lane = (alarm.facts.get("channel", ""), alarm.facts.get("recipient", ""))
         explained = lane in found.silent_since or (lane[0] == Channel.MINISTRIES and _kafka_fails(found))

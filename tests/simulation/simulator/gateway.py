@@ -146,7 +146,9 @@ class Gateway:
             alone=world.plan.gateways == 1,
         )
         engine.attach(dispatcher)
-        self.watchdog = Watchdog(store, self._parts.tables, clock=self.clock, interval_s=WATCHDOG_S, late_s=3600)
+        self.watchdog = Watchdog(
+            store, self._parts.tables, clock=self.clock, interval_s=WATCHDOG_S, late_s=3600, proven_nouns=5
+        )
         book = AnswerBook(engine, clock=self.clock)
         receiver = Witness(book if world.plan.keeps_answers else engine, world.promised)
         for work in (dispatcher.run(), self.watchdog.run(), self._receipts(receiver).start()):
