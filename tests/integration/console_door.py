@@ -54,14 +54,15 @@ class Clock:
 class Office:
     """The console, and everything under it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, pauses_s: tuple[float, ...] = (1.0,)) -> None:
         self.store, self.clock, self.stack = store, Clock(), AsyncExitStack()
-        policies = {"default": RetryPolicy(pauses_s=(1.0,))}
+        policies = {"default": RetryPolicy(pauses_s=pauses_s)}
         self.engine = Engine(store, TABLES, RULES, clock=self.clock, policies=policies)
         self.visits = Visits(self.engine, POLICY, clock=self.clock)
         self.census, self.checks = Census(), {"store": True}
         self.heard: list[Heard] = []
         self.running: Running
+        self.finder: Finder
 
     async def open(self, *, names: tuple[str, ...] = (), encrypted: bool = False) -> Office:
         """Serve it on a free port."""
@@ -76,7 +77,7 @@ class Office:
             stamp_every_s=60,
             backlog_max=1000,
         )
-        finder = Finder(self.store, watches, clock=self.clock, grace=timedelta(0))
+        self.finder = finder = Finder(self.store, watches, clock=self.clock, grace=timedelta(0))
         desk = Desk(
             engine=self.engine,
             rules=RULES,

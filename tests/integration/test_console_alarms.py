@@ -14,10 +14,11 @@ from tests_house import announced
 from gateway.alarms import book
 from gateway.domain.events.lot import AuctionUnsold
 from gateway.domain.visit import Role
+from gateway.doors.console.situation import Kind, Severity, Trouble
 from gateway.doors.console.words import text
 from gateway.engine import names
 from gateway.logs import Heard
-from gateway.ports import Acknowledged, Refused
+from gateway.ports import Acknowledged, NotSent, Refused
 from gateway.store import Store
 
 STANDS, ENDED = text("az", "alarms.standing.stands"), text("az", "alarms.standing.ended")
@@ -43,7 +44,7 @@ async def parked(office: Office) -> str:
     return await attempt(office, Refused(code="GONE", reason="410"))
 
 
-async def attempt(office: Office, outcome: Acknowledged | Refused) -> str:
+async def attempt(office: Office, outcome: Acknowledged | NotSent | Refused) -> str:
     (row,) = await office.store.transact(
         lambda tx: tx.claim(now=office.clock(), worker="w", lease_s=60, limits={"banks": 1})
     )
@@ -105,6 +106,36 @@ async def test_a_trouble_that_passed_is_told_with_its_beginning_and_end(office: 
     office.clock.now += timedelta(minutes=5)
     stands, _, rest = (await the_page(viewer)).partition('id="journalled"')
     assert (title in stands, title in rest, text("az", "alarms.gone") in rest) == (False, True, True)
+
+
+async def test_what_becomes_worse_has_not_ended(office: Office) -> None:
+    """A list was stale and believed; now it is not believed any more."""
+    issuer = "CN=BSXM"
+    seen = [
+        Trouble(kind=kind, severity=Severity.ALARM, subject=issuer) for kind in (Kind.ISSUER_STALE, Kind.ISSUER_CLOSED)
+    ]
+    finder = office.finder
+    for told in ([seen[0]], [seen[1]]):
+        finder._dated(told, office.clock())
+    assert finder.past(office.clock() - timedelta(hours=1)) == []
+    finder._dated([], office.clock())
+    assert [past.trouble.kind for past in finder.past(office.clock() - timedelta(hours=1))] == [Kind.ISSUER_CLOSED]
+
+
+async def test_a_delay_that_ended_in_parking_stands_no_more(store: Store) -> None:
+    office = await Office(store, pauses_s=(1.0, 1.0, 1.0)).open()
+    try:
+        await office.tell("lot", "L1", announced())
+        await office.tell("lot", "L1", AuctionUnsold(held_at=office.clock(), reason="nobody came"))
+        for _ in range(4):
+            await attempt(office, NotSent(reason="HTTP 503"))
+            office.clock.now += timedelta(minutes=5)
+        page = await the_page(await office.visitor(Role.VIEWER))
+    finally:
+        await office.stack.aclose()
+    stands = page.partition(book("az")["DELIVERY_PARKED"].title)[2].partition("</li>")[0]
+    delayed = page.partition(book("az")["DELIVERY_DELAYED"].title)[2].partition("</li>")[0]
+    assert (STANDS in stands, ENDED in delayed, text("az", "why.busy") in delayed) == (True, True, True)
 
 
 async def test_what_only_the_log_has_is_told_with_how_often_and_since_when_it_is_watched(office: Office) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -13,6 +18,7 @@ import pytest_asyncio
 from console_door import Hand, Office
 from tests_house import BANK_ACCOUNT, DEPOSIT_ACCOUNT, announced, bidder
 
+from gateway.cli.world import packaged
 from gateway.domain.dispatches import InformationKind
 from gateway.domain.events.collection import Invoiced, Paid
 from gateway.domain.events.credit import Arrived
@@ -225,3 +231,23 @@ def arrived(office: Office) -> Arrived:
         case_number=None,
         arrived_at=office.clock(),
     )
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_the_command_line_finds_the_same(office: Office, store_url: str, tmp_path: Path) -> None:
+    await sold_out(office)
+    (tmp_path / "gateway.toml").write_text(packaged("demo.toml"))
+    environ = os.environ | {"EHERRAC__STORE__URL": store_url}
+
+    async def run(said: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "gateway.cli", "find", said, "--config", str(tmp_path / "gateway.toml")]
+        ended = await asyncio.to_thread(
+            subprocess.run, command, env=environ, capture_output=True, text=True, check=False, timeout=60
+        )
+        return ended.returncode, ended.stdout
+
+    status, told = await run("MSID0001")
+    assert (status, told.split()[:3]) == (0, ["payment", "L2.purchase", "consented"])
+    assert text("az", "find.what.quoted") in told
+    status, told = await run("L9")
+    assert (status, all(text("az", f"find.what.{what}") in told for what in What)) == (1, True)

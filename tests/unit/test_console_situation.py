@@ -133,6 +133,7 @@ CASES = [
     ),
     ({"silent_since": {BANK: NOW - HOUR}}, Kind.RECIPIENT_SILENT, Severity.WARNING, NOW - HOUR, None),
     ({"silent_since": {MINISTRY: NOW - HOUR}}, Kind.TOPIC_SILENT, Severity.WARNING, NOW - HOUR, None),
+    ({"silent_since": {("aos", "AOS"): NOW - HOUR}}, Kind.RAIL_SILENT, Severity.ALARM, NOW - HOUR, None),
     ({"expiries": (ends_in(29),)}, Kind.CERTIFICATE_ENDS, Severity.WARNING, None, 29 * 86_400),
     ({"expiries": (ends_in(6),)}, Kind.CERTIFICATE_ENDS, Severity.ALARM, None, 6 * 86_400),
     ({"expiries": (ends_in(-1),)}, Kind.CERTIFICATE_ENDED, Severity.ALARM, NOW - 24 * HOUR, None),
@@ -194,6 +195,13 @@ def test_what_waits_for_a_silent_recipient_is_not_told_twice() -> None:
     late = Alarm("DELIVERY_LATE", {"channel": "banks", "recipient": "999101", "count": "1"})
     found = replace(WELL, silent_since={BANK: NOW}, **census(alarms=(late,)))
     assert [trouble.kind for trouble in troubles(found)] == [Kind.RECIPIENT_SILENT]
+
+
+def test_right_after_the_start_nobody_is_told_that_nothing_was_counted() -> None:
+    begun = replace(WELL, watched_since=NOW - timedelta(seconds=2), **census(at=None))
+    assert troubles(begun) == []
+    later = replace(begun, watched_since=NOW - HOUR)
+    assert [trouble.kind for trouble in troubles(later)] == [Kind.NOT_COUNTED]
 
 
 @pytest.mark.parametrize("failing", [("broker",), ("topics",), ("grants",), ("broker", "topics", "grants")])

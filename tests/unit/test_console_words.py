@@ -15,7 +15,8 @@ import pytest
 
 from certs.expiry import Holder
 from certs.freshness import RevocationSource, RevocationState
-from contracts.errors.catalogue import WhoActs
+from contracts.errors import ErrorCode, Refusal
+from contracts.errors.catalogue import WhoActs, describe
 from gateway import domain as domain_package
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import DISPATCHES, Channel, Notice, NoticeKind
@@ -24,10 +25,11 @@ from gateway.domain.visit import LINK_ALIAS, SESSION_ALIAS, Role
 from gateway.doors import console
 from gateway.doors.console.alarms import Standing
 from gateway.doors.console.lots import _READ_OUT
+from gateway.doors.console.reasons import KINDS, explained
 from gateway.doors.console.shown import amount, fact, moment, moment_utc, short_name, span
 from gateway.doors.console.situation import Kind, Severity
 from gateway.doors.console.waiting import DONE
-from gateway.doors.console.words import LANGUAGES, catalogue
+from gateway.doors.console.words import LANGUAGES, catalogue, text
 from gateway.engine.names import SCHEMES, What
 
 ALARM_FACTS = (  # of alarms that no journal has
@@ -35,6 +37,7 @@ ALARM_FACTS = (  # of alarms that no journal has
     *("within_days", "port", "due", "page", "note", "delivery", "times", "topic", "principal", "operation"),
     *("grace_left_s", "brokers"),
 )
+TIMERS = ("answer", "lapse", "receipts", "transfer", "window", "default", "end")
 ROOM = Path(console.__file__).parent
 TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
 MODULES = sorted(ROOM.glob("*.py"))
@@ -105,6 +108,7 @@ def test_every_word_that_is_made_of_two_parts_is_there() -> None:
     keys |= {f"delivery.direction.{direction}" for direction in ("in", "out")}
     keys |= {f"notice.{kind}" for kind in NoticeKind} | {f"field.{field.name}" for field in fields(Notice)}
     keys |= {f"field.{name}" for name in _READ_OUT} | {f"find.what.{what}" for what in What}
+    keys |= {f"why.{kind}" for kind, _ in KINDS} | {f"timer.{name}" for name in TIMERS}
     keys |= {f"alarms.standing.{standing}" for standing in Standing} | {f"fact.{name}" for name in ALARM_FACTS}
     assert keys - catalogue("en").keys() == set()
 
@@ -181,3 +185,34 @@ def test_instants_are_shown_in_baku_and_told_in_utc() -> None:
 )
 def test_an_issuer_is_shown_by_its_common_name(subject: str, name: str) -> None:
     assert short_name(subject) == name
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("answer 200 not believed: SCHEMA_INVALID", "not_believed"),
+        ("answer 200 not verifiable: SIGNATURE_MISSING", "not_believed"),
+        ("BODY_TOO_LARGE: limit_bytes=1048576", "too_large"),
+        ("not handed to Kafka: TimeoutError", "kafka_away"),
+        ("no acknowledgement from Kafka: TimeoutError", "kafka_unsure"),
+        ("ClientConnectorError: Cannot connect to host 127.0.0.1:9 ssl:default [Connect call failed]", "nobody_there"),
+        ("ClientConnectorCertificateError: Cannot connect to host b:443 [SSLCertVerificationError: …]", "certificate"),
+        ("ClientConnectorDNSError: Cannot connect to host b:443 [Name or service not known]", "no_name"),
+        ("TimeoutError: no answer in time", "no_answer"),
+        ("ServerDisconnectedError: Server disconnected", "cut_off"),
+        ("HTTP 503", "busy"),
+        ("HTTP 500", "their_fault"),
+        ("HTTP_410: HTTP 410", "gone"),
+        ("NOTICE_INVALID: our own contract does not allow it: x", "ours"),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_reason_is_explained_to_who_reads_no_code(reason: str, kind: str, language: str) -> None:
+    assert explained(reason, language) == text(language, f"why.{kind}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_of_the_catalogue_is_said_in_words_and_anything_else_stays_as_it_is(language: str) -> None:
+    told = describe(Refusal(code=ErrorCode.SIGNATURE_AGE), language).title
+    assert told in explained("SIGNATURE_AGE: signed too long ago", language)
+    assert [explained(reason, language) for reason in ("they said no", "NO_SUCH: x", "", None)] == [""] * 4

@@ -113,7 +113,9 @@ def _ending(reader: Reader, row: JournalRow, delivery: str | None) -> JournalRow
     return None
 
 
-_ENDS_DELIVERY = frozenset({"DeliveryAcknowledged", "DeliveryTakenOver", "Requeued", "Discarded"})
+_ENDS_DELIVERY = frozenset(  # of one parked it comes before the alarm; of one delayed it takes its place
+    {"DeliveryAcknowledged", "DeliveryTakenOver", "DeliveryParked", "Requeued", "Discarded"}
+)
 
 
 def _standing(row: JournalRow, ending: JournalRow | None, delivery: str | None) -> Standing:

@@ -29,6 +29,11 @@ from gateway.store.interface import Lane, Reader, Store
 LOOK_S = 10.0
 _MOST = 100  # recipients, accounts and nouns of one state looked at; more of them are counted, not listed
 _PAST_MAX = 500
+_TURNS_INTO = {  # what becomes worse has not ended
+    Kind.ISSUER_STALE: Kind.ISSUER_CLOSED,
+    Kind.STAMPS_WAITING: Kind.STAMPS_CLOSED,
+    Kind.CERTIFICATE_ENDS: Kind.CERTIFICATE_ENDED,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -126,6 +131,7 @@ class Finder:
             liquidity=stored.liquidity,
             person_since=stored.person_since,
             grace=self._grace,
+            watched_since=self.since,
             grants=watches.grants(),
         )
         return Look(found=found, troubles=self._dated(troubles(found), now), stored=stored)
@@ -140,7 +146,11 @@ class Finder:
             trouble if trouble.since else replace(trouble, since=self._first_seen[trouble.kind, trouble.subject])
             for trouble in told
         )
-        gone = (trouble for key, trouble in self._standing.items() if key not in seen)
+        gone = (
+            trouble
+            for key, trouble in self._standing.items()
+            if key not in seen and (_TURNS_INTO.get(trouble.kind), trouble.subject) not in seen
+        )
         self._past.extend(Past(trouble=trouble, ended_at=now) for trouble in gone)
         self._standing = {(trouble.kind, trouble.subject): trouble for trouble in dated}
         return dated

@@ -12,6 +12,7 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import Problem, describe
 from gateway.domain.deficiency import deficiency_id
 from gateway.domain.door import RequestRefused
+from gateway.doors.console import shown
 from gateway.doors.console.visitor import Visitor
 from gateway.engine import codec
 from gateway.store.interface import Reader
@@ -52,7 +53,7 @@ def view(row: JournalRow, language: str) -> RefusalView | None:
         what=event.what,
         digest=event.digest,
         problem=describe(Refusal(code=ErrorCode(event.code), facts=event.facts), language),
-        facts={name: fact for name, fact in event.facts.items() if name not in _SHOWN_APART},
+        facts={name: shown.fact(fact, language) for name, fact in event.facts.items() if name not in _SHOWN_APART},
         **apart,
     )
 

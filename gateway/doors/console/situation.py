@@ -63,6 +63,7 @@ class Kind(StrEnum):
     STAMPS_WAITING = "stamps_waiting"
     RECIPIENT_SILENT = "recipient_silent"
     TOPIC_SILENT = "topic_silent"
+    RAIL_SILENT = "rail_silent"
     CERTIFICATE_ENDED = "certificate_ended"
     CERTIFICATE_ENDS = "certificate_ends"
     LIQUIDITY_SHORT = "liquidity_short"
@@ -117,6 +118,7 @@ class Findings:
     liquidity: Sequence[tuple[str, Liquidity, datetime]]  # account, standing, when told last
     person_since: datetime | None  # since when the first noun waits for a person
     grace: timedelta  # of revocation data
+    watched_since: datetime | None = None  # by this process
     grants: Sequence[tuple[str, Mapping[str, str]]] = ()  # alarms about the brokers' ACLs, and their facts
 
 
@@ -175,7 +177,8 @@ def _checks(found: Findings) -> Iterator[Trouble]:
 def _watchdog(found: Findings) -> Iterator[Trouble]:
     counted_at = found.census.at
     late = timedelta(seconds=COUNTS_MISSED_MAX * found.count_every_s)
-    if counted_at is None or found.at - counted_at > late:
+    begun_at = counted_at or found.watched_since  # right after the start there is no count yet
+    if begun_at is None or found.at - begun_at > late:
         yield Trouble(kind=Kind.NOT_COUNTED, severity=Severity.ALARM, since=counted_at)
     if found.census.backlog > found.backlog_max:
         facts = {"backlog": str(found.census.backlog), "most": str(found.backlog_max)}
@@ -234,16 +237,25 @@ def _stamps(found: Findings) -> Iterator[Trouble]:
 
 def _lanes(found: Findings) -> Iterator[Trouble]:
     for lane in lanes(found):
-        of_kafka = lane.channel == Channel.MINISTRIES  # it is the broker that is silent, and never the ministry
-        if lane.silent_since is not None and not (of_kafka and _kafka_fails(found)):
+        kind = _SILENT.get(lane.channel, Kind.RECIPIENT_SILENT)
+        if lane.silent_since is not None and not (kind is Kind.TOPIC_SILENT and _kafka_fails(found)):
             facts = {"channel": lane.channel, "waiting": str(lane.waiting), "parked": str(lane.parked)}
             yield Trouble(
-                kind=Kind.TOPIC_SILENT if of_kafka else Kind.RECIPIENT_SILENT,
-                severity=Severity.WARNING,
+                kind=kind,
+                severity=Severity.ALARM if kind is Kind.RAIL_SILENT else Severity.WARNING,
                 subject=lane.recipient,
                 since=lane.silent_since,
                 facts=facts,
             )
+
+
+_SILENT: Mapping[
+    str, Kind
+] = {  # at Kafka it is the broker that is silent, never the ministry; without a rail no payment moves
+    Channel.MINISTRIES: Kind.TOPIC_SILENT,
+    Channel.AOS: Kind.RAIL_SILENT,
+    Channel.AZIPS: Kind.RAIL_SILENT,
+}
 
 
 def _kafka_fails(found: Findings) -> bool:

@@ -18,6 +18,7 @@ from gateway.alarms import book
 from gateway.domain.visit import Role
 from gateway.doors.console import shown
 from gateway.doors.console.desk import Desk
+from gateway.doors.console.reasons import explained
 from gateway.doors.console.visits import Presence
 from gateway.doors.console.words import DEFAULT, LANGUAGES, text, text_or
 
@@ -140,6 +141,7 @@ def _words(language: str) -> dict[str, Any]:
         "alarms": book(language),
         "t": lambda key, **facts: text(language, key, **facts),
         "word": lambda kind, value: text_or(language, f"{kind}.{value}", str(value)),
+        "why": lambda reason: explained(reason, language),
         "span": lambda seconds: shown.span(seconds, language),
         "amount": lambda money: shown.amount(money.minor, money.currency, language),
     }
