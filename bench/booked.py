@@ -27,7 +27,7 @@ UPDATE outbox SET lease_owner = 'bare', visible_at = visible_at + 60000000, atte
 ) RETURNING *"""
 _END = "UPDATE outbox SET concluded_at = ?, state = ?, visible_at = NULL, lease_owner = NULL WHERE seq = ?"
 _NOUN = "UPDATE nouns SET version = ?, head_hash = ?, updated_at = ? WHERE noun = ? AND id = ?"
-_LINE = f"INSERT INTO journal VALUES ({', '.join('?' * 15)})"
+_LINE = f"INSERT INTO journal VALUES ({', '.join('?' * 16)})"
 _EVIDENCE = f"INSERT INTO evidence_links VALUES ({', '.join('?' * 13)})"
 
 
