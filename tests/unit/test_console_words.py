@@ -35,7 +35,7 @@ from gateway.engine.names import SCHEMES, What
 ALARM_FACTS = (  # of alarms that no journal has
     *("channel", "recipient", "count", "noun", "id", "state", "reason", "code", "name", "holder", "serial"),
     *("within_days", "port", "due", "page", "note", "delivery", "times", "topic", "principal", "operation"),
-    *("grace_left_s", "brokers"),
+    *("grace_left_s", "brokers", "what"),
 )
 TIMERS = ("answer", "lapse", "receipts", "transfer", "window", "default", "end")
 ROOM = Path(console.__file__).parent

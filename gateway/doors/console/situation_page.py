@@ -56,7 +56,9 @@ def _counts(look: Look) -> dict[str, int]:
     }
 
 
-_NEITHER = frozenset({Kind.NOT_SCHEDULED, Kind.DELIVERY_LATE})  # and not explained by a recipient's silence
+_NEITHER = frozenset(  # and not explained by a recipient's silence
+    {Kind.NOT_SCHEDULED, Kind.STORE_TAMPERED, Kind.DELIVERY_LATE}
+)
 _STANDING = frozenset({"door", "recipient", "liquidity", "visit"})  # they have a state and no end
 
 
