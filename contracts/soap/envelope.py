@@ -49,11 +49,13 @@ def only_child(body: etree._Element) -> etree._Element:
     """The one element of a Body.
 
     Raises:
-        RefusedError: SCHEMA_INVALID: none, or several.
+        RefusedError: SCHEMA_INVALID: none, or several, or text beside it, which nobody would read.
     """
     children = [child for child in body if isinstance(child.tag, str)]
     if len(children) != 1:
         raise refuse(ErrorCode.SCHEMA_INVALID, path="/Envelope/Body", fault=f"{len(children)} elements, one is wanted")
+    if any(text and not text.isspace() for text in (body.text, children[0].tail)):
+        raise refuse(ErrorCode.SCHEMA_INVALID, path="/Envelope/Body", fault="text beside the element")
     return children[0]
 
 

@@ -344,6 +344,7 @@ def _faulty(old: bytes, new: bytes) -> Callable[[World], bytes]:
     return lambda world: world.signed(parse_xml(etree.tostring(write(DECIDE)).replace(old, new)))
 
 
+_INCLUDED = b'<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:a"/>'
 BAD = [
     ("unsigned", _unsigned, ErrorCode.SIGNATURE_MISSING, None),
     ("tampered", _changed, ErrorCode.DIGEST_MISMATCH, None),
@@ -365,6 +366,8 @@ BAD = [
     ),
     ("an hour 24", _at(b"2026-11-22T24:00:00Z"), ErrorCode.TIME_INVALID, "/PublishEvent/Time"),
     ("before the first day", _at(b"0001-01-01T00:00:00+14:00"), ErrorCode.TIME_INVALID, "/PublishEvent/Time"),
+    ("content elsewhere (XOP)", _faulty(b"L-1.offer", _INCLUDED), ErrorCode.SCHEMA_INVALID, "/DecideOffer/OfferId"),
+    ("an offset of 60 minutes", _at(b"2026-11-22T10:00:00+04:60"), ErrorCode.SCHEMA_INVALID, "/PublishEvent/Time"),
     ("id of spaces", _faulty(b"L-1.offer", b"L 1"), ErrorCode.SCHEMA_INVALID, "/DecideOffer/OfferId"),
     ("no payer", _faulty(b"<Bic>XZRNAZ22</Bic>", b""), ErrorCode.SCHEMA_INVALID, "/DecideOffer/Payer"),
     (
@@ -402,7 +405,16 @@ async def test_soap_12_refusals_come_with_400_as_its_binding_says(world: World) 
     assert (status, problem.code) == (400, ErrorCode.SIGNATURE_MISSING)
 
 
-@pytest.mark.parametrize("media", ["application/json", "text/xml; charset=utf-16", SoapVersion.V12.content_type])
+@pytest.mark.parametrize(
+    "media",
+    [
+        "application/json",
+        "text/xml; charset=utf-16",
+        SoapVersion.V12.content_type,
+        'multipart/related; type="application/xop+xml"; start-info="text/xml"; boundary=b',  # MTOM
+        'multipart/related; type="text/xml"; boundary=b',  # SOAP with attachments
+    ],
+)
 async def test_a_wrong_content_type_is_refused(world: World, media: str) -> None:
     _, problem = await world.problem(world.signed(DECIDE), media=media)
     assert problem.code == ErrorCode.CONTENT_TYPE

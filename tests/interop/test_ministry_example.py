@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from demonstration import Demonstration
 from town import Town
 from waiting import PATIENCE_S
 
 from contracts.soap import model as soap
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ministry" / "ministry.py"
-KEYS = {"ECONOMY": "p256", "JUSTICE": "rsa", "INTERIOR": "p256"}
+CODES = ("ECONOMY", "JUSTICE", "INTERIOR")  # JUSTICE has an RSA key, the others P-256
 
 
 class Ministry:
@@ -39,11 +40,11 @@ class Ministry:
 
 
 @asynccontextmanager
-async def at_work(town: Town, code: str) -> AsyncIterator[Ministry]:
-    """The program over the town's broker."""
-    topic, keys, out = f"eherrac.protocols.{code.lower()}", town.folder / "keys" / code, town.folder / "kept" / code
+async def at_work(kafka: str, folder: Path, code: str) -> AsyncIterator[Ministry]:
+    """The program over a town's broker, with the keys of its folder."""
+    topic, keys, out = f"eherrac.protocols.{code.lower()}", folder / "keys" / code, folder / "kept" / code
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", str(EXAMPLE), town.system.kafka, topic, code, str(keys), str(out)),
+        *(sys.executable, "-I", str(EXAMPLE), kafka, topic, code, str(keys), str(out)),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -81,7 +82,9 @@ async def test_three_ministries_receipt_what_holds_once_and_nothing_else(town: T
     """EHR-7."""
     await _no_sale(town)
     async with AsyncExitStack() as stack:
-        ministries = {code: await stack.enter_async_context(at_work(town, code)) for code in KEYS}
+        ministries = {
+            code: await stack.enter_async_context(at_work(town.system.kafka, town.folder, code)) for code in CODES
+        }
         for code, ministry in ministries.items():
             said = await ministry.says()
             assert (said["protocol"].endswith("/L1"), said["result"]) == (True, "not_held"), (code, said)
@@ -110,3 +113,16 @@ def _rewritten(container: bytes) -> bytes:
             content = archive.read(name)
             other.writestr(name, content.replace(b"L1", b"L2") if name == "protokol.xml" else content)
     return changed.getvalue()
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.timeout(150)
+async def test_whoever_plays_a_ministry_of_the_demonstration_has_the_last_receipt(tmp_path: Path) -> None:
+    """docs/ministries.md: `demo --yours` leaves a ministry's topic to a program of somebody else's."""
+    folder = tmp_path / "town"
+    async with Demonstration.played(folder, yours="ECONOMY") as demo:
+        await demo.until_said("your keys")
+        async with at_work(demo.place("ministry ECONOMY"), folder, "ECONOMY") as ministry:
+            results = {(await ministry.says())["result"] for _ in range(3)}
+            assert results == {"sold", "claimant_acquired", "not_held"}
+            await demo.until_said("LOT-A.protocol", "every authority has received the protocol")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
+from demonstration import Demonstration
 from ports import free_port
 from town import Town
 from waiting import PATIENCE_S
@@ -169,35 +168,16 @@ async def test_the_bank_takes_nothing_but_what_the_gateway_signed(scene: Scene) 
 async def test_whoever_plays_a_bank_of_the_demonstration_sells_its_lot(tmp_path: Path) -> None:
     """docs/banks.md: `demo --yours` leaves a bank's notices and decisions to a program of somebody else's."""
     folder = tmp_path / "town"
-    command = ("-m", "gateway.cli", "demo", "--yours", "999202", "--folder", str(folder), "--language", "en")
-    demo = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    said: list[str] = []
-    try:
-        await _until(demo, said, "LOT-C.offer", "offered to the claimant bank")
-        address, port = (re.search(rf"^  {name} .*?(http://[^ :]+:(\d+))", "\n".join(said), re.M) for name in _PLACES)
-        assert address
-        assert port
-        program = ("node", str(EXAMPLE), address[1], str(folder / "keys" / "999202"), port[2], json.dumps(_ENOUGH))
+    async with Demonstration.played(folder, yours="999202") as demo:
+        await demo.until_said("LOT-C.offer", "offered to the claimant bank")
+        address, port = f"http://{demo.place('gateway')}", demo.place("bank 999202").rpartition(":")[2]
+        program = ("node", str(EXAMPLE), address, str(folder / "keys" / "999202"), port, json.dumps(_ENOUGH))
         bank = Bank(await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE))
         try:
             await bank.until_said(lambda line: line.get("notice") == "az.eherrac.gateway.protocol.issued")
         finally:
             await bank.close()
-        await _until(demo, said, "LOT-C.protocol", "every authority has received the protocol")
-    finally:
-        demo.terminate()
-        await demo.wait()
-    assert demo.returncode == 0
+        await demo.until_said("LOT-C.protocol", "every authority has received the protocol")
 
 
-_PLACES = ("gateway", "bank 999202")
 _ENOUGH = {"holder": "Günəş Nümunə Bankı", "iban": "AZ12GNSN38010000000000090001", "bic": "GNSNAZ22"}
-
-
-async def _until(demo: asyncio.subprocess.Process, said: list[str], *words: str) -> None:
-    """Read on until a line has all the words."""
-    assert demo.stdout is not None
-    while not (said and all(word in said[-1] for word in words)):
-        line = await asyncio.wait_for(demo.stdout.readline(), PATIENCE_S)
-        assert line, "\n".join(said)
-        said.append(line.decode().rstrip())

@@ -95,7 +95,7 @@ def test_the_security_header_and_optional_headers_are_understood() -> None:
     assert inspect(parse_xml(text.encode())).version is SoapVersion.V12
 
 
-@pytest.mark.parametrize("inside", ["", "<a/><b/>"])
+@pytest.mark.parametrize("inside", ["", "<a/><b/>", "pay<a/>", "<a/> twice"])
 def test_a_body_holds_exactly_one_element(inside: str) -> None:
     with pytest.raises(RefusedError) as refused:
         only_child(parse_xml(f"<Body>{inside}</Body>".encode()))
