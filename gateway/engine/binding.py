@@ -3,8 +3,8 @@
 The text stands in the line (`bound`) and under its hash: JSON with `noun`, the digest of the noun as the step left it
 (on the last of its lines); `sends`, the deliveries that the line ordered, by id, in their order; `timers`, those it
 set, by name; `cancelled`, the names of those it took back. What is empty is left out. Digests are SHA-256, hexadecimal,
-over a JSON array of the columns named here; what changes while a delivery is under way (attempts, times, errors, its
-place in a feed) is in none.
+over a JSON array of the columns named here, instants as microseconds since 1970 UTC; what changes while a delivery is
+under way (attempts, times, errors, its place in a feed) is in none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from gateway.domain.clock import aware
+from gateway.store.mapping import to_micros
 from gateway.store.rows import NounRow, OutboxItem
 
 Digest = str  # SHA-256, hexadecimal
@@ -35,20 +35,28 @@ class Bound:
 
 
 def read_bound(text: str) -> Bound:
-    """What a line's text says.
-
-    Raises:
-        ValueError: it is not such a text (a broken store).
-    """
-    found = orjson.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
+    """What the text of a line says whose hash holds."""
+    found = _parts_of(text)
     return Bound(
         noun=found.get("noun"),
         sends=found.get("sends", _NOTHING),
         timers=found.get("timers", _NOTHING),
         cancelled=tuple(found.get("cancelled", ())),
     )
+
+
+def bound_noun(text: str) -> Digest | None:
+    """The digest of the noun in a line's text, whoever wrote that; None where it has none."""
+    digest = _parts_of(text).get("noun")
+    return digest if isinstance(digest, str) else None
+
+
+def bound_item(text: str, item: OutboxItem) -> Digest | None:
+    """The digest of this delivery or timer in a line's text, whoever wrote that; None where it has none."""
+    name, key = ("sends", item.id) if item.name is None else ("timers", item.name)
+    part = _parts_of(text).get(name)
+    digest = part.get(key) if isinstance(part, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
 def digest_of_noun(row: NounRow) -> Digest:
@@ -106,8 +114,16 @@ class Binder:
         return self._parts.setdefault((noun, id, version), {})
 
 
-def _instant(moment: datetime | None) -> str | None:
-    return None if moment is None else aware(moment).isoformat()
+def _parts_of(text: str) -> Mapping[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _instant(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
 
 
 def _digest(fields: list[Any]) -> Digest:

@@ -19,7 +19,7 @@ from enum import StrEnum
 import orjson
 
 from gateway.domain import ids
-from gateway.engine.binding import Bound, Digest, digest_of_item, digest_of_noun, read_bound
+from gateway.engine.binding import Digest, bound_noun, digest_of_item, digest_of_noun, read_bound
 from gateway.engine.journal import first_break
 from gateway.store.rows import JournalEntry, NounRow, OutboxRow
 
@@ -89,13 +89,7 @@ def prove(noun: NounRow, chain: Sequence[JournalEntry], waiting: Sequence[Outbox
 
 def stands(noun: NounRow, line: JournalEntry) -> bool:
     """Whether a noun is what its last line bound; True where that binds nothing."""
-    return line.bound is None or read_bound(line.bound).noun == digest_of_noun(noun)
-
-
-def is_ordered(row: OutboxRow, bound: Bound) -> bool:
-    """Whether a row is what its line ordered."""
-    ordered = bound.sends.get(row.id) if row.name is None else bound.timers.get(row.name)
-    return ordered == digest_of_item(row)
+    return line.bound is None or bound_noun(line.bound) == digest_of_noun(noun)
 
 
 def _state(noun: NounRow, last: JournalEntry) -> Iterator[Mismatch]:
@@ -107,8 +101,7 @@ def _state(noun: NounRow, last: JournalEntry) -> Iterator[Mismatch]:
     )
     differ = [(what, expected, found) for what, expected, found in columns if expected != found]
     if not differ and not stands(noun, last):
-        bound = Bound() if last.bound is None else read_bound(last.bound)
-        differ = [(What.DATA, bound.noun or _NONE, digest_of_noun(noun))]
+        differ = [(What.DATA, bound_noun(last.bound or "") or _NONE, digest_of_noun(noun))]
     for what, expected, found in differ:
         yield Mismatch(
             what=what, noun=noun.noun, noun_id=noun.id, line=last.version, expected=expected or _NONE, found=found

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from gateway.engine.binding import Bound, digest_of_noun, read_bound
+from gateway.engine.binding import bound_item, bound_noun, digest_of_item, digest_of_noun
 from gateway.engine.journal import digest
-from gateway.engine.proof import is_ordered
 from gateway.errors import OurFaultError
 from gateway.store.interface import Reader
 from gateway.store.rows import HeldNoun, JournalEntry, LeasedRow
@@ -37,19 +36,19 @@ def check_noun(reader: Reader, row: HeldNoun) -> None:
         TamperedError: it is not what the line says, or there is no such line.
     """
     if row.bound is not None and row.line_hash == row.head_hash:
-        if read_bound(row.bound).noun != digest_of_noun(row):
+        if bound_noun(row.bound) != digest_of_noun(row):
             raise TamperedError(row.noun, row.id, f"not as journal line {row.version} left it")
         return
     line = reader.line_of(row.noun, row.id, row.version)
     if line is None or not line.hash == row.head_hash == digest(line):
         raise TamperedError(row.noun, row.id, f"journal line {row.version} is not its head")
-    if line.bound is not None and read_bound(line.bound).noun != digest_of_noun(row):
+    if line.bound is not None and bound_noun(line.bound) != digest_of_noun(row):
         raise TamperedError(row.noun, row.id, f"not as journal line {row.version} left it")
 
 
 def is_as_ordered(row: LeasedRow) -> bool:
     """Whether the line that came along ordered just this; False means to look closer."""
-    return row.ordered is not None and is_ordered(row, read_bound(row.ordered))
+    return row.ordered is not None and bound_item(row.ordered, row) == digest_of_item(row)
 
 
 def doubt_of(row: LeasedRow, line: JournalEntry | None, now: datetime) -> str | None:
@@ -60,5 +59,5 @@ def doubt_of(row: LeasedRow, line: JournalEntry | None, now: datetime) -> str | 
         return f"journal line {line.version} was changed"
     if line.bound is None and (row.name is not None or now - line.at <= OLD_LINES_MAX):
         return None
-    bound = Bound() if line.bound is None else read_bound(line.bound)
-    return None if is_ordered(row, bound) else f"not what journal line {line.version} ordered"
+    ordered = None if line.bound is None else bound_item(line.bound, row)
+    return None if ordered == digest_of_item(row) else f"not what journal line {line.version} ordered"

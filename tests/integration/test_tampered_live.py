@@ -33,6 +33,12 @@ CHANGES = {
     "a line that is not there": f"UPDATE outbox SET state_version = 9 WHERE {FORGED}",
     "the noun": f"UPDATE outbox SET noun_id = 'Q' WHERE {FORGED}",
     "what the line bound": "UPDATE journal SET bound = '{}' WHERE noun_id = 'P' AND version = 2",
+    "what the line bound, to what nobody can read": (
+        "UPDATE journal SET bound = '{' WHERE noun_id = 'P' AND version = 2"
+    ),
+    "what the line bound, to something else": (
+        "UPDATE journal SET bound = '{\"sends\":[],\"timers\":0}' WHERE noun_id = 'P' AND version = 2"
+    ),
     "that the line bound anything": "UPDATE journal SET bound = NULL WHERE noun_id = 'P' AND version = 2",
 }
 
