@@ -14,7 +14,7 @@ from adapters.timestamping.adapter import TimeStampClient
 from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
-from gateway.bootstrap.ways_in import Inside, application
+from gateway.bootstrap.ways_in import Inside, application, finishing
 from gateway.bootstrap.ways_out import breakers, make_adapters, policies, receipts_group, start_broker
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
@@ -84,7 +84,8 @@ async def _build(house: Surroundings) -> System:
     store = await open_store(config.store.url, pool_size=config.store.connections_max)
     house.stack.push_async_callback(store.close)
     rules = build_rulebook(config)
-    engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config))
+    engine = Engine(store, TABLES, rules, clock=house.clock, policies=policies(config), finishing=finishing(config))
+    house.metrics.watch_store(store.pressure)
     expiry = await _revocation(house, store)
     kafka = start_broker(house)
     grants = await watch_grants(config, house.stack, kafka)

@@ -15,13 +15,14 @@ from adapters.ministries.topics import TopicWatch
 from certs.freshness import RevocationState
 from contracts.errors import ErrorCode, Refusal
 from gateway.bootstrap.surroundings import Surroundings
+from gateway.config import Config
 from gateway.domain.quota import QuotaPolicy
 from gateway.doors.aos import MESSAGES_PATH, AosDoor
 from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
 from gateway.doors.callers import Callers
-from gateway.doors.health import Check, Readiness, health_routes
+from gateway.doors.health import Check, Readiness, health_routes, takes_writes
 from gateway.doors.intake import Intake, Unfinished
 from gateway.doors.means import Means
 from gateway.doors.reading import StoreQueries
@@ -35,6 +36,7 @@ from gateway.engine.repetitions import Repetitions
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.ports import Receiver
+from gateway.store import Turn
 from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
@@ -96,7 +98,7 @@ def _means(house: Surroundings, inside: Inside) -> Means:
         note_refusal=note,
         metrics=house.metrics,
         keep_answer=inside.answers.answered,
-        admission=_intake(house, inside.watchdog),
+        admission=_intake(house, inside),
         memory=inside.repetitions,
     )
 
@@ -138,9 +140,10 @@ def _signed_rails(house: Surroundings, inside: Inside, means: Means) -> Middlewa
     return middleware
 
 
-def _intake(house: Surroundings, watchdog: Watchdog) -> Intake:
+def _intake(house: Surroundings, inside: Inside) -> Intake:
     """How much the doors take in."""
     config, settings = house.config, house.config.intake
+    watchdog, store = inside.watchdog, inside.engine.store
     rails = [config.aos.participant, config.asan_pay.participant]
     rails += [config.azips.participant] if config.azips is not None else []
     return Intake(
@@ -150,15 +153,21 @@ def _intake(house: Surroundings, watchdog: Watchdog) -> Intake:
         quota=QuotaPolicy(rate_per_s=settings.requests_per_s, burst=settings.requests_burst),
         own_quotas=dict.fromkeys(rails, QuotaPolicy(rate_per_s=settings.rail_per_s, burst=settings.rail_burst)),
         clock=house.clock,
+        waited_s=partial(store.waited_s, Turn.NEW),
+        wait_max_s=settings.wait_max_s,
     )
+
+
+def finishing(config: Config) -> frozenset[str]:
+    """Whose statements finish what is under way: the rails' and the ministries'."""
+    rails = {config.aos.participant, config.asan_pay.participant, *(ministry.code for ministry in config.ministries)}
+    return frozenset(rails | ({config.azips.participant} if config.azips is not None else set()))
 
 
 def readiness(house: Surroundings, inside: Inside) -> Readiness:
     """What must work before traffic is sent here."""
 
-    async def database() -> bool:
-        await inside.engine.store.transact(lambda tx: tx.prove_writable())  # a full disk still reads
-        return True
+    store = inside.engine.store
 
     async def broker() -> bool:
         return inside.receipts.reader.reading.is_set()
@@ -167,7 +176,7 @@ def readiness(house: Surroundings, inside: Inside) -> Readiness:
         standings = house.standings()
         return not standings or any(one.state is not RevocationState.CLOSED for one in standings)
 
-    checks: dict[str, Check] = {"store": database, "broker": broker, "revocation": revocation}
+    checks: dict[str, Check] = {"store": partial(takes_writes, store), "broker": broker, "revocation": revocation}
     if inside.topics is not None:
         checks["topics"] = inside.topics.ready
     if inside.grants is not None:

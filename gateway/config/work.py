@@ -19,6 +19,9 @@ class IntakeSettings(Section):
     outbox_max: int = Field(
         100_000, ge=1, description="Deliveries waiting to be sent above which new work is refused (503, Retry-After)"
     )
+    wait_max_s: float = Field(
+        1.0, gt=0, le=60, description="Wait of new work for the database above which more is refused (503, Retry-After)"
+    )
     requests_per_s: float = Field(500.0, gt=0, description="Requests a second that one client may send for ever")
     requests_burst: int = Field(2000, ge=1, description="Requests that it may send at once after a rest")
     rail_per_s: float = Field(

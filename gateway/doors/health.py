@@ -10,8 +10,10 @@ from aiohttp import web
 
 from gateway.doors.metrics import Metrics, Standings
 from gateway.engine.stamping import Stamping
+from gateway.store import Store, StoreBusyError, Turn
 
 CHECK_TIMEOUT_S = 2.0  # a check that takes longer has failed
+_ASKED_FOR = 0.9  # the share of it in which the store may answer by itself
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
@@ -61,6 +63,19 @@ def health_routes(
         return web.Response(body=metrics.text(), headers={"Content-Type": _METRICS_TYPE})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)]
+
+
+async def takes_writes(store: Store) -> bool:
+    """Whether the store writes down what is brought to it; one with too much to do does.
+
+    A replica that is taken out of its balancer for being busy leaves its load to the others, until all are out.
+    """
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S * _ASKED_FOR):
+            await store.transact(lambda tx: tx.prove_writable(), Turn.UNDER_WAY)  # a full disk still reads
+    except (StoreBusyError, TimeoutError):
+        return store.pressure().is_answering
+    return True
 
 
 class _Looked:

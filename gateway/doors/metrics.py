@@ -16,8 +16,9 @@ from prometheus_client.registry import Collector
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
 from gateway.domain.liquidity import Liquidity
-from gateway.doors.metrics_counted import AlarmsCollector, CensusCollector
+from gateway.doors.metrics_counted import AlarmsCollector, CensusCollector, StoreCollector
 from gateway.engine.watchdog import Census
+from gateway.store import Pressure
 
 Counts = Callable[[], Census]
 """The watchdog's last count. Called at every scrape, so it must be quick."""
@@ -80,6 +81,10 @@ class Metrics:
     def watch_alarms(self, told: Callable[[], Mapping[str, int]]) -> None:
         """Show how many alarms of each code there were, asked at every scrape. Once per process."""
         self.registry.register(AlarmsCollector(told))
+
+    def watch_store(self, pressure: Callable[[], Pressure]) -> None:
+        """Show how much waits for the store and how long, asked at every scrape. Once per process."""
+        self.registry.register(StoreCollector(pressure))
 
     def checks(self, passing: Mapping[str, bool]) -> None:
         """What readiness says now."""

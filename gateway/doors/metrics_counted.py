@@ -11,6 +11,7 @@ from gateway.alarms import book
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.engine.watchdog import Census
+from gateway.store import Pressure
 
 
 class CensusCollector(Collector):
@@ -48,6 +49,31 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
         GaugeMetricFamily("eherrac_waiting_for_person", "Nouns and parked deliveries that wait for a person"),
         GaugeMetricFamily("eherrac_not_scheduled", "Nouns that wait for nothing: forgotten"),
         GaugeMetricFamily("eherrac_counted_timestamp_seconds", "When the watchdog counted last; 0 before the first"),
+    )
+
+
+class StoreCollector(Collector):
+    """What waits for the store, by turn."""
+
+    def __init__(self, pressure: Callable[[], Pressure]) -> None:
+        self._pressure = pressure
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return list(_store())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        waiting, waited = families = _store()
+        pressure = self._pressure()
+        for turn in pressure.waiting:
+            waiting.add_metric((turn,), pressure.waiting[turn])
+            waited.add_metric((turn,), pressure.waited_s[turn])
+        yield from families
+
+
+def _store() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    return (
+        GaugeMetricFamily("eherrac_store_waiting", "Works that wait for the database, by turn", labels=("turn",)),
+        GaugeMetricFamily("eherrac_store_wait_seconds", "How long the next of them has waited", labels=("turn",)),
     )
 
 

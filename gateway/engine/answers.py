@@ -21,6 +21,7 @@ from gateway.ports import Answer, Exhibit, Message
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader
 from gateway.store.rows import EvidenceItem
+from gateway.store.turns import Turn
 
 PAUSE_S = 0.2  # between an answer and its writing; others join the same commit
 WRITE_MAX = 256  # answers in one commit
@@ -97,8 +98,8 @@ class AnswerBook:
                 del self._waiting[: len(batch)]
 
     async def _write(self, batch: list[_Answered]) -> None:
-        items = await self._engine.store.read(lambda reader: _items(reader, batch))
-        await self._engine.store.transact(lambda tx: tx.add_evidence(*items))
+        items = await self._engine.store.read(lambda reader: _items(reader, batch), Turn.UNDER_WAY)
+        await self._engine.store.transact(lambda tx: tx.add_evidence(*items), Turn.UNDER_WAY)
 
 
 def _items(reader: Reader, batch: list[_Answered]) -> list[EvidenceItem]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.store.interface import Reader, Store
+from gateway.store.turns import Turn
 
 KEPT_MAX_BYTES = 16 * 2**20  # some 250 protocols of 60 kB
 
@@ -60,7 +61,7 @@ class Attachments:
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Attachment]:
         try:
-            found = await self._store.read(lambda reader: _attachments(reader, ids))
+            found = await self._store.read(lambda reader: _attachments(reader, ids), Turn.UNDER_WAY)
         finally:
             for id in ids:
                 del self._reads[id]

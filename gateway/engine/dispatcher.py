@@ -15,6 +15,7 @@ import structlog
 
 from gateway.domain import recipient as recipients
 from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.domain.frozen import replace
 from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine import codec
 from gateway.engine.attachments import Attachment, Attachments
@@ -25,7 +26,8 @@ from gateway.engine.tampered import is_as_ordered
 from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown, Wide
 from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
-from gateway.store.rows import LaneRow, LeasedRow
+from gateway.store.rows import LaneRow, LeasedRow, OutboxRow
+from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 _STORE_PAUSE_S = 0.5
@@ -72,6 +74,7 @@ class Dispatcher:
         self._breakers: dict[Lane, Breaker] = {}
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unbooked: dict[str, OutboxRow] = {}  # attempts that have ended, each with the lease it has now
         self._wake = asyncio.Event()
         self._held: defaultdict[Lane, deque[LeasedRow]] = defaultdict(deque)  # leased, without a place yet
         self._stale: list[LeasedRow] = []  # held too long to be begun; the next claim gives them back
@@ -136,7 +139,7 @@ class Dispatcher:
         if not held:
             return
         try:
-            await self._engine.store.transact(lambda tx: [tx.give_back(row) for row in held])
+            await self._engine.store.transact(lambda tx: [tx.give_back(row) for row in held], Turn.UNDER_WAY)
         except StoreError as error:  # then they wait
             _log.warning("leases not given back", reason=str(error))
 
@@ -155,10 +158,17 @@ class Dispatcher:
         )
 
     def take(self, leased: Iterable[LeasedRow]) -> None:
-        """Start what was leased for us; where several leased at once and there is no place, hold it until there is."""
+        """Start what was leased for us; where several leased at once and there is no place, hold it until there is.
+
+        What has ended and lost its lease before it could be booked is not begun again: it is booked under this one.
+        """
         lanes: defaultdict[Lane, list[LeasedRow]] = defaultdict(list)
         for row in leased:
-            lanes[row.channel, row.recipient].append(row)
+            ended = self._unbooked.get(row.id)
+            if ended is not None and ended.booked == row.booked:
+                self._unbooked[row.id] = row
+            else:
+                lanes[row.channel, row.recipient].append(row)
         for lane, rows in lanes.items():
             free = max(0, self._places(lane) - self._busy[lane])
             self._start(lane, rows[:free])
@@ -203,16 +213,22 @@ class Dispatcher:
         now = self._clock()
         known = {*self._breakers, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
         taken = {lane: self._widths[lane[0]] - self._room(lane) for lane in known}
-        stale = tuple(self._stale)
+        stale, ending = tuple(self._stale), self._ending_leases(now)
+        renewed_until = now + timedelta(seconds=self._lease_s)
 
         def work(tx: Transaction) -> tuple[list[LeasedRow], list[LaneRow]]:
             for row in stale:
                 tx.give_back(row)
+            for unbooked in ending:
+                tx.renew(unbooked, until=renewed_until)
             rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=self._widths, taken=taken)
             return rows, tx.lanes()
 
-        rows, heads = await self._engine.store.transact(work)
+        rows, heads = await self._engine.store.transact(work, Turn.UNDER_WAY)
         del self._stale[: len(stale)]
+        for row in ending:
+            if self._unbooked.get(row.id) is row:
+                self._unbooked[row.id] = replace(row, visible_at=renewed_until)
         self.take(rows)
         return heads
 
@@ -275,8 +291,7 @@ class Dispatcher:
         ended = [Ended(row=row, outcome=outcome) for row, outcome in zip(rows, await self._attempt(rows), strict=True)]
         for each in ended:
             self._observe(each.row.channel, outcome_result(each.outcome))
-        booked = await self._endings.conclude(*ended)
-        for each, held in zip(ended, booked, strict=True):
+        for each, held in zip(ended, await self._booked(ended), strict=True):
             if isinstance(held, BaseException):
                 _log.error("attempt not booked", delivery=each.row.id, error=repr(held))
             else:
@@ -288,6 +303,25 @@ class Dispatcher:
         if doubt is not None:
             await self._engine.withholding.withhold(row, doubt)
         return doubt is None
+
+    async def _booked(self, ended: Sequence[Ended]) -> list[bool | BaseException]:
+        """As `Endings.conclude`; what lost its lease to ourselves is booked under the one that it has now."""
+        self._unbooked |= {each.row.id: each.row for each in ended}
+        try:
+            booked = await self._endings.conclude(*ended)
+            for place, each in enumerate(ended):
+                row = self._unbooked[each.row.id]
+                if booked[place] is False and row.attempt != each.row.attempt:
+                    [booked[place]] = await self._endings.conclude(Ended(row=row, outcome=each.outcome))
+        finally:
+            for each in ended:
+                self._unbooked.pop(each.row.id, None)
+        return booked
+
+    def _ending_leases(self, now: datetime) -> list[OutboxRow]:
+        """Of what waits for its booking, the leases of which less than half is left."""
+        until = now + timedelta(seconds=self._lease_s / 2)
+        return [row for row in self._unbooked.values() if row.visible_at is not None and row.visible_at <= until]
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
         """Move the recipient's breaker, and have it written down when it opens or closes."""

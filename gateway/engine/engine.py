@@ -36,6 +36,7 @@ from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outco
 from gateway.store.errors import StoreError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
 from gateway.store.rows import Concluded, Ending, InboxRow, LeasedRow, OutboxRow
+from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 ANONYMOUS = "anonymous"
@@ -50,6 +51,8 @@ class Engine:
         wake: called after every commit that may have put something into the outbox.
         policies: retry schedule by `channel/recipient`, else by `channel`, else `default`.
         chance: draws from [0, 1) what spreads retries; it protects nothing.
+        finishing: senders whose statements finish what is under way (rails, receipts); under load they come before
+            what begins.
     """
 
     def __init__(
@@ -62,8 +65,9 @@ class Engine:
         policies: Mapping[str, RetryPolicy],
         wake: Callable[[], None] = lambda: None,
         chance: Callable[[], float] = random.random,
+        finishing: frozenset[str] = frozenset(),
     ) -> None:
-        self.store, self._tables, self._rules = store, tables, rules
+        self.store, self._tables, self._rules, self._finishing = store, tables, rules, finishing
         self._clock, self._policies, self.wake, self._chance = clock, policies, wake, chance
         self._leaser: Leaser | None = None
         self.withholding = Withholding(store, self._step, clock)
@@ -79,9 +83,9 @@ class Engine:
             RefusedError: a table's refusal, an unknown target, ID_CONFLICT, and `store_unavailable`; nothing was
                 kept.
         """
-        now = self._clock()
+        now, turn = self._clock(), Turn.UNDER_WAY if message.source in self._finishing else Turn.NEW
         try:
-            return await self._book(lambda tx: self._receive(tx, message, now), now)
+            return await self._book(lambda tx: self._receive(tx, message, now), now, turn=turn)
         except StoreError as error:
             raise store_unavailable(error) from error
         except TamperedError as error:
@@ -164,7 +168,7 @@ class Engine:
         while True:
             work = partial(self._conclude, ended=ended, chances=chances, lost=lost, now=now)
             try:
-                return await self._book(work, now, freed=_freed(ended))
+                return await self._book(work, now, turn=Turn.UNDER_WAY, freed=_freed(ended))
             except LeasesLostError as found:
                 lost |= found.places
 
@@ -172,12 +176,12 @@ class Engine:
         """Tell a noun that its timer's time came; False if the lease was lost."""
         now = self._clock()
         try:
-            return await self._book(lambda tx: self._fire(tx, row, now), now)
+            return await self._book(lambda tx: self._fire(tx, row, now), now, turn=Turn.UNDER_WAY)
         except TamperedError as error:
             return await self.withholding.set_aside(row, error.reason, error)
         except RefusedError as error:
             reason = str(error.refusal.code)
-            kept = await self.store.transact(lambda tx: self._park_timer(tx, row, reason, now))
+            kept = await self.store.transact(lambda tx: self._park_timer(tx, row, reason, now), Turn.UNDER_WAY)
             if kept:
                 _tell([Alarm("TIMER_REFUSED", {"timer": row.id, "code": reason})])
             return kept
@@ -187,6 +191,7 @@ class Engine:
         work: Callable[[Transaction], tuple[T, Step | None]],
         now: datetime,
         *,
+        turn: Turn,
         freed: Mapping[Lane, int] = NONE_TAKEN,
     ) -> T:
         """Run a step durably, lease what follows from it where the dispatcher has room, and see to the rest."""
@@ -198,7 +203,7 @@ class Engine:
             leased = no_rows if step is None or grant is None else grant.lease(tx, step.lanes, now, freed)
             return done, step, leased
 
-        done, step, leased_in_it = await self.store.transact(run)
+        done, step, leased_in_it = await self.store.transact(run, turn)
         leased = leased_in_it()
         if leaser is not None:
             leaser.take(leased)
@@ -277,7 +282,7 @@ class Engine:
             return step.alarms
 
         try:
-            _tell(await self.store.transact(work))
+            _tell(await self.store.transact(work, Turn.UNDER_WAY))
             self.wake()
         except TamperedError as error:
             tell_tampered(error)

@@ -18,6 +18,7 @@ from contracts.errors.refusal import refuse
 from gateway.engine.unavailable import store_unavailable
 from gateway.store.errors import StoreError
 from gateway.store.interface import Store
+from gateway.store.turns import Turn
 
 FORGET_AT_ONCE = 5_000  # rows of one transaction: below a tenth of a second
 FORGET_EVERY_S = 30.0
@@ -49,7 +50,9 @@ class Repetitions:
         """Forget what is too old to be accepted anywhere; how many rows went. Raises StoreError."""
         before, gone = self._clock() - KEPT_LONGER, 0
         while True:
-            some = await self._store.transact(lambda tx: tx.forget_signatures(before=before, limit=FORGET_AT_ONCE))
+            some = await self._store.transact(
+                lambda tx: tx.forget_signatures(before=before, limit=FORGET_AT_ONCE), Turn.UNDER_WAY
+            )
             gone += some
             if some < FORGET_AT_ONCE:
                 return gone

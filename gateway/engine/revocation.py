@@ -17,6 +17,7 @@ from certs.keystore import participant_codes
 from gateway.store.errors import StoreError
 from gateway.store.interface import Store
 from gateway.store.rows import OcspAnswerRow
+from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,6 @@ class AnswerKeeper:
             content=content,
         )
         try:
-            await self._store.transact(lambda tx: tx.add_ocsp_answer(row))
+            await self._store.transact(lambda tx: tx.add_ocsp_answer(row), Turn.UNDER_WAY)
         except StoreError as error:
             _log.warning("an OCSP answer was not kept", certificate=row.certificate_sha256, reason=str(error))

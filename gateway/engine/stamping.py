@@ -23,6 +23,7 @@ from gateway.errors import GatewayError
 from gateway.store.errors import StoreError
 from gateway.store.interface import Store
 from gateway.store.rows import StampRow
+from gateway.store.turns import Turn
 
 BATCH_MAX = 10_000  # leaves under one root: 320 kB, and proofs of 14 digests
 SETTLED_S = 10.0  # lines younger than this wait: a transaction under way may yet put one before them
@@ -105,7 +106,7 @@ class Stamping:
         """
         until = self._clock() - self._settled
         found = await self._store.read(
-            lambda reader: reader.journal_leaves(after=reader.last_stamped(), limit=BATCH_MAX)
+            lambda reader: reader.journal_leaves(after=reader.last_stamped(), limit=BATCH_MAX), Turn.UNDER_WAY
         )
         leaves = list(takewhile(lambda leaf: leaf.at <= until, found))  # none is passed over
         self._waiting_since = leaves[0].at if leaves else None
@@ -122,7 +123,7 @@ class Stamping:
             leaves=b"".join(hashes),
             token=token,
         )
-        await self._store.transact(lambda tx: tx.add_stamp(row))
+        await self._store.transact(lambda tx: tx.add_stamp(row), Turn.UNDER_WAY)
         _log.info("stamped", first=row.first_seq, last=row.last_seq, root=root.hex())  # kept where the log is kept
         self._waiting_since = None
         return len(leaves) == BATCH_MAX

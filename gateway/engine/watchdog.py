@@ -19,6 +19,7 @@ from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, StateTable
 from gateway.engine.sweep import Turn, next_turn
+from gateway.store import turns
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
 from gateway.store.rows import OutboxCount
@@ -105,7 +106,7 @@ class Watchdog:
     async def count(self) -> Census:
         """Count now, and raise what is wrong."""
         now = self._clock()
-        self.census, self._turn = await self._store.read(lambda reader: self._look(reader, now))
+        self.census, self._turn = await self._store.read(lambda reader: self._look(reader, now), turns.Turn.UNDER_WAY)
         for alarm in self.census.alarms:
             _log.error("alarm", alarm=alarm.code, facts=alarm.facts)
         return self.census

@@ -14,6 +14,7 @@ from gateway.engine.step import Cause, Step
 from gateway.engine.tampered import TamperedError, doubt_of
 from gateway.store.interface import Store, Transaction
 from gateway.store.rows import LeasedRow, OutboxRow
+from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 MakeStep = Callable[[Transaction, Cause, datetime], Step]
@@ -31,7 +32,9 @@ class Withholding:
         Raises:
             StoreError: the journal cannot be read now.
         """
-        line = await self._store.read(lambda reader: reader.line_of(row.noun, row.noun_id, row.state_version))
+        line = await self._store.read(
+            lambda reader: reader.line_of(row.noun, row.noun_id, row.state_version), Turn.UNDER_WAY
+        )
         return doubt_of(row, line, self._clock())
 
     async def withhold(self, row: LeasedRow, doubt: str) -> bool:
@@ -50,7 +53,7 @@ class Withholding:
             return True
 
         try:
-            kept = await self._store.transact(work)
+            kept = await self._store.transact(work, Turn.UNDER_WAY)
         except TamperedError as error:
             return await self.set_aside(row, doubt, error)
         _tell(alarm)
@@ -59,7 +62,9 @@ class Withholding:
     async def set_aside(self, row: OutboxRow, reason: str, error: TamperedError) -> bool:
         """Park a row of a noun that can have no line now: one would vouch for what was done to it."""
         now = self._clock()
-        kept = await self._store.transact(lambda tx: tx.park(row, now=now, state=DeliveryState.PARKED, error=reason))
+        kept = await self._store.transact(
+            lambda tx: tx.park(row, now=now, state=DeliveryState.PARKED, error=reason), Turn.UNDER_WAY
+        )
         tell_tampered(error)
         return kept
 

@@ -12,15 +12,18 @@ from gateway.store.errors import (
 )
 from gateway.store.interface import Reader, Store, Transaction
 from gateway.store.opening import open_store
+from gateway.store.turns import Pressure, Turn
 
 __all__ = [
     "DuplicateError",
+    "Pressure",
     "Reader",
     "Store",
     "StoreBusyError",
     "StoreError",
     "StoreUnavailableError",
     "Transaction",
+    "Turn",
     "VersionConflictError",
     "open_store",
 ]

@@ -2,7 +2,7 @@
 
 StoreError (a fault of ours)
 ├── StoreUnavailableError   disk full, locked too long, connection lost: nothing was done, nothing may be acknowledged
-│   └── StoreBusyError      it answers, and others' works left no place in time: nothing was done either
+│   └── StoreBusyError      it answers, and others' works left no place or lock in time: nothing was done either
 ├── VersionConflictError    somebody else changed the noun first: read again, decide again
 └── DuplicateError          a unique row is there already and says something else
 """

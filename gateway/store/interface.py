@@ -37,6 +37,7 @@ from gateway.store.rows import (
     OutboxRow,
     StampRow,
 )
+from gateway.store.turns import Pressure, Turn
 
 T = TypeVar("T")
 Lane = tuple[str, str]  # channel and recipient
@@ -270,6 +271,9 @@ class Transaction(Reader, Protocol):
     def give_back(self, row: OutboxRow) -> bool:
         """End a lease on which nothing was begun, as if it had never been; False if it was lost."""
 
+    def renew(self, row: OutboxRow, *, until: datetime) -> bool:
+        """Have a lease last longer; False if it was lost, or somebody is just changing the row."""
+
     def release(self) -> int:
         """Give back everything leased, whoever has it; how many rows. For a process that knows that it is alone."""
 
@@ -312,14 +316,20 @@ class Transaction(Reader, Protocol):
 class Store(Protocol):
     """A database of ours. Every method may raise StoreUnavailableError: nothing was acknowledged then."""
 
-    async def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` and return its result once it is durable.
+    async def transact(self, work: Callable[[Transaction], T], turn: Turn = Turn.NEW) -> T:
+        """Run `work` when its turn comes and return its result once it is durable.
 
         Cancelling the awaiting task does not stop the work: it may still be committed.
         """
 
-    async def read(self, work: Callable[[Reader], T]) -> T:
+    async def read(self, work: Callable[[Reader], T], turn: Turn = Turn.NEW) -> T:
         """Run read-only `work` on one consistent state that contains everything acknowledged before the call."""
+
+    def waited_s(self, turn: Turn) -> float:
+        """How long the next one of this turn has waited to be begun; asked at every request, so it is quick."""
+
+    def pressure(self) -> Pressure:
+        """How much is asked of it now."""
 
     async def close(self) -> None:
         """Finish what was handed in, then let go of connections and files."""

@@ -20,7 +20,7 @@ from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGresult
 
-from gateway.store.errors import DuplicateError, StoreError, StoreUnavailableError
+from gateway.store.errors import DuplicateError, StoreBusyError, StoreError, StoreUnavailableError
 from gateway.store.session import Otherwise, statements
 
 Rows = list[tuple[Any, ...]]
@@ -333,6 +333,8 @@ def translated(error: psycopg.Error) -> StoreError:
         return TryAgainError(reason)
     if isinstance(error, errors.UniqueViolation):
         return DuplicateError(reason)
+    if isinstance(error, errors.LockNotAvailable):
+        return StoreBusyError(f"another transaction kept its lock: {reason}")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         lost = (error.sqlstate or "08").startswith(("08", "57P"))  # connection failures, the server going down
         return LostError(reason) if lost else StoreUnavailableError(reason)

@@ -9,8 +9,7 @@ with the same message id, that it was done.
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,12 +27,14 @@ from gateway.store.mapping import reader
 from gateway.store.reading import SqlReader
 from gateway.store.session import Otherwise, Session, Values
 from gateway.store.transaction import SqlTransaction
+from gateway.store.turns import Pressure, Turn, Turns
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 ATTEMPTS_MAX = 6  # of one work; more means something is wrong, not busy
 CONNECT_PAUSE_S = 0.1  # between attempts to reach a server, while somebody waits for it
+_KEPT_FREE = 4  # one connection in so many is not for the works of the other turn, however many wait for a lock
 _AGAIN = (TryAgainError, LostError, VersionConflictError, DuplicateError)
 
 
@@ -79,10 +80,10 @@ class _Job:
     work: Callable[[Any], Any]
     handle: Callable[[Session], SqlReader]
     begin: Control
+    turn: Turn
     future: asyncio.Future[Any]
     attempts: int = 0
     error: Exception | None = None
-    patience: asyncio.TimerHandle | None = None
     is_over: bool = False  # as far as its caller can tell
 
     def settle(self, result: Any) -> None:
@@ -100,13 +101,13 @@ class PostgresStore:
 
     def __init__(self, dsn: str, lock_timeout_s: float, pool_size: int) -> None:
         self._dsn, self._lock_timeout_s, self._pool_size = dsn, lock_timeout_s, pool_size
+        self._turn_max = pool_size - pool_size // _KEPT_FREE
         self._idle: list[Link] = []  # the last one used is the next to be used
         self._busy: dict[Link, _Job] = {}
-        self._waiting: deque[_Job] = deque()
+        self._at_work: Counter[Turn] = Counter()
+        self._waiting: Turns[_Job] = Turns(patience_s=lock_timeout_s, given_up=self._close_if_done)
         self._connecting: set[asyncio.Task[None]] = set()
         self._closed: asyncio.Future[None] | None = None
-        self._trouble = ""  # why none can be made; empty while they can
-        self._answered_at = -math.inf  # the last work that came to its end, by the loop's clock
 
     @classmethod
     async def open(cls, dsn: str, lock_timeout_s: float, pool_size: int) -> PostgresStore:
@@ -119,13 +120,19 @@ class PostgresStore:
         store._idle.append(await Link.open(dsn, lock_timeout_s, store._gone))
         return store
 
-    async def transact(self, work: Callable[[Transaction], T]) -> T:
-        result: T = await self._submit(work, SqlTransaction, Control.WRITE)
+    async def transact(self, work: Callable[[Transaction], T], turn: Turn = Turn.NEW) -> T:
+        result: T = await self._submit(work, SqlTransaction, Control.WRITE, turn)
         return result
 
-    async def read(self, work: Callable[[Reader], T]) -> T:
-        result: T = await self._submit(work, SqlReader, Control.READ)
+    async def read(self, work: Callable[[Reader], T], turn: Turn = Turn.NEW) -> T:
+        result: T = await self._submit(work, SqlReader, Control.READ, turn)
         return result
+
+    def waited_s(self, turn: Turn) -> float:
+        return self._waiting.waited_s(turn)
+
+    def pressure(self) -> Pressure:
+        return self._waiting.pressure()
 
     async def close(self) -> None:
         if self._closed is None:
@@ -134,56 +141,54 @@ class PostgresStore:
         await asyncio.shield(self._closed)
 
     def _submit(
-        self, work: Callable[[Any], T], handle: Callable[[Session], SqlReader], begin: Control
+        self, work: Callable[[Any], T], handle: Callable[[Session], SqlReader], begin: Control, turn: Turn
     ) -> asyncio.Future[Any]:
         if self._closed is not None:
             raise StoreUnavailableError("the store is closed")
-        job = _Job(work, handle, begin, asyncio.get_running_loop().create_future())
+        job = _Job(work, handle, begin, turn, asyncio.get_running_loop().create_future())
         self._start(job)
         return job.future
 
     # -- jobs and links -----------------------------------------------------------------------------------------------
 
     def _start(self, job: _Job) -> None:
-        if self._idle:
+        if self._idle and job.turn not in self._full():
             self._begin(self._idle.pop(), job)
             return
-        loop = asyncio.get_running_loop()
-        job.patience = loop.call_later(self._lock_timeout_s, self._give_up, job)
-        self._waiting.append(job)
+        self._waiting.add(job)
         self._connect()
 
+    def _full(self) -> frozenset[Turn]:
+        """Those that have as many connections as one turn may have."""
+        return frozenset(turn for turn, count in self._at_work.items() if count >= self._turn_max)
+
     def _begin(self, link: Link, job: _Job) -> None:
-        if job.patience is not None:
-            job.patience.cancel()
         job.attempts += 1
         self._busy[link] = job
+        self._at_work[job.turn] += 1
         link.run(lambda: _attempt(link, job), lambda: self._ended(link, job))
 
     def _ended(self, link: Link, job: _Job) -> None:
         """A link is free again; the job is done, or tried again before all others."""
         del self._busy[link]
+        self._at_work[job.turn] -= 1
         again = isinstance(job.error, _AGAIN) and job.attempts < ATTEMPTS_MAX
-        if not isinstance(job.error, StoreError):
-            self._answered_at = asyncio.get_running_loop().time()
+        if not isinstance(job.error, StoreError) or isinstance(job.error, StoreBusyError):
+            self._waiting.answered()
         if job.error is not None and not again:
             job.fail(_final(job.error))
         elif again:
-            self._wait_first(job)
+            job.error = None
+            self._waiting.add(job, first=True)
         self._free(link)
-
-    def _wait_first(self, job: _Job) -> None:
-        job.error = None
-        job.patience = asyncio.get_running_loop().call_later(self._lock_timeout_s, self._give_up, job)
-        self._waiting.appendleft(job)
 
     def _free(self, link: Link) -> None:
         if link.is_lost:
             link.close()
         else:
             self._idle.append(link)
-        while self._waiting and self._idle:
-            self._begin(self._idle.pop(), self._waiting.popleft())
+        while self._idle and (job := self._waiting.take(full=self._full())) is not None:
+            self._begin(self._idle.pop(), job)
         if self._waiting:
             self._connect()
         self._close_if_done()
@@ -192,18 +197,6 @@ class PostgresStore:
         """The server ended a connection that nobody used."""
         self._idle.remove(link)
         link.close()
-
-    def _give_up(self, job: _Job) -> None:
-        self._waiting.remove(job)
-        job.fail(self._none_free())
-        self._close_if_done()
-
-    def _none_free(self) -> StoreUnavailableError:
-        """Why somebody waited in vain: the server is busy with others, or nothing is heard of it."""
-        waited = f"no connection within {self._lock_timeout_s:g} s"
-        if self._answered_at > asyncio.get_running_loop().time() - self._lock_timeout_s:
-            return StoreBusyError(f"{waited}: {len(self._busy)} at work, {len(self._waiting)} others wait")
-        return StoreUnavailableError(f"{waited}: {self._trouble or 'no work under way comes to its end'}")
 
     def _connect(self) -> None:
         """Open another connection for those who wait, if there may be one."""
@@ -223,10 +216,10 @@ class PostgresStore:
             try:
                 link = await Link.open(self._dsn, self._lock_timeout_s, self._gone)
             except StoreError as error:
-                self._trouble = str(error)
+                self._waiting.trouble = str(error)
                 await asyncio.sleep(CONNECT_PAUSE_S)
             else:
-                self._trouble = ""
+                self._waiting.trouble = ""
                 self._free(link)
                 return
 

@@ -12,6 +12,7 @@ from gateway.store.reading import SqlReader
 from gateway.store.session import Session
 from gateway.store.sqlite_works import Aside, Reads, Thread, Writes
 from gateway.store.transaction import SqlTransaction
+from gateway.store.turns import Pressure, Turn
 
 T = TypeVar("T")
 
@@ -96,11 +97,17 @@ class SqliteStore:
         self._writes = Writes(writing, changes, aside("store-writer"), lock_timeout_s=lock_timeout_s)
         self._reads = Reads(reading, reader, aside("store-reader"))
 
-    async def transact(self, work: Callable[[Transaction], T]) -> T:
-        return await self._writes.submit(work)
+    async def transact(self, work: Callable[[Transaction], T], turn: Turn = Turn.NEW) -> T:
+        return await self._writes.submit(work, turn)
 
-    async def read(self, work: Callable[[Reader], T]) -> T:
-        return await self._reads.submit(work)
+    async def read(self, work: Callable[[Reader], T], turn: Turn = Turn.NEW) -> T:
+        return await self._reads.submit(work, turn)
+
+    def waited_s(self, turn: Turn) -> float:
+        return self._writes.waiting.waited_s(turn)
+
+    def pressure(self) -> Pressure:
+        return self._writes.waiting.pressure()
 
     async def close(self) -> None:
         await self._reads.close()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from gateway.store.errors import StoreUnavailableError
 from gateway.store.reading import SqlReader
 from gateway.store.transaction import SqlTransaction
+from gateway.store.turns import Turn, Turns
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Job:
     """One work on its way, and what came of it."""
 
     work: Callable[[Any], Any]
+    turn: Turn
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
@@ -47,6 +49,11 @@ class Job:
             self.result = self.work(handle)
         except BaseException as error:
             self.error = error
+
+    def fail(self, error: StoreUnavailableError) -> None:
+        """It is not done; one that failed by itself keeps its own reason."""
+        self.error = self.error or error
+        self.settle()
 
     def settle(self) -> None:
         if self.future.done():  # cancelled by its caller
@@ -83,13 +90,15 @@ class Thread:
 class _Works(ABC, Generic[Handle]):
     """Takes works for one connection until it is closed. `_drive` brings them to their end while there are any."""
 
-    def __init__(self, connection: sqlite3.Connection, handle: Handle, aside: Aside) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, handle: Handle, aside: Aside, patience_s: float = math.inf
+    ) -> None:
         self.connection, self._handle, self._aside = connection, handle, aside
-        self._waiting: deque[Job] = deque()
+        self.waiting: Turns[Job] = Turns(patience_s=patience_s)
         self._driving: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def submit(self, work: Callable[[Handle], T]) -> T:
+    async def submit(self, work: Callable[[Handle], T], turn: Turn = Turn.NEW) -> T:
         """The result of `work`, once it may be told.
 
         Raises:
@@ -98,7 +107,7 @@ class _Works(ABC, Generic[Handle]):
         if self._closed:
             raise StoreUnavailableError("the store is closed")
         loop = asyncio.get_running_loop()
-        job = Job(work, loop.create_future())
+        job = Job(work, turn, loop.create_future())
         self._take(job)
         if self._driving is None:
             self._driving = loop.create_task(self._drive())
@@ -115,7 +124,7 @@ class _Works(ABC, Generic[Handle]):
             self._aside.close()
 
     def _take(self, job: Job) -> None:
-        self._waiting.append(job)
+        self.waiting.add(job)
 
     @abstractmethod
     async def _drive(self) -> None: ...
@@ -127,7 +136,7 @@ class Writes(_Works[SqlTransaction]):
 
     Args:
         connection: in autocommit mode, and not itself waiting for locks.
-        lock_timeout_s: how long a work waits for another program's lock.
+        lock_timeout_s: how long a work waits for its place, or for another program's lock.
     """
 
     def __init__(
@@ -139,43 +148,37 @@ class Writes(_Works[SqlTransaction]):
         lock_timeout_s: float,
         pace_s: float = PACE_S,
     ) -> None:
-        super().__init__(connection, handle, aside)
-        self._lock_timeout_s, self._pace_s = lock_timeout_s, pace_s
+        super().__init__(connection, handle, aside, lock_timeout_s)
+        self._pace_s = pace_s
         self._group: list[Job] = []  # done in the open transaction; there is one while this holds any
         self._is_taking = True  # no commit is under way, and no other program has the lock
         self._next_at = 0.0
 
     def _take(self, job: Job) -> None:
         """Run it now, if that can be."""
-        is_free = self._is_taking and not self._waiting and len(self._group) < GROUP_MAX
+        is_free = self._is_taking and not self.waiting and len(self._group) < GROUP_MAX
         if not (is_free and self._runs(job)):
-            self._waiting.append(job)
+            self.waiting.add(job)
 
     async def _drive(self) -> None:
         try:
-            while self._group or self._waiting:
+            while self._group or self.waiting:
                 if self._group:
                     await asyncio.sleep(max(0.0, self._next_at - asyncio.get_running_loop().time()))
                 self._is_taking = False
                 await self._commit()
                 await self._run_waiting()
-                self._is_taking = not self._waiting
+                self._is_taking = not self.waiting
         finally:
             self._is_taking, self._driving = True, None
 
     async def _run_waiting(self) -> None:
         """As many as may share a commit; who finds another program's lock for too long hears so."""
-        loop, in_time = asyncio.get_running_loop(), len(self._waiting)
-        until = loop.time() + self._lock_timeout_s
-        while self._waiting and len(self._group) < GROUP_MAX:
-            if self._runs(self._waiting[0]):
-                self._waiting.popleft()
-            elif loop.time() < until:
-                await asyncio.sleep(_LOCK_LOOK_S)
+        while len(self._group) < GROUP_MAX and (job := self.waiting.head()) is not None:
+            if self._runs(job):
+                self.waiting.take()
             else:
-                late = [self._waiting.popleft() for _ in range(min(in_time, len(self._waiting)))]
-                _fail(late, StoreUnavailableError("database is locked"))
-                return
+                await asyncio.sleep(_LOCK_LOOK_S)
 
     def _runs(self, job: Job) -> bool:
         """Run it in the open transaction, or begin one. False if another program has the lock: it was not run."""
@@ -187,6 +190,7 @@ class Writes(_Works[SqlTransaction]):
                 self._run_first(job)
         except sqlite3.Error as error:
             if not self._group and _is_lock(error):
+                self.waiting.stuck("database is locked")
                 return False
             self._give_up([*self._group, job], error)
             self._group = []
@@ -220,6 +224,7 @@ class Writes(_Works[SqlTransaction]):
         if error is not None:
             self._give_up(group, error)
             return
+        self.waiting.answered()
         for job in group:
             job.settle()
 
@@ -233,7 +238,9 @@ class Writes(_Works[SqlTransaction]):
     def _give_up(self, group: Iterable[Job], error: sqlite3.Error) -> None:
         """Nothing of the group is stored; those that failed by themselves keep their own reason."""
         _undo(self.connection)
-        _fail(group, StoreUnavailableError(str(error)))
+        reason = StoreUnavailableError(str(error))
+        for job in group:
+            job.fail(reason)
 
 
 class Reads(_Works[SqlReader]):
@@ -241,8 +248,7 @@ class Reads(_Works[SqlReader]):
 
     async def _drive(self) -> None:
         try:
-            while self._waiting:
-                group, self._waiting = self._waiting, deque()
+            while group := list(self.waiting.take_all()):
                 await self._aside.run(partial(self._read, group))
                 for job in group:
                     job.settle()
@@ -259,12 +265,6 @@ class Reads(_Works[SqlReader]):
             _undo(self.connection)
             for job in group:
                 job.error = job.error or StoreUnavailableError(str(error))
-
-
-def _fail(jobs: Iterable[Job], error: StoreUnavailableError) -> None:
-    for job in jobs:
-        job.error = job.error or error
-        job.settle()
 
 
 def _is_lock(error: sqlite3.Error) -> bool:

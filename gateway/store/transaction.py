@@ -177,6 +177,9 @@ class SqlTransaction(SqlReader):
     def give_back(self, row: OutboxRow) -> bool:
         return self._leased("give_back", row)
 
+    def renew(self, row: OutboxRow, *, until: datetime) -> bool:
+        return self._leased("renew", row, lease_end=to_micros(until))
+
     def release(self) -> int:
         return self._session.change("release", {})
 

@@ -29,7 +29,7 @@ from gateway.domain.dispatches import DISPATCHES
 from gateway.domain.recipient import BreakerPolicy
 from gateway.engine.journal import first_break
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
-from gateway.store import Store, StoreUnavailableError
+from gateway.store import Store, StoreUnavailableError, Turn
 from gateway.store.rows import DocumentRow
 
 PARKED = "Alarm:DELIVERY_PARKED"
@@ -291,7 +291,7 @@ async def test_what_cannot_be_read_was_not_sent(
         id="d", content=content, sha256=hashlib.sha256(content).hexdigest(), media_type="text/plain", created_at=START
     )
 
-    async def away(work: object) -> object:
+    async def away(work: object, turn: Turn) -> object:
         raise StoreUnavailableError("disk I/O error")
 
     await store.transact(lambda tx: tx.add_document(document))

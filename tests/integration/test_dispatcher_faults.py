@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from dispatching import TO_R, at_rest, empty, ids, working
+from dispatching import TO_R, empty, working
 from puppet import (
     Clock,
     Hand,
@@ -19,8 +22,9 @@ from puppet import (
 from waiting import PATIENCE_S, until
 
 from gateway.engine.dispatcher import Dispatcher
+from gateway.engine.endings import Ended
 from gateway.ports import Acknowledged, Dispatch, Outcome
-from gateway.store import Store, StoreError, StoreUnavailableError, open_store
+from gateway.store import Store, StoreError, StoreUnavailableError, Turn, open_store
 
 
 @pytest.fixture
@@ -42,10 +46,10 @@ class Weather:
     def __init__(self, store: Store) -> None:
         self._store, self.error = store, None
 
-    async def transact(self, work: Any) -> Any:
+    async def transact(self, work: Any, turn: Turn = Turn.NEW) -> Any:
         return await self._or_error(self._store.transact, work)
 
-    async def read(self, work: Any) -> Any:
+    async def read(self, work: Any, turn: Turn = Turn.NEW) -> Any:
         return await self._or_error(self._store.read, work)
 
     async def close(self) -> None:
@@ -74,31 +78,91 @@ async def test_a_store_that_is_away_for_a_moment_is_asked_again(
     assert len(adapter.done) == 1
 
 
-async def test_an_outcome_that_could_not_be_booked_is_sent_again_after_the_lease(
+async def test_an_outcome_that_cannot_be_booked_now_is_kept_over_the_end_of_its_lease_and_sent_once(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At least once, under the same id: the other side drops what it has seen."""
     monkeypatch.setattr("gateway.engine.dispatcher._STORE_PAUSE_S", 0.02)
     weather = Weather(store)
     hand = Hand(engine_on(weather, clock))
 
     def script(dispatch: Dispatch) -> Outcome:
-        weather.error = StoreUnavailableError("away") if dispatch.attempt == 1 else None
+        weather.error = StoreUnavailableError("away")
         return Acknowledged(event=Heard(word="yes"))
 
     adapter = TestAdapter("alpha", script)
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
-    async with working(hand.engine, adapter, lease_s=60) as dispatcher:
+    async with working(hand.engine, adapter, lease_s=60):
         await until(lambda: len(adapter.done) == 1)
-        await until(at_rest(dispatcher))
-        weather.error = None
-        await asyncio.sleep(0.05)
-        assert len(adapter.begun) == 1
         clock.pass_s(61)
+        await asyncio.sleep(0.1)
+        weather.error = None
         await until(empty(hand))
-    assert len(set(ids(adapter.done))) == 1
+    assert len(adapter.begun) == 1
     assert (await hand.puppet()).heard == ("yes",)
+
+
+async def test_what_was_claimed_again_before_it_was_booked_is_booked_under_the_new_lease(
+    hand: Hand, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing renewed the lease: the loop stood still, and this dispatcher itself has claimed the row again."""
+    monkeypatch.setattr("gateway.engine.dispatcher.Dispatcher._ending_leases", lambda *_: [])
+    book, gate, tried = hand.engine.conclude_all, asyncio.Event(), []
+
+    async def later(ended: Sequence[Ended]) -> list[bool]:
+        tried.extend(each.row.attempt for each in ended)
+        await gate.wait()
+        return await book(ended)
+
+    monkeypatch.setattr(hand.engine, "conclude_all", later)
+    adapter = TestAdapter("alpha", lambda _: Acknowledged(event=Heard(word="yes")))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    async with working(hand.engine, adapter, lease_s=60):
+        await until(lambda: len(adapter.done) == 1)
+        clock.pass_s(61)
+        await until(partial(is_claimed_again, hand, adapter.done[0].id))
+        gate.set()
+        await until(empty(hand))
+    assert (len(adapter.begun), tried) == (1, [1, 2])
+    assert (await hand.puppet()).heard == ("yes",)
+
+
+async def is_claimed_again(hand: Hand, id: str) -> bool:
+    return (await hand.row(id)).attempt == 2
+
+
+async def test_what_waits_for_its_booking_keeps_its_lease_and_no_other_replica_sends_it(
+    store_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [await open_store(store_url) for _ in range(2)]
+    hand, other = (Hand(engine_on(store, clock)) for store in stores)
+    book, gate = hand.engine.conclude_all, asyncio.Event()
+
+    async def later(ended: Sequence[Ended]) -> list[bool]:
+        await gate.wait()
+        return await book(ended)
+
+    monkeypatch.setattr(hand.engine, "conclude_all", later)
+    first, second = TestAdapter("alpha"), TestAdapter("alpha")
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    async with working(hand.engine, first, lease_s=60):
+        await until(lambda: len(first.done) == 1)
+        async with working(other.engine, second, worker="other"):
+            for _ in range(3):  # two leases long
+                clock.pass_s(40)
+                await until(partial(is_leased, hand, first.done[0].id, clock()))
+            gate.set()
+            await until(empty(hand))
+    assert (len(first.begun), len(second.begun)) == (1, 0)
+    for store in stores:
+        await store.close()
+
+
+async def is_leased(hand: Hand, id: str, now: datetime) -> bool:
+    row = await hand.row(id)
+    return row.visible_at is not None and row.visible_at >= now + timedelta(seconds=60)
 
 
 async def test_a_lease_lost_while_sending_books_nothing_twice(store_url: str, clock: Clock) -> None:
@@ -194,8 +258,8 @@ async def test_stopping_in_the_middle_of_a_claim_works_on_what_it_leased(store: 
     await hand.say(Wished(sends=(TO_R,)))
     transact = hand.engine.store.transact
 
-    async def held_up(work: Any) -> Any:
-        result = await transact(work)
+    async def held_up(work: Any, turn: Turn) -> Any:
+        result = await transact(work, turn)
         claiming.set()
         await go_on.wait()
         return result

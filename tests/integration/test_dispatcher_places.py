@@ -24,7 +24,7 @@ from waiting import until
 
 from gateway.domain.recipient import BreakerPolicy, FellSilent, RecipientState
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused
-from gateway.store import Store, StoreUnavailableError
+from gateway.store import Store, StoreUnavailableError, Turn
 
 
 @pytest.fixture
@@ -120,10 +120,10 @@ async def test_a_full_lane_is_waited_for_without_asking_the_store_over_and_over(
         await hand.say(Wished(sends=(TO_R,)), to=f"P{n}")
     transact = hand.engine.store.transact
 
-    async def counted(work: Any) -> Any:
+    async def counted(work: Any, turn: Turn) -> Any:
         nonlocal asked
         asked += 1
-        return await transact(work)
+        return await transact(work, turn)
 
     hand.engine.store.transact = counted  # type: ignore[method-assign]
     adapter = TestAdapter("alpha", script)
@@ -301,10 +301,10 @@ async def test_what_cannot_be_given_back_now_is_given_back_by_the_claim_after(
     rows = await hand.claim("alpha", worker="w", lease_s=60)
     transact = hand.engine.store.transact
 
-    async def sometimes(work: Any) -> Any:
+    async def sometimes(work: Any, turn: Turn) -> Any:
         if away:
             raise StoreUnavailableError("away")
-        return await transact(work)
+        return await transact(work, turn)
 
     async with working(hand.engine, adapter, concurrency=1, lease_s=60) as dispatcher:
         monkeypatch.setattr(hand.engine.store, "transact", sometimes)

@@ -20,6 +20,7 @@ from gateway.doors.console import words
 from gateway.doors.metrics import Metrics
 from gateway.engine.watchdog import Census
 from gateway.logs import _HEARD_MAX, _count_alarm, alarms_heard
+from gateway.store import Pressure, Turn
 from gateway.store.rows import OutboxCount
 from gateway.timeline import LANGUAGES
 
@@ -99,6 +100,7 @@ def test_every_metric_has_its_unit_in_its_name_or_counts_things() -> None:
     things = {
         "eherrac_nouns",
         "eherrac_outbox_rows",
+        "eherrac_store_waiting",
         "eherrac_waiting_for_person",
         "eherrac_not_scheduled",
         "eherrac_check",
@@ -126,6 +128,9 @@ def _shown() -> set[str]:
     )
     metrics.watch_census(lambda: Census(at=now, nouns={("payment", "unknown"): 1}, outbox=(lane,)))
     metrics.watch_alarms(dict)
+    metrics.watch_store(
+        lambda: Pressure(waiting=dict.fromkeys(Turn, 0), waited_s=dict.fromkeys(Turn, 0.0), is_answering=True)
+    )
     metrics.watch_revocation(tuple)
     metrics.watch_stamping(lambda: 0.0)
     metrics.watch_liquidity(lambda: None)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.engine.answers import AnswerBook
 from gateway.ports import Answer, Exhibit, Message, Target
+from gateway.store import Turn
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 REQUEST = Exhibit(direction="in", media_type="application/json", content=b"?", signer="999101")
@@ -28,10 +29,10 @@ class Slow:
     async def receive(self, message: Message) -> Answer:
         return Answer(noun="lot", id="L1", state="announced", version=1, accepted_at=NOW)
 
-    async def read(self, work: Callable[[Any], Any]) -> Any:
+    async def read(self, work: Callable[[Any], Any], turn: Turn = Turn.NEW) -> Any:
         return work(SimpleNamespace(noun=lambda noun, id: None))
 
-    async def transact(self, work: Callable[[Any], Any]) -> Any:
+    async def transact(self, work: Callable[[Any], Any], turn: Turn = Turn.NEW) -> Any:
         self.begun.set()
         try:
             await self.go.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.engine import attachments
 from gateway.engine.attachments import Attachments
-from gateway.store import StoreUnavailableError
+from gateway.store import StoreUnavailableError, Turn
 from gateway.store.rows import DocumentRow
 
 
@@ -25,7 +25,7 @@ class Shelf:
     away: bool = False
     reads: list[str] = field(default_factory=list)
 
-    async def read(self, work: Callable[[Any], Any]) -> Any:
+    async def read(self, work: Callable[[Any], Any], turn: Turn = Turn.NEW) -> Any:
         await asyncio.sleep(0)
         if self.away:
             raise StoreUnavailableError("away")

@@ -10,12 +10,13 @@ from itertools import chain
 
 import pytest
 
-from gateway.engine.endings import TOGETHER_MAX, Ended, Endings
+from gateway.engine.endings import FAULTS_MAX, TOGETHER_MAX, Ended, Endings
 from gateway.ports import Acknowledged, Outcome
-from gateway.store import StoreUnavailableError
+from gateway.store import StoreBusyError, StoreError, StoreUnavailableError
 from gateway.store.rows import OutboxRow
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+SOON_S = 0.001
 
 
 def row(id: str) -> OutboxRow:
@@ -42,12 +43,12 @@ def row(id: str) -> OutboxRow:
 
 @dataclass(slots=True)
 class Book:
-    """Notes what comes together. `gate` holds every work up; `lost` and `faulty` are ids of rows."""
+    """Notes what comes together. `gate` holds every work up; `lost` and `faulty` are by ids of rows."""
 
     works: list[list[str]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     lost: frozenset[str] = frozenset()
-    faulty: frozenset[str] = frozenset()
+    faulty: dict[str, StoreError] = field(default_factory=dict)
 
     async def conclude(self, row: OutboxRow, outcome: Outcome) -> bool:
         return (await self.conclude_all([Ended(row=row, outcome=outcome)]))[0]
@@ -56,8 +57,9 @@ class Book:
         names = [each.row.id for each in ended]
         self.works.append(names)
         await self.gate.wait()
-        if self.faulty & set(names):
-            raise StoreUnavailableError("of one of them")
+        for name in names:
+            if name in self.faulty:
+                raise self.faulty[name]
         return [name not in self.lost for name in names]
 
 
@@ -120,19 +122,72 @@ async def test_a_lost_lease_is_told_to_its_own_attempt_only(book: Book) -> None:
 
 async def test_where_one_fails_each_is_booked_by_itself_and_only_that_one_hears_of_it(book: Book) -> None:
     book.gate.set()
-    book.faulty = frozenset("b")
+    book.faulty = {"b": StoreError("a fault of ours")}
     found = await asyncio.gather(*handed_in(Endings(book), "a", "b", "c"), return_exceptions=True)
     assert [found[0], found[2]] == [True, True]
-    assert isinstance(found[1], StoreUnavailableError)
+    assert found[1] is book.faulty["b"]
     assert book.works == [["a", "b", "c"], ["a"], ["b"], ["c"]]
 
 
 async def test_what_fails_alone_fails_once(book: Book) -> None:
     book.gate.set()
-    book.faulty = frozenset("a")
-    with pytest.raises(StoreUnavailableError):
+    book.faulty = {"a": StoreError("a fault of ours")}
+    with pytest.raises(StoreError):
         await one(Endings(book), "a")
     assert book.works == [["a"]]
+
+
+async def test_what_a_store_does_not_take_is_brought_again_until_it_does(book: Book) -> None:
+    book.gate.set()
+    book.faulty = dict.fromkeys("abc", StoreUnavailableError("the server is away"))
+    tasks = handed_in(Endings(book, again_s=SOON_S), "a", "b", "c")
+    while len(book.works) < 20:
+        await moments()
+    assert not any(task.done() for task in tasks)
+    book.faulty = {}
+    assert await asyncio.gather(*tasks) == [True] * 3
+
+
+async def test_what_waits_for_a_lock_delays_no_other_and_is_never_given_up(book: Book) -> None:
+    book.gate.set()
+    book.faulty = {"a": StoreBusyError("another transaction kept its lock")}
+    endings = Endings(book, again_s=SOON_S)
+    [locked] = handed_in(endings, "a")
+    for number in range(3 * FAULTS_MAX):
+        tried = book.works.count(["a"])
+        while book.works.count(["a"]) == tried:
+            await moments()
+        assert await one(endings, f"b{number}")
+    assert not locked.done()
+    book.faulty = {}
+    assert await locked
+
+
+async def test_what_alone_is_not_taken_while_others_are_is_given_up(book: Book) -> None:
+    """Data that no server takes look like a server that is away; the lease ends then, as with any fault of ours."""
+    book.gate.set()
+    book.faulty = {"a": StoreUnavailableError("too large")}
+    endings = Endings(book, again_s=SOON_S)
+    [faulty] = handed_in(endings, "a")
+    others = 0
+    while not faulty.done():
+        assert await one(endings, f"b{others}")
+        others += 1
+        await moments()
+    assert faulty.exception() is book.faulty["a"]
+    assert book.works.count(["a"]) > FAULTS_MAX
+
+
+async def test_at_the_end_what_is_not_taken_is_tried_once_more_and_then_told(book: Book) -> None:
+    book.gate.set()
+    book.faulty = {"a": StoreUnavailableError("the server is away")}
+    endings = Endings(book, again_s=3600)
+    [task] = handed_in(endings, "a")
+    await moments()
+    await endings.finish()
+    assert book.works == [["a"], ["a"]]
+    with pytest.raises(StoreUnavailableError):
+        await task
 
 
 async def test_who_gives_up_waiting_is_booked_nevertheless_and_takes_nobody_along(book: Book) -> None:
@@ -155,7 +210,7 @@ async def test_who_gives_up_waiting_is_booked_nevertheless_and_takes_nobody_alon
 
 
 async def test_a_hand_waits_for_all_of_its_own_and_hears_of_each_at_its_place(book: Book) -> None:
-    book.lost, book.faulty = frozenset("b"), frozenset("d")
+    book.lost, book.faulty = frozenset("b"), {"d": StoreError("a fault of ours")}
     endings = Endings(book)
     (first,) = handed_in(endings, "first")
     hand = asyncio.create_task(endings.conclude(*(Ended(row=row(id), outcome=Acknowledged()) for id in "abcd")))
@@ -164,7 +219,7 @@ async def test_a_hand_waits_for_all_of_its_own_and_hears_of_each_at_its_place(bo
     book.gate.set()
     held, lost, other, failed = await hand
     assert (held, lost, other) == (True, False, True)
-    assert isinstance(failed, StoreUnavailableError)
+    assert failed is book.faulty["d"]
     assert await first
 
 

@@ -194,7 +194,7 @@ async def test_a_lock_that_stays_fails_those_who_waited_and_the_next_is_tried_an
     other.execute("BEGIN IMMEDIATE")
     writer = writes(connection, lock_timeout_s=0.05)
     ends = await asyncio.gather(*(writer.submit(put) for _ in range(2)), return_exceptions=True)
-    assert [str(end) for end in ends] == ["database is locked"] * 2
+    assert [str(end) for end in ends] == ["no place within 0.05 s: database is locked"] * 2
     other.execute("ROLLBACK")
     other.close()
     assert await writer.submit(count) == 0

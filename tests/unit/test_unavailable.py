@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from contracts.errors import ErrorCode
 from gateway.engine import unavailable
-from gateway.engine.unavailable import AGAIN_S, SAID_EVERY_S, store_unavailable
+from gateway.engine.unavailable import AGAIN_S, SAID_EVERY_S, spread, store_unavailable
 from gateway.store import StoreBusyError, StoreError, StoreUnavailableError
 
 
@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_sender_hears_whether_the_store_is_away_or_busy_and_when_to_come_again(
     error: StoreError, code: ErrorCode
 ) -> None:
-    refusal = store_unavailable(error).refusal
+    refusal = store_unavailable(error, lambda: 0.0).refusal
     assert (refusal.code, refusal.facts) == (code, {"retry_after_s": str(AGAIN_S)})
 
 
@@ -52,3 +52,7 @@ def test_what_is_no_outage_is_told_as_a_fault_of_ours_with_its_place() -> None:
     with capture_logs() as lines:
         store_unavailable(StoreError("no such column"))
     assert [(line["log_level"], "exc_info" in line) for line in lines] == [("error", True)]
+
+
+def test_those_who_are_refused_together_do_not_come_again_together() -> None:
+    assert [spread(chance) for chance in (0.0, 0.5, 0.999)] == [AGAIN_S, 7, 2 * AGAIN_S - 1]

@@ -64,6 +64,9 @@ SET parked_at = :now, visible_at = NULL, state = :state, last_error = coalesce(:
     lease_owner = NULL, booked = booked + 1
 WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
 
+-- name: renew!
+UPDATE outbox SET visible_at = :lease_end WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt;
+
 -- name: release!
 UPDATE outbox SET visible_at = due_at, lease_owner = NULL WHERE visible_at IS NOT NULL AND lease_owner IS NOT NULL;
 

@@ -46,6 +46,14 @@ RETURNING EXISTS (
   WHERE later.order_key = :order_key AND later.concluded_at IS NULL AND later.seq > :seq
 ) AS followed, seq, attempt;
 
+-- name: renew!
+-- A row that is just being booked needs no longer lease, and is not waited for.
+UPDATE outbox SET visible_at = :lease_end
+WHERE seq = (
+  SELECT seq FROM outbox WHERE seq = :seq AND lease_owner = :lease_owner AND attempt = :attempt
+  FOR UPDATE SKIP LOCKED
+);
+
 -- name: refusals_with_code
 SELECT * FROM journal
 WHERE event = 'RequestRefused' AND (CAST(data AS jsonb) ->> 'code') = :code AND seq < :before
