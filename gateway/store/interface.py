@@ -109,6 +109,9 @@ class Reader(Protocol):
     def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
         """Lines of all chains, in order of `seq`."""
 
+    def next_stamp(self, after: int) -> StampRow | None:
+        """The first stamp whose lines come after this one."""
+
     def stamps_between(self, first: int, last: int) -> list[StampRow]:
         """The stamps over any of these lines."""
 

@@ -116,6 +116,9 @@ class SqlReader:
     def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
         return self._session.rows(JournalLeaf, "journal_leaves", after=after, limit=limit)
 
+    def next_stamp(self, after: int) -> StampRow | None:
+        return self._session.row(StampRow, "next_stamp", after=after)
+
     def stamps_between(self, first: int, last: int) -> list[StampRow]:
         return self._session.rows(StampRow, "stamps_between", first=first, last=last)
 

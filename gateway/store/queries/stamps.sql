@@ -11,5 +11,8 @@ INSERT INTO time_stamps (first_seq, last_seq, stamped_at, root, leaves, token)
 VALUES (:first_seq, :last_seq, :stamped_at, :root, :leaves, :token)
 ON CONFLICT DO NOTHING;
 
+-- name: next_stamp^
+SELECT * FROM time_stamps WHERE first_seq > :after ORDER BY first_seq LIMIT 1;
+
 -- name: stamps_between
 SELECT * FROM time_stamps WHERE last_seq >= :first AND first_seq <= :last ORDER BY first_seq;
