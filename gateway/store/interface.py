@@ -68,8 +68,8 @@ class Reader(Protocol):
     ) -> list[NounRow]:
         """Nouns to which something is to be done by then, what is overdue included; in order of that time."""
 
-    def last_noun(self, noun: str, *, first: str, beyond: str) -> NounRow | None:
-        """The one with the greatest id from `first` on and before `beyond`."""
+    def last_noun(self, noun: str, *, first: str, last: str) -> NounRow | None:
+        """The one with the greatest id of these; all of one form, so that every collation agrees."""
 
     def count_nouns(self) -> list[NounCount]: ...
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:

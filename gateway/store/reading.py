@@ -66,8 +66,8 @@ class SqlReader:
         }
         return self._session.rows(NounRow, "nouns_expected", **values)
 
-    def last_noun(self, noun: str, *, first: str, beyond: str) -> NounRow | None:
-        return self._session.row(NounRow, "last_noun", noun=noun, first=first, beyond=beyond)
+    def last_noun(self, noun: str, *, first: str, last: str) -> NounRow | None:
+        return self._session.row(NounRow, "last_noun", noun=noun, first=first, last=last)
 
     def count_nouns(self) -> list[NounCount]:
         return self._session.rows(NounCount, "count_nouns")

@@ -17,8 +17,10 @@ from tests_house import BANK_ACCOUNT, announced
 
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import describe
+from gateway.domain.dispatches import InformationKind
 from gateway.domain.events.lot import AuctionCancelled, AuctionUnsold
 from gateway.domain.events.offer import Accepted
+from gateway.domain.inquiry import Answered, Asked
 from gateway.domain.money import Money
 from gateway.domain.recipient import AnsweredAgain, FellSilent
 from gateway.domain.visit import Role
@@ -296,3 +298,13 @@ async def test_a_noun_that_waits_is_shown_with_what_made_it_wait_and_what_to_do(
 async def unsold_lot(office: Office, **changes: Any) -> None:
     await office.tell("lot", "L1", announced(**changes))
     await office.tell("lot", "L1", AuctionUnsold(held_at=office.clock(), reason="nobody came"))
+
+
+async def test_the_last_word_on_the_operating_day_is_shown(office: Office, viewer: Hand) -> None:
+    for id in ("copy.20261123T093000000000", "day.20261122T080000000000", "day.20261123T080000000000"):
+        kind = InformationKind.COPY if id.startswith("copy") else InformationKind.DAY
+        await office.tell("inquiry", id, Asked(kind=kind, order_id="O1" if kind is InformationKind.COPY else None))
+        await office.tell("inquiry", id, Answered(summary=f"said to {id}", told_at=office.clock()))
+    shown = (await viewer.get("/")).text
+    assert "said to day.20261123T080000000000" in shown
+    assert shown.count("said to") == 1

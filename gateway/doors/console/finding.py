@@ -29,6 +29,7 @@ from gateway.store.interface import Lane, Reader, Store
 LOOK_S = 10.0
 _MOST = 100  # recipients, accounts and nouns of one state looked at; more of them are counted, not listed
 _PAST_MAX = 500
+_FIRST_DAY, _LAST_DAY = (f"day.{digit * 8}T{digit * 12}" for digit in "09")  # as `ask day` names them, by the instant
 _TURNS_INTO = {  # what becomes worse has not ended
     Kind.ISSUER_STALE: Kind.ISSUER_CLOSED,
     Kind.STAMPS_WAITING: Kind.STAMPS_CLOSED,
@@ -159,7 +160,7 @@ class Finder:
 def _stored(reader: Reader, census: Census) -> Stored:
     silent = reader.list_nouns("recipient", state=RecipientState.SILENT, limit=_MOST)
     accounts = reader.list_nouns("liquidity", limit=_MOST)
-    day = reader.last_noun("inquiry", first="day.", beyond="day/")
+    day = reader.last_noun("inquiry", first=_FIRST_DAY, last=_LAST_DAY)
     return Stored(
         silent_since={_lane(row.id): row.updated_at for row in silent},
         liquidity=tuple((row.id, codec.decode(Liquidity, row.data), row.updated_at) for row in accounts),

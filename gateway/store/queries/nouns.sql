@@ -54,7 +54,7 @@ WHERE noun = :noun AND expected_at IS NOT NULL AND expected_at <= :until AND (ex
 ORDER BY expected_at, id LIMIT :limit;
 
 -- name: last_noun^
-SELECT * FROM nouns WHERE noun = :noun AND id >= :first AND id < :beyond ORDER BY id DESC LIMIT 1;
+SELECT * FROM nouns WHERE noun = :noun AND id BETWEEN :first AND :last ORDER BY id DESC LIMIT 1;
 
 -- name: count_nouns
 SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
