@@ -178,7 +178,7 @@ class Dispatcher:
     async def _recall(self) -> None:
         """Who was silent when the last process ended is probed first, not tried at full width."""
         try:
-            silent = await self._engine.silent_recipients()
+            silent = await self._engine.silences.all()
         except Exception as error:  # not worth not starting for
             _log.warning("silent recipients not recalled", reason=repr(error))
             return
@@ -338,7 +338,8 @@ class Dispatcher:
         event: recipients.AnsweredAgain | recipients.FellSilent = recipients.AnsweredAgain()
         if after.probe_at is not None:
             event = recipients.FellSilent(failures=after.failures, reason=outcome_reason(outcome))
-        await self._engine.note_recipient(lane, event)
+        await self._engine.silences.note(lane, event)
+        self.wake()
 
     async def _attempt(self, rows: Sequence[LeasedRow]) -> Sequence[Outcome]:
         """How each ended. Where one makes the adapter fail for all, each goes again by itself, under its id."""

@@ -21,19 +21,19 @@ from gateway.domain import delivery as deliveries
 from gateway.domain.delivery import Attempt, DeliveryState, Result, RetryPolicy
 from gateway.domain.door import RequestRefused
 from gateway.domain.frozen import replace
-from gateway.domain.recipient import AnsweredAgain, FellSilent, RecipientState
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.endings import Ended
 from gateway.engine.leasing import Booked, Grant, Leaser, LeasesLostError, ask, no_rows
 from gateway.engine.refusals import Lines
+from gateway.engine.silences import Silences
 from gateway.engine.step import Cause, Held, Step
 from gateway.engine.tampered import TamperedError
 from gateway.engine.unavailable import store_unavailable
 from gateway.engine.withholding import Withholding, cause_of, delivery_of, parked, tell_tampered
 from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
-from gateway.store.errors import StoreError
+from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
 from gateway.store.rows import Concluded, Ending, InboxRow, LeasedRow, OutboxRow
 from gateway.store.turns import Turn
@@ -71,6 +71,7 @@ class Engine:
         self._clock, self._policies, self.wake, self._chance = clock, policies, wake, chance
         self._leaser: Leaser | None = None
         self.withholding = Withholding(store, self._step, clock)
+        self.silences = Silences(store, self._step, clock)
 
     def attach(self, leaser: Leaser) -> None:
         """Have this dispatcher woken, and lease on its grants."""
@@ -264,36 +265,6 @@ class Engine:
             return tx.discard(row.id, now=now, state=state, note=f"{event.person}: {event.reason}")
         return tx.requeue(row.id, now=now, state=state)
 
-    async def note_recipient(self, lane: Lane, event: FellSilent | AnsweredAgain) -> None:
-        """Write down that a recipient fell silent or answers again; nothing if another replica has done so.
-
-        Whose answers are back gets at once what waits for its next attempt.
-        """
-        now, id = self._clock(), "/".join(lane)
-
-        def work(tx: Transaction) -> list[Alarm]:
-            step = self._step(tx, Cause(source="dispatcher", id=id), now)
-            held = step.hold("recipient", id)
-            if held.table.handles(held.data, event):
-                step.tell(held, event)
-                if isinstance(event, AnsweredAgain):
-                    tx.hasten(*lane, now=now)
-            step.finish()
-            return step.alarms
-
-        try:
-            _tell(await self.store.transact(work, Turn.UNDER_WAY))
-            self.wake()
-        except TamperedError as error:
-            tell_tampered(error)
-        except StoreError as error:
-            _log.warning("not written down", recipient=id, event=type(event).__name__, reason=str(error))
-
-    async def silent_recipients(self) -> list[Lane]:
-        """Who did not answer when last tried."""
-        rows = await self.store.read(lambda reader: reader.list_nouns("recipient", state=RecipientState.SILENT))
-        return [(channel, recipient) for channel, _, recipient in (row.id.partition("/") for row in rows)]
-
     def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
         return Step(tx, self._tables, self._rules, now, cause)
 
@@ -365,8 +336,9 @@ class Engine:
                 return [False] * len(ended), None
             answers = ask(tx, booked, now)
             step.finish()  # only now: what it sends need not wait behind what was ended
-        except (RefusedError, StoreError):
-            (answers or ask(tx, booked, now))()  # what was no longer ours to book may be why
+        except (RefusedError, StoreError) as error:
+            if not isinstance(error, StoreUnavailableError):
+                (answers or ask(tx, booked, now))()  # what was no longer ours to book may be why
             raise
         for place, answer in answers().items():
             if answer is Concluded.FOLLOWED:

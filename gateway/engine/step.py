@@ -421,5 +421,8 @@ class Step:
         )
 
 
+MakeStep = Callable[[Transaction, Cause, datetime], Step]  # as the engine begins one
+
+
 def _state(held: Held) -> str | None:
     return None if held.data is None else str(held.data.state)

@@ -1,7 +1,7 @@
 """The whole store held against its journal while it is at work, a few nouns at each count of the watchdog.
 
 What a step or a dispatcher does not touch nobody else would look at: a lot that waits for its auction, a payment long
-settled. What was found is looked at again at every turn, until it is as the journal says. Chains longer than
+settled. What was found is looked at again every time, until it is as the journal says. Chains longer than
 `LINES_MAX` (a flooded door, a recipient that comes and goes) are left to `verify store`, as are the time-stamps.
 """
 
@@ -21,7 +21,7 @@ _STANDING_MAX = 20  # looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Sweep:
     """Where a sweep is (the noun it goes on after), and what is not as the journal says, as of the last look."""
 
     kind: str = ""
@@ -40,20 +40,20 @@ class Turn:
         )
 
 
-def next_turn(reader: Reader, turn: Turn, kinds: Iterable[str], *, nouns_max: int) -> Turn:
+def sweep_on(reader: Reader, sweep: Sweep, kinds: Iterable[str], *, nouns_max: int) -> Sweep:
     """Judge the next few nouns of these kinds, and those found before; after the last kind begins again."""
-    ahead = sorted(kind for kind in kinds if kind >= turn.kind)
+    ahead = sorted(kind for kind in kinds if kind >= sweep.kind)
     if not ahead or nouns_max < 1:
-        return Turn(standing=turn.standing)
+        return Sweep(standing=sweep.standing)
     kind = ahead[0]
-    after = turn.after if kind == turn.kind else ""
+    after = sweep.after if kind == sweep.kind else ""
     nouns = reader.list_nouns(kind, after=after, limit=nouns_max)
-    again = dict.fromkeys((one.noun, one.noun_id) for one in turn.standing)
+    again = dict.fromkeys((one.noun, one.noun_id) for one in sweep.standing)
     known = [row for name in list(again)[:_STANDING_MAX] if (row := reader.noun(*name)) is not None]
     standing = _judged(reader, [*known, *(noun for noun in nouns if (noun.noun, noun.id) not in again)])
     if not nouns:  # on to the next kind
-        return Turn(kind=ahead[1] if len(ahead) > 1 else "", standing=standing)
-    return Turn(kind=kind, after=nouns[-1].id, standing=standing)
+        return Sweep(kind=ahead[1] if len(ahead) > 1 else "", standing=standing)
+    return Sweep(kind=kind, after=nouns[-1].id, standing=standing)
 
 
 def _judged(reader: Reader, nouns: Sequence[NounRow]) -> tuple[Mismatch, ...]:

@@ -18,11 +18,11 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, StateTable
-from gateway.engine.sweep import Turn, next_turn
-from gateway.store import turns
+from gateway.engine.sweep import Sweep, sweep_on
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
 from gateway.store.rows import OutboxCount
+from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class Watchdog:
     ) -> None:
         self._store, self._tables, self._clock = store, tables, clock
         self._interval_s, self._late, self._proven_nouns = interval_s, timedelta(seconds=late_s), proven_nouns
-        self._turn = Turn()
+        self._sweep = Sweep()
         self.census = Census()
 
     async def run(self) -> None:
@@ -106,12 +106,12 @@ class Watchdog:
     async def count(self) -> Census:
         """Count now, and raise what is wrong."""
         now = self._clock()
-        self.census, self._turn = await self._store.read(lambda reader: self._look(reader, now), turns.Turn.UNDER_WAY)
+        self.census, self._sweep = await self._store.read(lambda reader: self._look(reader, now), Turn.UNDER_WAY)
         for alarm in self.census.alarms:
             _log.error("alarm", alarm=alarm.code, facts=alarm.facts)
         return self.census
 
-    def _look(self, reader: Reader, now: datetime) -> tuple[Census, Turn]:
+    def _look(self, reader: Reader, now: datetime) -> tuple[Census, Sweep]:
         census = take_census(reader, self._tables, now, self._late)
-        turn = next_turn(reader, self._turn, {noun for noun, _ in census.nouns}, nouns_max=self._proven_nouns)
-        return replace(census, alarms=(*census.alarms, *turn.alarms)), turn
+        sweep = sweep_on(reader, self._sweep, {noun for noun, _ in census.nouns}, nouns_max=self._proven_nouns)
+        return replace(census, alarms=(*census.alarms, *sweep.alarms)), sweep

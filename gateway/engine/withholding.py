@@ -10,14 +10,13 @@ import structlog
 from gateway.domain import delivery as deliveries
 from gateway.domain.delivery import Delivery, DeliveryState
 from gateway.domain.table import Alarm
-from gateway.engine.step import Cause, Step
+from gateway.engine.step import Cause, MakeStep
 from gateway.engine.tampered import TamperedError, doubt_of
 from gateway.store.interface import Store, Transaction
 from gateway.store.rows import LeasedRow, OutboxRow
 from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
-MakeStep = Callable[[Transaction, Cause, datetime], Step]
 
 
 class Withholding:

@@ -20,7 +20,11 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_sto
 
 
 class SqliteSession(Session):
-    """Named queries on a sqlite3 connection."""
+    """Named queries on a sqlite3 connection, in a transaction that somebody began.
+
+    SQLite ends a transaction by itself where the disk fails. What came after would be committed at once, alone: half of
+    a work. So every statement looks first.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__("sqlite")
@@ -29,6 +33,7 @@ class SqliteSession(Session):
 
     def select(self, query: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         statement = self._statements[query]
+        self._check_open()
         try:
             cursor = self._connection.execute(statement.sql, statement.arrange(values))
             columns = self._columns.get(query)
@@ -40,6 +45,7 @@ class SqliteSession(Session):
 
     def change(self, query: str, values: Mapping[str, Any]) -> int:
         statement = self._statements[query]
+        self._check_open()
         try:
             return self._connection.execute(statement.sql, statement.arrange(values)).rowcount
         except sqlite3.Error as error:
@@ -47,10 +53,15 @@ class SqliteSession(Session):
 
     def change_each(self, query: str, rows: Sequence[Mapping[str, Any]]) -> int:
         statement = self._statements[query]
+        self._check_open()
         try:
             return self._connection.executemany(statement.sql, map(statement.arrange, rows)).rowcount
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def _check_open(self) -> None:
+        if not self._connection.in_transaction:
+            raise StoreUnavailableError("SQLite has dropped the transaction")
 
 
 def translated(error: sqlite3.Error) -> StoreError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from puppet import EXHIBIT, Clock, Denied, Hand, Heard, Opened, TestAdapter, Wished, as_stored, engine_on
@@ -12,13 +13,16 @@ from test_leasing import GRANT, TO_R, Noted
 from waiting import PATIENCE_S, until
 
 from contracts.errors.refusal import RefusedError
+from gateway.domain.table import Event
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.endings import Ended, Endings
 from gateway.engine.engine import Engine
 from gateway.engine.journal import first_break
+from gateway.engine.step import Held, Step
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused
-from gateway.store import Store
+from gateway.store import Store, StoreUnavailableError, open_store
 from gateway.store.rows import OutboxRow
+from gateway.store.testing import blank_store_url
 
 NAMES = ("P", "Q", "R")
 
@@ -62,6 +66,31 @@ async def test_each_is_booked_as_it_would_be_alone(hand: Hand) -> None:
     [link] = await hand.engine.store.read(lambda reader: reader.evidence_of("puppet", "P"))
     assert (link.message_source, link.message_id) == (rows[0].recipient, rows[0].id)
     await assert_chains_hold(hand.engine.store, *NAMES)
+
+
+async def test_no_end_is_booked_without_its_line_where_the_disk_fails_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by simulation (seed 501): SQLite drops the transaction, and what is done after that is committed alone."""
+    store = await open_store(blank_store_url(tmp_path))
+    hand = Hand(engine_on(store, Clock()))
+    both = ended(await leased(hand, "P", "Q"), *[Acknowledged(event=Heard(word="yes"))] * 2)
+    note = Step.note
+
+    def fails_at_the_second(step: Step, held: Held, event: Event) -> None:
+        if held.id == "Q":
+            step._tx._session._connection.execute("ROLLBACK")  # type: ignore[attr-defined]
+            raise StoreUnavailableError("disk I/O error")
+        note(step, held, event)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "note", fails_at_the_second)
+        with pytest.raises(StoreUnavailableError):
+            await hand.engine.conclude_all(both)
+    assert [(await hand.row(each.row.id)).state for each in both] == ["due", "due"]
+    assert await hand.engine.conclude_all(both) == [True, True]
+    assert [(await hand.puppet(name)).heard for name in ("P", "Q")] == [("yes",), ("yes",)]
+    await store.close()
 
 
 async def test_three_of_one_noun_are_three_lines_of_its_chain(hand: Hand) -> None:

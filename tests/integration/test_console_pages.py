@@ -55,13 +55,13 @@ async def test_a_quiet_house_is_well(office: Office, viewer: Hand) -> None:
 
 async def test_a_silent_recipient_is_told_with_the_time_it_fell_silent(office: Office, viewer: Hand) -> None:
     lane = ("banks", "999101")
-    await office.engine.note_recipient(lane, FellSilent(failures=5, reason="timeout"))
+    await office.engine.silences.note(lane, FellSilent(failures=5, reason="timeout"))
     office.clock.now += timedelta(minutes=5)
     await office.count()
     page = await viewer.get("/")
     assert text("az", "situation.verdict.warning") in page.text
     assert text("az", "common.ago", span="5\u00a0dəq") in page.text
-    await office.engine.note_recipient(lane, AnsweredAgain())
+    await office.engine.silences.note(lane, AnsweredAgain())
     assert text("az", "situation.verdict.well") in (await viewer.get("/")).text
 
 

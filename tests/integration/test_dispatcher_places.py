@@ -157,7 +157,7 @@ async def test_what_is_held_for_a_recipient_that_falls_silent_meanwhile_is_sent_
 
 async def test_who_is_silent_on_a_channel_that_is_no_longer_served_disturbs_nobody(hand: Hand, clock: Clock) -> None:
     for channel in ("alpha", "beta"):
-        await hand.engine.note_recipient((channel, "R"), FellSilent(failures=5, reason="away"))
+        await hand.engine.silences.note((channel, "R"), FellSilent(failures=5, reason="away"))
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_S,)))
     async with working(hand.engine, TestAdapter("alpha")) as dispatcher:

@@ -18,7 +18,7 @@ import pytest
 from store_rows import NOUN
 
 from gateway.store import Store, StoreError, StoreUnavailableError, open_store
-from gateway.store.sqlite import connect
+from gateway.store.sqlite import SqliteSession, connect
 from gateway.store.testing import blank_store_url
 
 HERE = Path(__file__).parent
@@ -114,6 +114,23 @@ async def test_a_file_locked_by_another_program_is_unavailable_and_then_not(tmp_
         other.execute("ROLLBACK")
     await store.transact(lambda tx: tx.save_noun(NOUN, expected_version=0))
     await store.close()
+
+
+async def test_what_follows_a_transaction_that_sqlite_dropped_is_not_stored_by_itself(tmp_path: Path) -> None:
+    """It does so where the disk fails; a statement after that would be committed at once."""
+    connection = connect(str(tmp_path / "store.db"), 5.0)
+    connection.execute("CREATE TABLE outbox (seq, state)")
+    session = SqliteSession(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+    for attempt in (
+        lambda: session.change("release", {}),
+        lambda: session.change_each("release", [{}]),
+        lambda: session.select("find_outbox", {"id": "x"}),
+    ):
+        with pytest.raises(StoreUnavailableError, match="dropped"):
+            attempt()
+    connection.close()
 
 
 async def test_closing_finishes_what_was_handed_in_and_takes_nothing_more(store: Store) -> None:

@@ -190,7 +190,7 @@ async def live(hand: Hand, clock: Clock, chance: random.Random) -> None:
             clock.pass_s(chance.choice((0.1, 5, 60, 400)))
         case 5:
             for event in (FellSilent(failures=5, reason="silence"), AnsweredAgain()):
-                await hand.engine.note_recipient(("alpha", chance.choice("AB")), event)
+                await hand.engine.silences.note(("alpha", chance.choice("AB")), event)
         case 6:
             for row in await hand.engine.store.read(lambda r: r.list_outbox(parked=True)):
                 await by_person(hand, row, chance)
