@@ -36,7 +36,7 @@ from gateway.domain.clock import local_date
 from gateway.domain.dispatches import PaymentEnquiry, PaymentKind
 from gateway.domain.events.credit import Offered
 from gateway.domain.events.credit import Settled as CreditSettled
-from gateway.domain.events.order import OutcomeUnknown, Sent
+from gateway.domain.events.order import EnquirySent, OutcomeUnknown, Sent
 from gateway.domain.events.payment import Consented, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
@@ -209,7 +209,7 @@ async def test_when_statuses_stay_away_an_enquiry_finds_the_outcome(world, kind)
     )
     outcome = await world.gateway.send(enquiry)
     assert isinstance(outcome, Acknowledged)
-    assert outcome.event is None
+    assert outcome.event == EnquirySent(enquiry_id=enquiry.message_id, number=1)
     await until(lambda: world.gateway.events(Settled) != [])
 
 

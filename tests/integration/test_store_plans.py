@@ -91,6 +91,7 @@ def test_claiming_costs_the_same_beside_a_hundred_rows_and_fifty_thousand(tmp_pa
         with closing(connect(str(folder / "store.db"), 1.0)) as connection:
             fill(connection, kind, count)
             tx = SqlTransaction(SqliteSession(connection))
+            connection.execute("BEGIN IMMEDIATE")
 
             def round_trip(tx=tx) -> None:
                 for row in tx.claim(now=NOW, worker="w", lease_s=30, limits={"banks": 10, "aos": 10}):
