@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -32,6 +33,13 @@ from gateway.store.turns import Turn
 _log = structlog.get_logger(__name__)
 _STORE_PAUSE_S = 0.5
 _INTERRUPTED_MAX = 5  # claims of one row that nobody booked; as many mean that something dies again and again
+
+
+@dataclass(slots=True)
+class _Unbooked:
+    """An attempt that has ended; its row with the lease that it has now."""
+
+    row: OutboxRow
 
 
 class Dispatcher:
@@ -74,7 +82,7 @@ class Dispatcher:
         self._breakers: dict[Lane, Breaker] = {}
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unbooked: dict[str, OutboxRow] = {}  # attempts that have ended, each with the lease it has now
+        self._unbooked: dict[str, _Unbooked] = {}  # attempts that have ended, by delivery
         self._wake = asyncio.Event()
         self._held: defaultdict[Lane, deque[LeasedRow]] = defaultdict(deque)  # leased, without a place yet
         self._stale: list[LeasedRow] = []  # held too long to be begun; the next claim gives them back
@@ -165,8 +173,8 @@ class Dispatcher:
         lanes: defaultdict[Lane, list[LeasedRow]] = defaultdict(list)
         for row in leased:
             ended = self._unbooked.get(row.id)
-            if ended is not None and ended.booked == row.booked:
-                self._unbooked[row.id] = row
+            if ended is not None and ended.row.booked == row.booked:
+                ended.row = row
             else:
                 lanes[row.channel, row.recipient].append(row)
         for lane, rows in lanes.items():
@@ -219,16 +227,16 @@ class Dispatcher:
         def work(tx: Transaction) -> tuple[list[LeasedRow], list[LaneRow]]:
             for row in stale:
                 tx.give_back(row)
-            for unbooked in ending:
-                tx.renew(unbooked, until=renewed_until)
+            for _, lease in ending:
+                tx.renew(lease, until=renewed_until)
             rows = tx.claim(now=now, worker=self._worker, lease_s=self._lease_s, limits=self._widths, taken=taken)
             return rows, tx.lanes()
 
         rows, heads = await self._engine.store.transact(work, Turn.UNDER_WAY)
         del self._stale[: len(stale)]
-        for row in ending:
-            if self._unbooked.get(row.id) is row:
-                self._unbooked[row.id] = replace(row, visible_at=renewed_until)
+        for unbooked, lease in ending:
+            if unbooked.row is lease:  # and not leased anew meanwhile
+                unbooked.row = replace(lease, visible_at=renewed_until)
         self.take(rows)
         return heads
 
@@ -306,22 +314,25 @@ class Dispatcher:
 
     async def _booked(self, ended: Sequence[Ended]) -> list[bool | BaseException]:
         """As `Endings.conclude`; what lost its lease to ourselves is booked under the one that it has now."""
-        self._unbooked |= {each.row.id: each.row for each in ended}
+        mine = {each.row.id: _Unbooked(each.row) for each in ended}
+        self._unbooked |= mine
         try:
             booked = await self._endings.conclude(*ended)
             for place, each in enumerate(ended):
-                row = self._unbooked[each.row.id]
+                row = mine[each.row.id].row
                 if booked[place] is False and row.attempt != each.row.attempt:
                     [booked[place]] = await self._endings.conclude(Ended(row=row, outcome=each.outcome))
         finally:
-            for each in ended:
-                self._unbooked.pop(each.row.id, None)
+            for id, unbooked in mine.items():
+                if self._unbooked.get(id) is unbooked:  # and not a later attempt at it, begun when its lease was over
+                    del self._unbooked[id]
         return booked
 
-    def _ending_leases(self, now: datetime) -> list[OutboxRow]:
+    def _ending_leases(self, now: datetime) -> list[tuple[_Unbooked, OutboxRow]]:
         """Of what waits for its booking, the leases of which less than half is left."""
         until = now + timedelta(seconds=self._lease_s / 2)
-        return [row for row in self._unbooked.values() if row.visible_at is not None and row.visible_at <= until]
+        leases = [(unbooked, unbooked.row) for unbooked in self._unbooked.values()]
+        return [(one, row) for one, row in leases if row.visible_at is not None and row.visible_at <= until]
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
         """Move the recipient's breaker, and have it written down when it opens or closes."""

@@ -151,7 +151,8 @@ class SqlTransaction(SqlReader):
 
         def concluded() -> list[Concluded]:
             followed = {(found.seq, found.attempt): found.followed for found in asked()}
-            return [self._concluded(it.row, followed.get((it.row.seq, it.row.attempt))) for it in endings]
+            # one lease ends once, though two that are brought together both name it
+            return [self._concluded(it.row, followed.pop((it.row.seq, it.row.attempt), None)) for it in endings]
 
         return concluded
 

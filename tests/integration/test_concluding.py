@@ -93,6 +93,17 @@ async def test_no_end_is_booked_without_its_line_where_the_disk_fails_in_between
     await store.close()
 
 
+async def test_one_lease_ends_once_though_two_attempts_under_it_are_brought_together(hand: Hand) -> None:
+    """Found by a siege: two lines said that one delivery was acknowledged."""
+    [row] = await leased(hand, "P")
+    twice = ended([row, row], *[Acknowledged(event=Heard(word="yes"))] * 2)
+    assert await hand.engine.conclude_all(twice) == [True, False]
+    assert (await hand.puppet()).heard == ("yes",)
+    journal = await hand.engine.store.read(lambda reader: reader.journal_of("puppet", "P"))
+    assert [line.event for line in journal].count("DeliveryAcknowledged") == 1
+    await assert_chains_hold(hand.engine.store, "P")
+
+
 async def test_three_of_one_noun_are_three_lines_of_its_chain(hand: Hand) -> None:
     rows = await leased(hand, "P", each=3)
     said = [Acknowledged(event=Heard(word=str(n))) for n in range(3)]
