@@ -109,6 +109,11 @@ class OcspAnswers:
         revoked_at = newest.revocation_time_utc
         return closes if revoked_at is None else min(closes, unrevoked_until(certificate, revoked_at, at))
 
+    def revoked_at(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
+        """When it was revoked, by the newest answer of whatever age; None where that does not say so."""
+        newest = self._newest(certificate, issuer)
+        return None if newest is None else newest.revocation_time_utc
+
     def fresh_until(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
         """The end of freshness of what is known about a certificate; None where nothing is."""
         newest = self._newest(certificate, issuer)

@@ -73,6 +73,12 @@ class RevocationLists:
         entry = known.entry(certificate.serial_number)
         return closes if entry is None else min(closes, unrevoked_until(certificate, entry.revocation_date_utc, at))
 
+    def revoked_at(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
+        """When it was revoked, by a list of whatever age: what is revoked stays so; None where none says that."""
+        known = self._of(issuer)
+        entry = None if known is None else known.entry(certificate.serial_number)
+        return None if entry is None else entry.revocation_date_utc
+
     def fresh_until(self, issuer: x509.Certificate) -> datetime | None:
         """The end of freshness of what the issuer's lists say; None where there is none."""
         known = self._of(issuer)

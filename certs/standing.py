@@ -48,6 +48,11 @@ class RevocationKnowledge:
             raise max(unknown, key=lambda error: len(error.refusal.facts))  # the one that knows when it ended
         return min(held)
 
+    def revoked_at(self, certificate: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
+        """The earliest moment that either source tells, however old it is; None where neither says "revoked"."""
+        told = (source.revoked_at(certificate, issuer) for source in (self._by_list, self._by_answer))
+        return min((moment for moment in told if moment is not None), default=None)
+
     def standing(
         self,
         issuer: x509.Certificate,

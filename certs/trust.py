@@ -17,6 +17,7 @@ every message. A new snapshot is a new TrustStore with an empty memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -198,6 +199,11 @@ class TrustStore:
         other._seen = self._seen
         return other
 
+    def having_seen(self, former: TrustStore) -> TrustStore:
+        """Itself, who has seen whom the former snapshot saw, as far as one of our authorities issued it."""
+        self._seen.update((pair, None) for pair in former._seen if pair[1] in self.authorities)
+        return self
+
     @property
     def lists(self) -> tuple[x509.CertificateRevocationList, ...]:
         """Every revocation list in it, believable or not."""
@@ -236,6 +242,13 @@ class TrustStore:
         """
         self._see_path(self._path(certificate, extra, at))
 
+    def revoked_at(self, certificate: x509.Certificate) -> datetime | None:
+        """When it was revoked, as far as anybody has told, however long ago; None where nobody says so."""
+        issuers = {issuer for issued, issuer in self._seen if issued == certificate}
+        issuers.update(authority for authority in self.authorities if authority.subject == certificate.issuer)
+        told = (self._revocation.revoked_at(certificate, issuer) for issuer in issuers)
+        return min((moment for moment in told if moment is not None), default=None)
+
     def vouched(self, certificate: x509.Certificate, answers: Sequence[OCSPResponse], at: datetime) -> None:
         """Whether these answers alone, given by then, say of a certificate that it is not revoked at `at`.
 
@@ -270,6 +283,7 @@ class TrustStore:
         for received in (certificate, *extra):
             check_readable(received)
         extra = [received for received in extra if _may_issue(received)]
+        self._see_ended(certificate, extra, at)
         _check_validity(certificate, at)
         _check_leaf(certificate, self._policy)
         participant = _participant(certificate, self._policy)
@@ -309,6 +323,13 @@ class TrustStore:
         for certificate, issuer in pairwise(path):
             until = min(until, self._revocation.check(certificate, issuer, at))
         return until
+
+    def _see_ended(self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime) -> None:
+        """One that has ended is refused before its path is looked for; that its owner still signs with it is known."""
+        ended = certificate.not_valid_after_utc
+        if at > ended and self._policy.revocation is Revocation.REQUIRED:
+            with suppress(RefusedError):
+                self.meet(certificate, extra, ended)
 
     def _see_path(self, path: Sequence[x509.Certificate]) -> None:
         """All of it, so that one round of questions is enough."""

@@ -1,4 +1,6 @@
-"""Telling of certificates that end soon: an alarm at every rung of the ladder, once each; the ends for metrics."""
+"""Telling of certificates that end soon or were revoked: an alarm at every rung of the ladder, once each; the ends for
+metrics.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class ExpiryWatch:
     def all(self) -> tuple[Expiry, ...]:
         """Every certificate we depend on, with its end."""
         present = self._identity()
-        return tuple(expiries(present.credential, present.trust))
+        return tuple(expiries(present.credential, present.trust, self._clock()))
 
     def look(self) -> list[Expiry]:
         """Those that came to a lower rung since the last look; each is an alarm."""
@@ -35,8 +37,7 @@ class ExpiryWatch:
             if rung is not None and rung < self._told.get(key, rung + 1):
                 self._told[key] = rung
                 lower.append(expiry)
-                facts = {"holder": expiry.holder, "name": expiry.name, "serial": expiry.serial, "within_days": rung}
-                _log.warning("alarm", alarm="CERTIFICATE_EXPIRES", facts=facts, not_after=expiry.not_after.isoformat())
+                _tell(expiry, rung, now)
         return lower
 
     async def run(self) -> None:
@@ -44,3 +45,13 @@ class ExpiryWatch:
         while True:
             self.look()
             await asyncio.sleep(LOOK_S)
+
+
+def _tell(expiry: Expiry, rung: int, now: datetime) -> None:
+    facts: dict[str, object] = {"holder": expiry.holder, "name": expiry.name, "serial": expiry.serial}
+    if expiry.revoked_at is not None and expiry.revoked_at <= now:
+        facts["revoked_at"] = expiry.revoked_at.isoformat()
+        _log.warning("alarm", alarm="CERTIFICATE_REVOKED", facts=facts)
+    else:
+        facts["within_days"] = rung
+        _log.warning("alarm", alarm="CERTIFICATE_EXPIRES", facts=facts, not_after=expiry.not_after.isoformat())

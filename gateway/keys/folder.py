@@ -151,7 +151,8 @@ class WatchedKeys:
             changed = self._folder.newest_change()
             due = self._switch_at is not None and self._clock() >= self._switch_at
             if changed != self._changed or due:
-                self._own, self._changed = self._folder.identity(self._clock()), changed
+                own, self._changed = self._folder.identity(self._clock()), changed
+                self._own = Identity(own.credential, own.trust.having_seen(self._identity.trust))
                 self._switch_at = self._next_switch()
                 self._renew()
         except (OSError, OurFaultError) as error:

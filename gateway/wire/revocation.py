@@ -111,14 +111,16 @@ class RevocationFetcher:
             self._keys.know(known, list(self._kept.answers.values()))
 
     def _seen(self, now: datetime) -> tuple[Issued, ...]:
-        """Everybody we have met, ourselves among them: others judge us too, and evidence proves how we stood."""
+        """Everybody we have met whose certificate has not ended, ourselves among them: others judge us too, and
+        evidence proves how we stood.
+        """
         identity = self._keys()
         own = identity.credential
         try:
             identity.trust.meet(own.certificate, own.chain, now)
         except RefusedError as error:
             _log.warning("our own certificate has no path", reason=str(error.refusal.code))
-        return identity.trust.seen
+        return tuple(pair for pair in identity.trust.seen if pair[0].not_valid_after_utc >= now)
 
     def _is_due(self, what: str | Issued, now: datetime) -> bool:
         due = self._kept.due.get(what)

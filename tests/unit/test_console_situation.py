@@ -30,7 +30,10 @@ def standing(ended: timedelta) -> IssuerStanding:
 
 
 def ends_in(days: float) -> Expiry:
-    return Expiry(holder=Holder.OWN, name="GATEWAY", serial="1f", not_after=NOW + timedelta(days=days))
+    begun = NOW - timedelta(days=365)
+    return Expiry(
+        holder=Holder.OWN, name="GATEWAY", serial="1f", not_before=begun, not_after=NOW + timedelta(days=days)
+    )
 
 
 def outbox(state: str, count: int = 1, **changes: datetime | None) -> OutboxCount:
@@ -137,6 +140,13 @@ CASES = [
     ({"expiries": (ends_in(29),)}, Kind.CERTIFICATE_ENDS, Severity.WARNING, None, 29 * 86_400),
     ({"expiries": (ends_in(6),)}, Kind.CERTIFICATE_ENDS, Severity.ALARM, None, 6 * 86_400),
     ({"expiries": (ends_in(-1),)}, Kind.CERTIFICATE_ENDED, Severity.ALARM, NOW - 24 * HOUR, None),
+    (
+        {"expiries": (replace(ends_in(300), revoked_at=NOW - HOUR),)},
+        Kind.CERTIFICATE_REVOKED,
+        Severity.ALARM,
+        NOW - HOUR,
+        None,
+    ),
     (
         {"liquidity": (("ACC", Liquidity(state=LiquidityState.SHORT), NOW - HOUR),)},
         Kind.LIQUIDITY_SHORT,

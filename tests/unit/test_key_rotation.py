@@ -14,6 +14,7 @@ from certs.expiry import Holder, expiries
 from certs.keystore import Credential
 from certs.trust import Revocation, TrustPolicy, TrustStore
 from contracts.errors.codes import ErrorCode
+from contracts.errors.refusal import RefusedError
 from gateway.doors.metrics import Metrics
 from gateway.errors import OurFaultError
 from gateway.keys import KeyFolder, WatchedKeys
@@ -125,7 +126,7 @@ def test_a_rehearsal_tells_what_a_counterparty_would_refuse(world: World) -> Non
     [(90.5, None), (90, 90), (30.5, 90), (30, 30), (14, 14), (7, 7), (1.5, 7), (1, 1), (0.1, 1), (0, 0), (-3, 0)],
 )
 def test_the_ladder_has_its_rungs(world: World, days_left: float, rung: int | None) -> None:
-    own = next(iter(expiries(world.present, world.folder.trust())))
+    own = next(iter(expiries(world.present, world.folder.trust(), NOW)))
     assert own.rung(own.not_after - days_left * DAY) == rung
 
 
@@ -160,3 +161,79 @@ def test_counterparties_are_told_of_too_and_metrics_show_the_days_left(world: Wo
     assert 'eherrac_certificate_days_left{holder="counterparty",name="999101"' in text
     assert 'holder="own",name="GATEWAY"' in text
     assert 'holder="authority"' in text
+
+
+# --- Counterparties' certificates -------------------------------------------------------------------------------------
+
+
+def _met(world: World, keys: WatchedKeys, *, days: int = 300) -> Credential:
+    """A bank's certificate, new at this moment, that signed something."""
+    bank = world.authority.issue("999101", "Bank", key="p256", now=world.now, days=days)
+    keys().trust.judge(bank.certificate, bank.chain, world.now)
+    return bank
+
+
+def _theirs(watch: ExpiryWatch) -> list[tuple[str, int | None]]:
+    found = [expiry for expiry in watch.all() if expiry.holder is Holder.COUNTERPARTY]
+    return [(expiry.serial, expiry.rung(watch._clock())) for expiry in found]
+
+
+def _serial(credential: Credential) -> str:
+    return format(credential.certificate.serial_number, "x")
+
+
+@pytest.fixture
+def keys(world: World) -> WatchedKeys:
+    return WatchedKeys(replace(world.folder, policy=TrustPolicy()), reload_s=0, clock=world.clock)
+
+
+def test_a_revoked_certificate_is_an_alarm_once_until_its_owner_signs_with_another(
+    world: World, keys: WatchedKeys
+) -> None:
+    bank, watch = _met(world, keys), ExpiryWatch(keys, clock=world.clock)
+    with capture_logs() as logs:
+        watch.look()
+        world.now += timedelta(hours=1)
+        world.authority.revoke(_serial(bank), world.now)
+        (world.path / "crl.pem").write_bytes(world.authority.crl(world.now))
+        assert _theirs(watch) == [(_serial(bank), 0)]
+        watch.look()
+        watch.look()
+        world.now += timedelta(days=400)  # its list is old by now: what is revoked stays so
+        watch.look()
+    told = [entry["facts"] for entry in logs if entry.get("alarm") == "CERTIFICATE_REVOKED"]
+    assert [(facts["name"], facts["serial"]) for facts in told] == [("999101", _serial(bank))]
+    (world.path / "crl.pem").write_bytes(world.authority.crl(world.now))
+    (world.path / "intermediates.pem").write_bytes(world.authority.intermediates_pem)
+    following = _met(world, keys)
+    assert _theirs(watch) == [(_serial(following), None)]
+
+
+def test_one_that_ends_soon_is_told_of_until_a_later_one_is_taken(world: World, keys: WatchedKeys) -> None:
+    bank, watch = _met(world, keys, days=20), ExpiryWatch(keys, clock=world.clock)
+    assert _theirs(watch) == [(_serial(bank), 30)]
+    world.now += timedelta(hours=1)
+    following = _met(world, keys)
+    assert _theirs(watch) == [(_serial(following), None)]
+
+
+def test_a_later_certificate_that_is_revoked_takes_nobodys_place(world: World, keys: WatchedKeys) -> None:
+    bank, watch = _met(world, keys, days=20), ExpiryWatch(keys, clock=world.clock)
+    world.now += timedelta(hours=1)
+    following = _met(world, keys)
+    world.authority.revoke(_serial(following), world.now)
+    (world.path / "crl.pem").write_bytes(world.authority.crl(world.now))
+    assert _theirs(watch) == [(_serial(bank), 30), (_serial(following), 0)]
+
+
+def test_one_that_had_ended_before_we_first_saw_it_is_told_of_and_a_strangers_is_not(
+    world: World, keys: WatchedKeys
+) -> None:
+    watch = ExpiryWatch(keys, clock=world.clock)
+    for authority in (world.authority, Authority.create(NOW)):
+        bank = authority.issue("999101", "Bank", key="p256", now=NOW, days=20)
+        with pytest.raises(RefusedError) as caught:
+            keys().trust.judge(bank.certificate, bank.chain, NOW + 21 * DAY)
+        assert caught.value.refusal.code is ErrorCode.CERTIFICATE_EXPIRED
+    world.now = NOW + 21 * DAY
+    assert [rung for _, rung in _theirs(watch)] == [0]

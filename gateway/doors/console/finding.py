@@ -31,9 +31,9 @@ _MOST = 100  # recipients, accounts and nouns of one state looked at; more of th
 _PAST_MAX = 500
 _FIRST_DAY, _LAST_DAY = (f"day.{digit * 8}T{digit * 12}" for digit in "09")  # as `ask day` names them, by the instant
 _TURNS_INTO = {  # what becomes worse has not ended
-    Kind.ISSUER_STALE: Kind.ISSUER_CLOSED,
-    Kind.STAMPS_WAITING: Kind.STAMPS_CLOSED,
-    Kind.CERTIFICATE_ENDS: Kind.CERTIFICATE_ENDED,
+    Kind.ISSUER_STALE: (Kind.ISSUER_CLOSED,),
+    Kind.STAMPS_WAITING: (Kind.STAMPS_CLOSED,),
+    Kind.CERTIFICATE_ENDS: (Kind.CERTIFICATE_ENDED, Kind.CERTIFICATE_REVOKED),
 }
 _log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Finder:
         gone = (
             trouble
             for key, trouble in self._standing.items()
-            if key not in seen and (_TURNS_INTO.get(trouble.kind), trouble.subject) not in seen
+            if seen.isdisjoint({key, *((worse, trouble.subject) for worse in _TURNS_INTO.get(trouble.kind, ()))})
         )
         self._past.extend(Past(trouble=trouble, ended_at=now) for trouble in gone)
         self._standing = {(trouble.kind, trouble.subject): trouble for trouble in dated}

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     RECIPIENT_SILENT = "recipient_silent"
     TOPIC_SILENT = "topic_silent"
     RAIL_SILENT = "rail_silent"
+    CERTIFICATE_REVOKED = "certificate_revoked"
     CERTIFICATE_ENDED = "certificate_ended"
     CERTIFICATE_ENDS = "certificate_ends"
     LIQUIDITY_SHORT = "liquidity_short"
@@ -268,16 +269,20 @@ def _certificates(found: Findings) -> Iterator[Trouble]:
         rung = expiry.rung(found.at)
         if rung is None or rung > _QUIET_RUNG_DAYS:
             continue
-        facts = {"holder": expiry.holder.value, "serial": expiry.serial}
-        left_s = (expiry.not_after - found.at).total_seconds()
         yield Trouble(
-            kind=Kind.CERTIFICATE_ENDED if rung == 0 else Kind.CERTIFICATE_ENDS,
+            kind=_end(expiry, found.at),
             severity=Severity.ALARM if rung <= _LOUD_RUNG_DAYS else Severity.WARNING,
             subject=expiry.name,
-            since=expiry.not_after if rung == 0 else None,
-            grace_left_s=None if rung == 0 else left_s,
-            facts=facts,
+            since=expiry.ends_at if rung == 0 else None,
+            grace_left_s=None if rung == 0 else (expiry.ends_at - found.at).total_seconds(),
+            facts={"holder": expiry.holder.value, "serial": expiry.serial},
         )
+
+
+def _end(expiry: Expiry, at: datetime) -> Kind:
+    if expiry.rung(at) != 0:
+        return Kind.CERTIFICATE_ENDS
+    return Kind.CERTIFICATE_ENDED if expiry.ends_at == expiry.not_after else Kind.CERTIFICATE_REVOKED
 
 
 def _liquidity(found: Findings) -> Iterator[Trouble]:

@@ -20,7 +20,7 @@ async def show(visitor: Visitor) -> web.StreamResponse:
     look = await visitor.desk.finder.look()
     found = look.found
     worst = look.troubles[0].severity.word if look.troubles else "well"
-    soonest = sorted(found.expiries, key=lambda expiry: expiry.not_after)
+    soonest = sorted(found.expiries, key=lambda expiry: expiry.ends_at)
     return visitor.page(
         "situation.html",
         look=look,
