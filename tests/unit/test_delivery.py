@@ -121,11 +121,11 @@ def test_jitter_only_lengthens_and_only_by_its_share(
     assert pause_s - 1e-5 <= (after.until - NOW).total_seconds() <= pause_s * (1 + policy.jitter) + 1e-5
 
 
-@given(policies, st.floats(0.5, 10_000))
+@given(policies, st.floats(50, 10_000))  # at 0.5 a schedule of this test came to ten million pieces
 def test_in_pieces_a_schedule_is_as_long_and_no_wait_of_it_too_long(policy: RetryPolicy, most_s: float) -> None:
     pieces = policy.in_pieces(most_s)
     assert sum(pieces.pauses_s) == pytest.approx(sum(policy.pauses_s))
-    assert max(pieces.pauses_s) <= most_s
+    assert max(pieces.pauses_s) <= most_s * (1 + 1e-12)  # a quotient of floats may end one beyond
     assert replace(pieces, pauses_s=policy.pauses_s) == policy
 
 
