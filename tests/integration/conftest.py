@@ -1,4 +1,4 @@
-"""A fresh store on each database: SQLite always, PostgreSQL where one is there."""
+"""A fresh store on each database, SQLite always, PostgreSQL where one is there; and the console on it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import console_door
 import pytest
 from puppet import Clock, Hand, engine_on
 from waiting import PATIENCE_S
 
+from gateway.domain.visit import Role
 from gateway.engine.engine import Engine
 from gateway.store import Store, open_store
 from gateway.store.testing import blank_store_url
@@ -57,3 +59,17 @@ async def replicas(store_url: str, clock: Clock) -> AsyncIterator[list[Engine]]:
     yield [engine_on(store, clock) for store in stores]
     for store in stores:
         await store.close()
+
+
+@pytest.fixture
+async def office(store: Store) -> AsyncIterator[console_door.Office]:
+    """The console, served."""
+    opened = await console_door.Office(store).open()
+    yield opened
+    await opened.stack.aclose()
+
+
+@pytest.fixture
+async def viewer(office: console_door.Office) -> console_door.Hand:
+    """Somebody who may only look."""
+    return await office.visitor(Role.VIEWER)

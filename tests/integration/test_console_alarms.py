@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
-import pytest_asyncio
 from console_door import Hand, Office
 from tests_house import announced
 
@@ -22,13 +20,6 @@ from gateway.ports import Acknowledged, NotSent, Refused
 from gateway.store import Store
 
 STANDS, ENDED = text("az", "alarms.standing.stands"), text("az", "alarms.standing.ended")
-
-
-@pytest_asyncio.fixture
-async def office(store: Store) -> AsyncIterator[Office]:
-    opened = await Office(store).open()
-    yield opened
-    await opened.stack.aclose()
 
 
 async def the_page(hand: Hand) -> str:

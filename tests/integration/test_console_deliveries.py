@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from console_door import Hand, Office
 from tests_house import announced
 
 from gateway.domain.events.lot import AuctionUnsold
-from gateway.domain.visit import Role
 from gateway.doors.console import deliveries
 from gateway.doors.console.words import text
 from gateway.ports import Acknowledged, Exhibit, NotSent, Outcome
-from gateway.store import Store
 from gateway.store.rows import OutboxRow
 
 BANK = "999101"
 SENT, ANSWER = b"POST /callbacks HTTP/1.1\r\n\r\n{}", b"HTTP/1.1 204 \r\n\r\n"
-
-
-@pytest_asyncio.fixture
-async def office(store: Store) -> AsyncIterator[Office]:
-    opened = await Office(store).open()
-    yield opened
-    await opened.stack.aclose()
-
-
-@pytest_asyncio.fixture
-async def viewer(office: Office) -> Hand:
-    return await office.visitor(Role.VIEWER)
 
 
 async def test_a_delivery_says_what_was_sent_when_and_what_came_back(office: Office, viewer: Hand) -> None:

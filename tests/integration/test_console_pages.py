@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from console_door import Hand, Office
 from markupsafe import escape
 from tests_house import BANK_ACCOUNT, announced
@@ -30,21 +28,8 @@ from gateway.doors.console.refusals import PAGE_ROWS
 from gateway.doors.console.shown import amount
 from gateway.doors.console.words import text
 from gateway.ports import Exhibit
-from gateway.store import Store
 
 DIGESTS = {"step": "9 digests", "reference": "Body", "expected": "AAAA", "received": "BBBB", "cause": "reindented"}
-
-
-@pytest_asyncio.fixture
-async def office(store: Store) -> AsyncIterator[Office]:
-    opened = await Office(store).open()
-    yield opened
-    await opened.stack.aclose()
-
-
-@pytest_asyncio.fixture
-async def viewer(office: Office) -> Hand:
-    return await office.visitor(Role.VIEWER)
 
 
 async def test_a_quiet_house_is_well(office: Office, viewer: Hand) -> None:

@@ -12,7 +12,7 @@ from gateway.domain.clock import BAKU
 from gateway.doors.console.words import text, text_or
 
 _NO_BREAK = "\u00a0"
-_SEPARATORS = {"az": (".", ","), "en": (",", "."), "ru": ("\u00a0", ",")}  # of thousands, of qəpik
+_SEPARATORS = {"az": ("\u00a0", ","), "en": (",", "."), "ru": ("\u00a0", ",")}  # of thousands, of qəpik
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
 _COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,\\])+)")
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
