@@ -106,6 +106,7 @@ async def _build(house: Surroundings) -> System:
     )
     running = await serve_app(application(house, inside), config.http.host, config.http.port, server_ssl(config))
     house.stack.push_async_callback(running.close)
+    house.metrics.watch_sockets(lambda: running.sockets)
     return System(
         config=config,
         store=store,

@@ -16,9 +16,10 @@ from prometheus_client.registry import Collector
 from certs.expiry import Expiry
 from certs.freshness import IssuerStanding, RevocationState
 from gateway.domain.liquidity import Liquidity
-from gateway.doors.metrics_counted import AlarmsCollector, CensusCollector, StoreCollector
+from gateway.doors.metrics_counted import AlarmsCollector, CensusCollector, SocketsCollector, StoreCollector
 from gateway.engine.watchdog import Census
 from gateway.store import Pressure
+from gateway.wire.arrivals import Sockets
 
 Counts = Callable[[], Census]
 """The watchdog's last count. Called at every scrape, so it must be quick."""
@@ -85,6 +86,10 @@ class Metrics:
     def watch_store(self, pressure: Callable[[], Pressure]) -> None:
         """Show how much waits for the store and how long, asked at every scrape. Once per process."""
         self.registry.register(StoreCollector(pressure))
+
+    def watch_sockets(self, sockets: Callable[[], Sockets]) -> None:
+        """Show what the doors' listener has open and whom it sent away, asked at every scrape. Once per process."""
+        self.registry.register(SocketsCollector(sockets))
 
     def checks(self, passing: Mapping[str, bool]) -> None:
         """What readiness says now."""

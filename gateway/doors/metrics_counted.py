@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.alarms import book
@@ -12,6 +12,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.engine.watchdog import Census
 from gateway.store import Pressure
+from gateway.wire.arrivals import Gone, Sockets
 
 
 class CensusCollector(Collector):
@@ -74,6 +75,32 @@ def _store() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
     return (
         GaugeMetricFamily("eherrac_store_waiting", "Works that wait for the database, by turn", labels=("turn",)),
         GaugeMetricFamily("eherrac_store_wait_seconds", "How long the next of them has waited", labels=("turn",)),
+    )
+
+
+class SocketsCollector(Collector):
+    """The doors' sockets; every reason is there from the start."""
+
+    def __init__(self, sockets: Callable[[], Sockets]) -> None:
+        self._sockets = sockets
+
+    def describe(self) -> list[Metric]:
+        return list(_sockets())
+
+    def collect(self) -> Iterator[Metric]:
+        opened, gone = families = _sockets()
+        sockets = self._sockets()
+        opened.add_metric(("connection",), sockets.connections)
+        opened.add_metric(("handshake",), sockets.handshakes)
+        for why in Gone:
+            gone.add_metric((why,), sockets.gone[why])
+        yield from families
+
+
+def _sockets() -> tuple[GaugeMetricFamily, CounterMetricFamily]:
+    return (
+        GaugeMetricFamily("eherrac_sockets", "Sockets of the doors: connections, TLS handshakes", labels=("stage",)),
+        CounterMetricFamily("eherrac_sockets_gone", "Sockets closed before their owner had done", labels=("why",)),
     )
 
 

@@ -24,8 +24,9 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.ports import Exhibit
 from gateway.wire.admission import Admission, Everybody, retry_after
+from gateway.wire.arrivals import Arrivals, Sockets, TlsSite
 from gateway.wire.identity import Identity, signing
-from gateway.wire.listener import Runner, name_ourselves
+from gateway.wire.listener import Runner, name_ourselves, room_for
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
 from gateway.wire.repetition import FORGETFUL, Memory
@@ -256,13 +257,18 @@ class Running:
 
     host: str
     port: int
-    runner: web.AppRunner
+    runner: Runner
     scheme: str = "http"
 
     @property
     def address(self) -> str:
         """Base URL without a slash at its end."""
         return f"{self.scheme}://{self.host}:{self.port}"
+
+    @property
+    def sockets(self) -> Sockets:
+        """What it has open now, and whom it sent away."""
+        return self.runner.sockets
 
     async def close(self) -> None:
         """Stop listening, let requests in flight end within seconds, run the app's clean-up."""
@@ -276,15 +282,17 @@ async def serve_app(
     ssl: tls.SSLContext | None = None,
     *,
     connections_max: int | None = None,
+    welcome: Callable[[str], bool] = lambda address: True,
 ) -> Running:
     """Listen on host and port (0: any free one). Bodies stay as they came: nothing is decompressed.
 
-    `connections_max` is the listener's own (`gateway.wire.listener`) unless given.
+    `connections_max` is the listener's own (`gateway.wire.listener`) unless given; `welcome` is asked by address before
+    a TLS handshake begins.
     """
     app.on_response_prepare.append(name_ourselves)
     runner = Runner(
         app,
-        connections_max=connections_max,
+        room=room_for(connections_max),
         access_log=None,
         auto_decompress=False,
         max_field_size=FIELD_MAX_BYTES,
@@ -292,8 +300,16 @@ async def serve_app(
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, ssl_context=ssl).start()
+        await _site(runner, host, port, ssl, welcome).start()
     except BaseException:
         await runner.cleanup()
         raise
     return Running(host, runner.addresses[0][1], runner, "https" if ssl else "http")
+
+
+def _site(
+    runner: Runner, host: str, port: int, ssl: tls.SSLContext | None, welcome: Callable[[str], bool]
+) -> web.BaseSite:
+    if ssl is None:
+        return web.TCPSite(runner, host, port)
+    return TlsSite(runner, host, port, Arrivals(ssl, runner.room, runner.sockets, welcome))

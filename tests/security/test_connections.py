@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import ClientSession, web
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, until
 
 from gateway.wire import listener
+from gateway.wire.arrivals import Gone
 from gateway.wire.server import Running, read_body, serve_app
 
 CONNECTIONS_MAX = 8
@@ -43,7 +44,7 @@ class Stranger(NamedTuple):
 
 
 async def said(request: web.Request) -> web.Response:
-    return web.Response(body=await read_body(request, 1024))
+    return web.Response(body=await read_body(request, 1_048_576))
 
 
 @pytest.fixture
@@ -84,6 +85,41 @@ async def test_who_asked_before_keeps_his_connection_in_a_flood_of_who_never_did
     async with asyncio.timeout(PATIENCE_S):
         assert (await honest.reader.readuntil(b"ja")).startswith(b"HTTP/1.1 200")
     await asyncio.gather(*(one.close() for one in (honest, *flood)))
+
+
+async def test_a_head_is_bounded_as_a_whole(running: Running) -> None:
+    """Each field is within its bound, and their number too; together they would be 2 MB a connection."""
+    fields = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 8000) for number in range(12))
+    one = await stranger(running, b"GET /said HTTP/1.1\r\nHost: x\r\n" + fields)
+    assert await one.ended()
+    assert running.sockets.gone == {Gone.HEAD_TOO_LONG: 1}
+
+
+async def test_who_sends_a_long_body_behind_a_short_head_is_read(running: Running) -> None:
+    body = b"x" * 2 * listener.HEAD_MAX_BYTES
+    head = b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    one = await stranger(running, head)
+    for start in range(0, len(body), 30_000):
+        one.writer.write(body[start : start + 30_000])
+        await one.writer.drain()
+    assert (await one.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+    assert running.sockets.gone == {}
+    await one.close()
+
+
+async def test_who_does_not_take_its_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "UNREAD_MAX_S", 0.2)
+
+    async def long(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(64 * 1_048_576))
+
+    app = web.Application()
+    app.router.add_get("/long", long)
+    running = await serve_app(app, "127.0.0.1", 0)
+    one = await stranger(running, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: running.sockets.gone == {Gone.NOT_READ: 1} and not running.sockets.connections)
+    await one.close()
+    await running.close()
 
 
 async def test_half_a_head_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

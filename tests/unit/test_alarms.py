@@ -23,6 +23,7 @@ from gateway.logs import _HEARD_MAX, _count_alarm, alarms_heard
 from gateway.store import Pressure, Turn
 from gateway.store.rows import OutboxCount
 from gateway.timeline import LANGUAGES
+from gateway.wire.arrivals import Sockets
 
 ROOT = Path(gateway.__file__).parents[1]
 ALERTS = ROOT / "docs" / "deploy" / "prometheus" / "alerts.yaml"
@@ -101,6 +102,7 @@ def test_every_metric_has_its_unit_in_its_name_or_counts_things() -> None:
         "eherrac_nouns",
         "eherrac_outbox_rows",
         "eherrac_store_waiting",
+        "eherrac_sockets",
         "eherrac_waiting_for_person",
         "eherrac_not_scheduled",
         "eherrac_check",
@@ -128,6 +130,7 @@ def _shown() -> set[str]:
     )
     metrics.watch_census(lambda: Census(at=now, nouns={("payment", "unknown"): 1}, outbox=(lane,)))
     metrics.watch_alarms(dict)
+    metrics.watch_sockets(Sockets)
     metrics.watch_store(
         lambda: Pressure(waiting=dict.fromkeys(Turn, 0), waited_s=dict.fromkeys(Turn, 0.0), is_answering=True)
     )
