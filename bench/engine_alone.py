@@ -44,6 +44,7 @@ from gateway.store import Reader, Store, open_store
 from gateway.store.testing import blank_store_url
 
 _PATIENCE_S = 120.0
+_MESSAGES_MAX = 1000  # of one lot
 _EVIDENCE = bytes(5000)
 _DOCUMENT = bytes(60_000)
 _PAYER = Account(holder="Xəzər Nümunə Bankı", iban="AZ85XZRN38010000000000090001", bic="XZRNAZ22", tax_id="1234567891")
@@ -60,11 +61,11 @@ class EngineResult:
 class _Town:
     """Everybody outside, as far as the engine can tell."""
 
-    def __init__(self, receipts_expected: int) -> None:
+    def __init__(self, receipts_expected: int, first: int) -> None:
         self.engine: Engine | None = None
         self.receipted = asyncio.Event()  # by every authority for every protocol
         self._receipts_left = receipts_expected
-        self._number = 0
+        self._number = first * _MESSAGES_MAX
         self._tasks: list[asyncio.Task[None]] = []
 
     async def tell(self, noun: str, id: str | ByAlias, event: Event, *, source: str, actor: str | None = None) -> None:
@@ -167,16 +168,23 @@ class _Adapter:
         """Nothing is held."""
 
 
-async def measure(folder: Path, config_path: Path, *, total: int, in_flight: int, url: str = "") -> EngineResult:
-    """So many payments through the engine, in this process. `url`: of the store, if not a fresh SQLite in `folder`."""
+async def measure(
+    folder: Path, config_path: Path, *, total: int, in_flight: int, url: str = "", first: int = 0
+) -> EngineResult:
+    """So many payments through the engine, in this process.
+
+    Args:
+        folder: for a fresh SQLite, where no `url` names the store.
+        first: number of the first lot, where the store has others.
+    """
     config = load_config(config_path, {})
-    store, town = await open_store(url or blank_store_url(folder)), _Town(total * len(config.ministries))
+    store, town = await open_store(url or blank_store_url(folder)), _Town(total * len(config.ministries), first)
     engine = Engine(store, TABLES, build_rulebook(config), clock=now, policies=policies(config))
     town.engine = engine
     dispatcher = _dispatcher(engine, town, config)
     running = asyncio.create_task(dispatcher.run())
     began, cpu_began = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(_sell(town, numbers) for numbers in _shares(total, in_flight)))
+    await asyncio.gather(*(_sell(town, numbers) for numbers in _shares(first, total, in_flight)))
     await asyncio.wait_for(town.receipted.wait(), _PATIENCE_S)
     await asyncio.wait_for(_delivered(store), _PATIENCE_S)
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
@@ -197,8 +205,8 @@ def _is_sending(reader: Reader) -> bool:
     return any(row.channel != Channel.TIMER for row in reader.count_outbox())
 
 
-def _shares(total: int, parts: int) -> list[range]:
-    return [range(part, total, parts) for part in range(parts)]
+def _shares(first: int, total: int, parts: int) -> list[range]:
+    return [range(first + part, first + total, parts) for part in range(parts)]
 
 
 def _dispatcher(engine: Engine, town: _Town, config: Config) -> Dispatcher:

@@ -8,7 +8,7 @@ whatever it raises undoes its own writes and nobody else's, and reaches its call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -71,7 +71,12 @@ class Reader(Protocol):
     def last_noun(self, noun: str, *, first: str, last: str) -> NounRow | None:
         """The one with the greatest id of these; all of one form, so that every collation agrees."""
 
-    def count_nouns(self) -> list[NounCount]: ...
+    def count_nouns(self) -> list[NounCount]:
+        """Of every kind and state: each noun there ever was is walked over."""
+
+    def count_states(self, states: Iterable[tuple[str, str]]) -> list[NounCount]:
+        """Those in these states, each a kind and a state of it; none where there are none."""
+
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
         """Nouns in a state that have nothing in the outbox, parked rows and timers included."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.store.mapping import from_micros, to_micros
@@ -71,6 +72,10 @@ class SqlReader:
 
     def count_nouns(self) -> list[NounCount]:
         return self._session.rows(NounCount, "count_nouns")
+
+    def count_states(self, states: Iterable[tuple[str, str]]) -> list[NounCount]:
+        each = [{"noun": noun, "state": state} for noun, state in states]
+        return self._session.rows_each(NounCount, "count_state", each)
 
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
         return self._session.rows(NounRow, "unscheduled", noun=noun, state=state, limit=limit)

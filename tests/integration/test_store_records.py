@@ -180,6 +180,8 @@ async def test_nouns_are_listed_by_what_is_asked_and_page_by_page(store: Store) 
     assert [row.id for row in await store.read(lambda r: r.nouns_of_lot("L0"))] == ["P0", "P2", "P4"]
     counts = [NounCount(noun="payment", state=state, count=3) for state in ("open", "paid")]
     assert await store.read(lambda r: r.count_nouns()) == counts
+    asked = [("payment", "paid"), ("payment", "never"), ("lot", "paid")]
+    assert await store.read(lambda r: r.count_states(asked)) == counts[1:]
 
 
 async def test_the_journal_is_read_by_lot_and_by_owner_from_where_one_stopped(store: Store) -> None:

@@ -59,6 +59,9 @@ SELECT * FROM nouns WHERE noun = :noun AND id BETWEEN :first AND :last ORDER BY 
 -- name: count_nouns
 SELECT noun, state, count(*) AS count FROM nouns GROUP BY noun, state ORDER BY noun, state;
 
+-- name: count_state
+SELECT noun, state, count(*) AS count FROM nouns WHERE noun = :noun AND state = :state GROUP BY noun, state;
+
 -- name: unscheduled
 SELECT * FROM nouns
 WHERE noun = :noun AND state = :state
