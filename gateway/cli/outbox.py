@@ -11,7 +11,6 @@ from gateway.cli.settings import ConfigPath, load
 from gateway.cli.show import with_store
 from gateway.config import Config
 from gateway.engine.engine import Engine
-from gateway.engine.parked import requeue_parked
 from gateway.store import Store
 
 Person = Annotated[str, Parameter(help="Your name: the decision is written down with it.")]
@@ -54,11 +53,11 @@ def retry(
     async def work(store: Store) -> None:
         engine = engine_for(store, load(config))
         if id is not None:
-            if not await engine.requeue(id, person=person):
+            if not await engine.parked.requeue(id, person=person):
                 fail(f"{id} is not parked", 1)
             say(f"{id} is due again")
             return
-        count = await requeue_parked(engine, recipient=recipient, person=person)
+        count = await engine.parked.requeue_all(recipient=recipient, person=person)
         say(f"{count} rows are due again")
 
     with_store(config, work)
@@ -75,7 +74,7 @@ def discard(
     """Never send a parked row; what waited behind it goes on."""
 
     async def work(store: Store) -> None:
-        if not await engine_for(store, load(config)).discard(id, person=person, reason=reason):
+        if not await engine_for(store, load(config)).parked.discard(id, person=person, reason=reason):
             fail(f"{id} is not parked", 1)
         say(f"{id} is discarded")
 

@@ -14,17 +14,17 @@ from types import MappingProxyType
 
 import structlog
 
-from gateway.domain import recipient as recipients
-from gateway.domain.dispatches import DISPATCHES, Channel
+from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
-from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
-from gateway.engine import codec
-from gateway.engine.attachments import Attachment, Attachments
+from gateway.domain.recipient import Breaker, BreakerPolicy
+from gateway.engine.breakers import Breakers
 from gateway.engine.endings import Ended, Endings
-from gateway.engine.engine import Engine, outcome_reason, outcome_result
+from gateway.engine.engine import Engine
 from gateway.engine.leasing import Grant
+from gateway.engine.outcome import result_of
+from gateway.engine.sending import Sending
 from gateway.engine.tampered import is_as_ordered
-from gateway.ports import Adapter, Dispatch, NotSent, Outcome, Unknown, Wide
+from gateway.ports import Adapter, Outcome
 from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import Lane, Transaction
 from gateway.store.rows import LaneRow, LeasedRow, OutboxRow
@@ -70,16 +70,14 @@ class Dispatcher:
         alone: bool = False,
         observe: Callable[[str, str], None] = lambda channel, result: None,
     ) -> None:
-        self._engine, self._adapters, self._clock = engine, dict(adapters), clock
-        self._endings, self._attachments = Endings(engine), Attachments(engine.store)
+        self._engine, self._clock = engine, clock
+        self._sending, self._endings = Sending(engine.store, adapters), Endings(engine)
         self._worker, self._lease_s, self._poll_s = worker, lease_s, poll_s
         self._observe, self._alone = observe, alone
-        self._channels = (*self._adapters, Channel.TIMER)
-        self._wide = {channel: adapter for channel, adapter in self._adapters.items() if isinstance(adapter, Wide)}
-        places = {channel: adapter.places_per_recipient for channel, adapter in self._wide.items()}
+        self._channels = (*adapters, Channel.TIMER)
+        places = {channel: adapter.places_per_recipient for channel, adapter in self._sending.wide.items()}
         self._widths = {channel: max(concurrency, places.get(channel, 0)) for channel in self._channels}
-        self._breaker_policies = {"default": BreakerPolicy(), **breakers}
-        self._breakers: dict[Lane, Breaker] = {}
+        self._breakers = Breakers(engine.silences, breakers, clock)
         self._busy: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._unbooked: dict[str, _Unbooked] = {}  # attempts that have ended, by delivery
@@ -97,7 +95,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until `stop`; a store that is away or at fault is asked again, nothing else ends it."""
-        await self._recall()
+        await self._breakers.recall(self._channels)
         await self._inherit()  # before anything is leased for us
         self._idle.clear()
         try:
@@ -122,7 +120,7 @@ class Dispatcher:
     @property
     def breakers(self) -> Mapping[Lane, Breaker]:
         """The lanes whose last attempts had no answer, as this process knows them."""
-        return dict(self._breakers)
+        return dict(self._breakers.lanes)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Claim no more, let attempts under way finish within `grace_s`, give back what was not begun."""
@@ -160,8 +158,8 @@ class Dispatcher:
             worker=self._worker,
             lease_s=self._lease_s,
             channels=frozenset(self._channels),
-            full=frozenset(crowded | self._breakers.keys() | self._held.keys()),
-            crowded=frozenset(crowded - self._breakers.keys()),
+            full=frozenset(crowded | self._breakers.lanes.keys() | self._held.keys()),
+            crowded=frozenset(crowded - self._breakers.lanes.keys()),
             looks_by=self._looks_at,
         )
 
@@ -183,18 +181,6 @@ class Dispatcher:
             if rows[free:]:
                 self._held[lane].extend(rows[free:])
 
-    async def _recall(self) -> None:
-        """Who was silent when the last process ended is probed first, not tried at full width."""
-        try:
-            silent = await self._engine.silences.all()
-        except Exception as error:  # not worth not starting for
-            _log.warning("silent recipients not recalled", reason=repr(error))
-            return
-        now = self._clock()
-        for lane in silent:
-            if lane[0] in self._channels:
-                self._breakers[lane] = recipients.silent_since_before(self._breaker_policy(lane), now)
-
     async def _inherit(self) -> None:
         """What the process before had in hand need not wait for its lease."""
         if not self._alone:
@@ -204,11 +190,8 @@ class Dispatcher:
         except StoreError as error:  # then it waits
             _log.warning("leases not taken over", reason=str(error))
 
-    def _breaker_policy(self, lane: Lane) -> BreakerPolicy:
-        return self._breaker_policies.get(lane[0], self._breaker_policies["default"])
-
     def _places(self, lane: Lane) -> int:
-        return self._breakers.get(lane, CLOSED).places(self._widths[lane[0]], self._clock())
+        return self._breakers.places(lane, self._widths[lane[0]])
 
     def _room(self, lane: Lane) -> int:
         """How many more attempts may begin."""
@@ -219,7 +202,7 @@ class Dispatcher:
         for lane in tuple(self._held):  # what is held by a recipient that fell silent nobody's end wakes
             self._start_held(lane)
         now = self._clock()
-        known = {*self._breakers, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
+        known = {*self._breakers.lanes, *self._held, *(lane for lane, busy in self._busy.items() if busy)}
         taken = {lane: self._widths[lane[0]] - self._room(lane) for lane in known}
         stale, ending = tuple(self._stale), self._ending_leases(now)
         renewed_until = now + timedelta(seconds=self._lease_s)
@@ -246,8 +229,9 @@ class Dispatcher:
             if row.attempt - row.booked - 1 == _INTERRUPTED_MAX:
                 facts = {"delivery": row.id, "times": str(_INTERRUPTED_MAX)}
                 _log.error("alarm", alarm="DELIVERY_INTERRUPTED", facts=facts)
-        if lane[0] in self._wide:
-            most = self._wide[lane[0]].together_max
+        wide = self._sending.wide.get(lane[0])
+        if wide is not None:
+            most = wide.together_max
             for start in range(0, len(rows), most):
                 self._begin(lane, rows[start : start + most])
         else:
@@ -296,9 +280,12 @@ class Dispatcher:
         if rows[0].channel == Channel.TIMER:
             await self._engine.fire(rows[0])
             return
-        ended = [Ended(row=row, outcome=outcome) for row, outcome in zip(rows, await self._attempt(rows), strict=True)]
+        ended = [
+            Ended(row=row, outcome=outcome)
+            for row, outcome in zip(rows, await self._sending.attempt(rows), strict=True)
+        ]
         for each in ended:
-            self._observe(each.row.channel, outcome_result(each.outcome))
+            self._observe(each.row.channel, result_of(each.outcome))
         for each, held in zip(ended, await self._booked(ended), strict=True):
             if isinstance(held, BaseException):
                 _log.error("attempt not booked", delivery=each.row.id, error=repr(held))
@@ -335,50 +322,8 @@ class Dispatcher:
         return [(one, row) for one, row in leases if row.visible_at is not None and row.visible_at <= until]
 
     async def _judge(self, lane: Lane, outcome: Outcome) -> None:
-        """Move the recipient's breaker, and have it written down when it opens or closes."""
-        before = self._breakers.get(lane, CLOSED)
-        wished_s = outcome.retry_after_s if isinstance(outcome, NotSent) else None
-        policy, result = self._breaker_policy(lane), outcome_result(outcome)
-        after = recipients.after_result(before, result, policy, self._clock(), retry_after_s=wished_s)
-        if after == CLOSED:
-            self._breakers.pop(lane, None)
-        else:
-            self._breakers[lane] = after
-        if (before.probe_at is None) == (after.probe_at is None):
-            return
-        event: recipients.AnsweredAgain | recipients.FellSilent = recipients.AnsweredAgain()
-        if after.probe_at is not None:
-            event = recipients.FellSilent(failures=after.failures, reason=outcome_reason(outcome))
-        await self._engine.silences.note(lane, event)
-        self.wake()
-
-    async def _attempt(self, rows: Sequence[LeasedRow]) -> Sequence[Outcome]:
-        """How each ended. Where one makes the adapter fail for all, each goes again by itself, under its id."""
-        wanted = [row.attachment_document_id for row in rows if row.attachment_document_id is not None]
-        try:
-            attached = await self._attachments.find(wanted) if wanted else {}
-        except StoreUnavailableError as error:
-            return [NotSent(reason=f"what is to be sent cannot be read: {error}")] * len(rows)
-        if len(rows) > 1:
-            try:
-                return await self._send_together(rows, attached)
-            except Exception:
-                _log.exception("sent one by one", channel=rows[0].channel, count=len(rows))
-        return await asyncio.gather(*(self._send(row, attached) for row in rows))
-
-    async def _send_together(self, rows: Sequence[LeasedRow], attached: Mapping[str, Attachment]) -> Sequence[Outcome]:
-        outcomes = await self._wide[rows[0].channel].send_all([_dispatch(row, attached) for row in rows])
-        if len(outcomes) != len(rows):
-            raise ValueError(f"{len(outcomes)} outcomes of {len(rows)} dispatches")
-        return outcomes
-
-    async def _send(self, row: LeasedRow, attached: Mapping[str, Attachment]) -> Outcome:
-        """An adapter that raises has a bug; what it sent is not known, so the row is not lost and not called done."""
-        try:
-            return await self._adapters[row.channel].send(_dispatch(row, attached))
-        except Exception as error:
-            _log.exception("adapter failed", channel=row.channel, delivery=row.id)
-            return Unknown(reason=f"adapter failed: {type(error).__name__}")
+        if await self._breakers.judge(lane, outcome):
+            self.wake()
 
     def _pause_s(self, heads: list[LaneRow]) -> float:
         """Until the next row of a lane with room; an attempt that ends in a full one wakes us by itself."""
@@ -397,19 +342,3 @@ class Dispatcher:
             await asyncio.wait_for(self._wake.wait(), pause_s)
         except TimeoutError:
             return
-
-
-def _dispatch(row: LeasedRow, attached: Mapping[str, Attachment]) -> Dispatch:
-    attachment = attached.get(row.attachment_document_id or "")
-    return Dispatch(
-        id=row.id,
-        channel=row.channel,
-        recipient=row.recipient,
-        body=codec.decode_again(DISPATCHES[row.body_type], row.body),  # a protocol is the same for every ministry
-        attempt=row.attempt,
-        created_at=row.created_at,
-        sequence=row.sequence,
-        state_version=row.state_version,
-        attachment=None if attachment is None else attachment.content,
-        attachment_sha256="" if attachment is None else attachment.sha256,
-    )

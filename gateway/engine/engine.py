@@ -18,7 +18,7 @@ import structlog
 from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
-from gateway.domain.delivery import Attempt, DeliveryState, Result, RetryPolicy
+from gateway.domain.delivery import DeliveryState, RetryPolicy
 from gateway.domain.door import RequestRefused
 from gateway.domain.frozen import replace
 from gateway.domain.rulebook import Rulebook
@@ -26,13 +26,15 @@ from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
 from gateway.engine import codec
 from gateway.engine.endings import Ended
 from gateway.engine.leasing import Booked, Grant, Leaser, LeasesLostError, ask, no_rows
+from gateway.engine.outcome import attempt_of, result_of
+from gateway.engine.parked import Parked
 from gateway.engine.refusals import Lines
 from gateway.engine.silences import Silences
 from gateway.engine.step import Cause, Held, Step
 from gateway.engine.tampered import TamperedError
 from gateway.engine.unavailable import store_unavailable
-from gateway.engine.withholding import Withholding, cause_of, delivery_of, parked, tell_tampered
-from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused, Unknown
+from gateway.engine.withholding import Withholding, cause_of, delivery_of, parking, tell_tampered
+from gateway.ports import Acknowledged, Answer, Exhibit, Message, NotSent, Outcome, Refused
 from gateway.store.errors import StoreError, StoreUnavailableError
 from gateway.store.interface import NONE_TAKEN, Lane, Store, Transaction
 from gateway.store.rows import Concluded, Ending, InboxRow, LeasedRow, OutboxRow
@@ -41,7 +43,6 @@ from gateway.store.turns import Turn
 _log = structlog.get_logger(__name__)
 ANONYMOUS = "anonymous"
 T = TypeVar("T")
-ByPerson = deliveries.Requeued | deliveries.Discarded
 
 
 class Engine:
@@ -72,6 +73,7 @@ class Engine:
         self._leaser: Leaser | None = None
         self.withholding = Withholding(store, self._step, clock)
         self.silences = Silences(store, self._step, clock)
+        self.parked = Parked(store, self._step, rules, clock, lambda: self.wake())  # noqa: PLW0108 - `attach` changes it
 
     def attach(self, leaser: Leaser) -> None:
         """Have this dispatcher woken, and lease on its grants."""
@@ -151,7 +153,7 @@ class Engine:
         try:
             [held] = await self.conclude_all([Ended(row=row, outcome=outcome)])
         except TamperedError as error:
-            reason = f"{error.reason}; its attempt ended: {outcome_result(outcome)}"
+            reason = f"{error.reason}; its attempt ended: {result_of(outcome)}"
             return await self.withholding.set_aside(row, reason, error)
         except RefusedError as error:
             refused = Refused(code=error.refusal.code, reason=f"{error.refusal.code} {dict(error.refusal.facts)}")
@@ -213,57 +215,6 @@ class Engine:
             if _leaves_something(step, grant, leased, freed):
                 self.wake()
         return done
-
-    async def requeue(self, delivery_id: str, *, person: str) -> bool:
-        """A person's retry of a parked delivery, written down with the name; False if it is not parked."""
-
-        def decision(row: OutboxRow) -> deliveries.Requeued:
-            return deliveries.Requeued(delivery=row.id, recipient=row.recipient, body=row.body_type, person=person)
-
-        return await self._decided(delivery_id, decision)
-
-    async def discard(self, delivery_id: str, *, person: str, reason: str) -> bool:
-        """A person's end of a parked delivery: it is never sent, its followers go; False if it is not parked."""
-
-        def decision(row: OutboxRow) -> deliveries.Discarded:
-            return deliveries.Discarded(
-                delivery=row.id, recipient=row.recipient, body=row.body_type, person=person, reason=reason
-            )
-
-        return await self._decided(delivery_id, decision)
-
-    async def _decided(self, id: str, decision: Callable[[OutboxRow], ByPerson]) -> bool:
-        now = self._clock()
-
-        def work(tx: Transaction) -> bool:
-            row = tx.find_outbox(id)
-            if row is None:
-                return False
-            event = decision(row)
-            step = self._step(tx, Cause(source=event.person, id=row.id), now)
-            held = step.hold(row.noun, row.noun_id)  # locked before its delivery, as by everybody else
-            if not self._book_by_person(tx, row, event, now):
-                return False
-            step.note(held, event)
-            step.finish()
-            return True
-
-        try:
-            done = await self.store.transact(work)
-        except TamperedError as error:
-            tell_tampered(error)
-            return False
-        self.wake()
-        return done
-
-    def _book_by_person(self, tx: Transaction, row: OutboxRow, event: ByPerson, now: datetime) -> bool:
-        decision = deliveries.TABLE.decide(delivery_of(row), event, Context(now=now, rules=self._rules, id=row.id))
-        if isinstance(decision, Refusal):
-            return False
-        state = str(decision.noun.state)
-        if isinstance(event, deliveries.Discarded):
-            return tx.discard(row.id, now=now, state=state, note=f"{event.person}: {event.reason}")
-        return tx.requeue(row.id, now=now, state=state)
 
     def _step(self, tx: Transaction, cause: Cause, now: datetime) -> Step:
         return Step(tx, self._tables, self._rules, now, cause)
@@ -374,16 +325,7 @@ class Engine:
     def _after_attempt(
         self, row: OutboxRow, outcome: Outcome, now: datetime, chance: float, *, taken_over: bool
     ) -> deliveries.AfterAttempt:
-        attempt = Attempt(
-            delivery=row.id,
-            recipient=row.recipient,
-            body=row.body_type,
-            number=row.booked + 1,
-            result=outcome_result(outcome),
-            reason=outcome_reason(outcome),
-            taken_over=taken_over,
-            retry_after_s=outcome.retry_after_s if isinstance(outcome, NotSent) else None,
-        )
+        attempt = attempt_of(row, outcome, taken_over=taken_over)
         names = (f"{row.channel}/{row.recipient}", row.channel, "default")
         policy = next(self._policies[name] for name in names if name in self._policies)
         return deliveries.after_attempt(attempt, policy, now, chance)
@@ -419,7 +361,7 @@ class Engine:
         held = step.hold(row.noun, row.noun_id)
         if not tx.park(row, now=now, state=DeliveryState.PARKED, error=reason):
             return False
-        step.note(held, parked(row, reason))
+        step.note(held, parking(row, reason))
         step.finish()
         return True
 
@@ -445,27 +387,3 @@ def _leaves_something(step: Step, grant: Grant | None, leased: list[LeasedRow], 
 
 def _state(held: Held) -> str:
     return str(held.data.state) if held.data is not None else ""
-
-
-def outcome_result(outcome: Outcome) -> Result:
-    """The outcome's kind for the retry decision."""
-    match outcome:
-        case Acknowledged():
-            return Result.ACKNOWLEDGED
-        case Refused():
-            return Result.REFUSED
-        case NotSent():
-            return Result.NOT_SENT
-        case Unknown():
-            return Result.UNKNOWN
-
-
-def outcome_reason(outcome: Outcome) -> str:
-    """One line for journal and operator; empty for an acknowledgement."""
-    match outcome:
-        case Acknowledged():
-            return ""
-        case Refused():
-            return f"{outcome.code}: {outcome.reason}"
-        case NotSent() | Unknown():
-            return outcome.reason

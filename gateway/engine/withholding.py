@@ -46,7 +46,7 @@ class Withholding:
             if not tx.park(row, now=now, state=DeliveryState.PARKED, error=doubt):
                 return False
             if held.data is not None:  # it may name a noun that is not there
-                step.note(held, parked(row, doubt))
+                step.note(held, parking(row, doubt))
                 step.raise_alarm(held, alarm)
             step.finish()
             return True
@@ -92,7 +92,7 @@ def delivery_of(row: OutboxRow) -> Delivery:
     )
 
 
-def parked(row: OutboxRow, reason: str) -> deliveries.DeliveryParked:
+def parking(row: OutboxRow, reason: str) -> deliveries.DeliveryParked:
     """What is noted of a row that is left to a person."""
     return deliveries.DeliveryParked(
         delivery=row.id, recipient=row.recipient, body=row.body_type, attempt=row.booked + 1, reason=reason

@@ -61,7 +61,7 @@ async def test_a_parked_delivery_stands_until_somebody_decides_and_another_proce
     ):
         assert words in page, words
 
-    assert await office.engine.requeue(id, person="Leyla")
+    assert await office.engine.parked.requeue(id, person="Leyla")
     again = await Office(store).open()  # a process that saw nothing of it
     try:
         page = await the_page(await again.visitor(Role.VIEWER))

@@ -104,10 +104,10 @@ async def test_a_refusal_is_not_repeated_at_them_and_waits_for_a_person(hand: Ha
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 1
         assert (await hand.row(row.id)).last_error == "NO: never"
-        assert await hand.engine.requeue(row.id, person="Leyla")
+        assert await hand.engine.parked.requeue(row.id, person="Leyla")
         await until(empty(hand))
     assert ids(adapter.done) == [row.id, row.id]
-    assert not await hand.engine.requeue(row.id, person="Leyla")
+    assert not await hand.engine.parked.requeue(row.id, person="Leyla")
 
 
 async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand: Hand, clock: Clock) -> None:
@@ -216,16 +216,16 @@ async def test_a_persons_decisions_are_written_down_with_the_name(hand: Hand) ->
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R, TO_R)))
     first, second = await hand.waiting()
-    assert not await hand.engine.discard(first.id, person="Leyla", reason="not yet parked")
+    assert not await hand.engine.parked.discard(first.id, person="Leyla", reason="not yet parked")
     async with working(hand.engine, adapter):
         await until(parked(hand))
-        assert await hand.engine.requeue(first.id, person="Leyla")
+        assert await hand.engine.parked.requeue(first.id, person="Leyla")
         await until(lambda: len(adapter.done) == 2)
         await until(parked(hand))
-        assert await hand.engine.discard(first.id, person="Rauf", reason="told by telephone")
+        assert await hand.engine.parked.discard(first.id, person="Rauf", reason="told by telephone")
         await until(empty(hand))  # the follower goes on
-    assert not await hand.engine.discard(first.id, person="Rauf", reason="twice")
-    assert not await hand.engine.requeue("nobody", person="Rauf")
+    assert not await hand.engine.parked.discard(first.id, person="Rauf", reason="twice")
+    assert not await hand.engine.parked.requeue("nobody", person="Rauf")
     assert (await hand.row(first.id)).state == "discarded"
     assert ids(adapter.done) == [first.id, first.id, second.id]
     journal = await hand.engine.store.read(lambda r: r.journal_of("puppet", "P"))
@@ -408,7 +408,7 @@ async def test_a_parked_row_blocks_its_own_followers_only_and_a_person_frees_the
         await hand.say(Wished(sends=(TO_R,)))  # one more behind it
         await asyncio.sleep(0.05)
         assert len(adapter.begun) == 3
-        assert await hand.engine.requeue(first.id, person="Leyla")
+        assert await hand.engine.parked.requeue(first.id, person="Leyla")
         await until(empty(hand))
     assert ids(adapter.done)[-3:-1] == [first.id, second.id]
     assert {row.id for row in others} <= set(ids(adapter.done))

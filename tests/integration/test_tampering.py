@@ -198,9 +198,9 @@ async def live(hand: Hand, clock: Clock, chance: random.Random) -> None:
 
 async def by_person(hand: Hand, row: OutboxRow, chance: random.Random) -> None:
     if chance.random() < 0.5:
-        await hand.engine.requeue(row.id, person="Leyla")
+        await hand.engine.parked.requeue(row.id, person="Leyla")
     elif chance.random() < 0.5:
-        await hand.engine.discard(row.id, person="Rauf", reason="no")
+        await hand.engine.parked.discard(row.id, person="Rauf", reason="no")
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -20,7 +20,6 @@ from gateway.domain.nouns import TABLES
 from gateway.domain.payment.data import PaymentState
 from gateway.doors.console.lots import Line, names_of, told
 from gateway.doors.console.visitor import Visitor, see_other
-from gateway.engine.parked import requeue_parked
 from gateway.store.interface import Reader
 from gateway.store.rows import NounRow, OutboxRow
 
@@ -73,7 +72,7 @@ async def retry(visitor: Visitor) -> web.StreamResponse:
     id = visitor.form.get("id", "")
     await _parked(visitor, id)
     await visitor.desk.visits.note_action(visitor.who, "retry", id)
-    if not await visitor.desk.engine.requeue(id, person=visitor.who.person):
+    if not await visitor.desk.engine.parked.requeue(id, person=visitor.who.person):
         raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
     return _back(visitor, "retried", id=id)
 
@@ -95,7 +94,7 @@ async def retry_recipient(visitor: Visitor) -> web.StreamResponse:
     if not code:
         raise web.HTTPNotFound
     await visitor.desk.visits.note_action(visitor.who, "retry-recipient", code)
-    count = await requeue_parked(visitor.desk.engine, recipient=code, person=person, most=AT_ONCE_MAX)
+    count = await visitor.desk.engine.parked.requeue_all(recipient=code, person=person, most=AT_ONCE_MAX)
     return _back(visitor, "retried_all", count=str(count))
 
 
@@ -106,7 +105,7 @@ async def discard(visitor: Visitor) -> web.StreamResponse:
     if not reason or len(reason) > REASON_MAX_CHARS or not reason.isprintable():
         return await _delivery_page(visitor, id, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     await visitor.desk.visits.note_action(visitor.who, "discard", id)
-    if not await visitor.desk.engine.discard(id, person=visitor.who.person, reason=reason):
+    if not await visitor.desk.engine.parked.discard(id, person=visitor.who.person, reason=reason):
         raise refuse(ErrorCode.STATE_CONFLICT, noun="delivery", id=id)
     return _back(visitor, "discarded", id=id)
 

@@ -88,9 +88,9 @@ async def a_person_decides(world: Any) -> bool:
     for row in parked or ():
         world.trace(world.loop.time(), f"a person sees {row.id} to {row.recipient}: {row.last_error}")
         if row.body_type == "InvoiceCancellation":  # paid before it could be taken back
-            await engine.discard(row.id, person="Ad Soyad", reason="ödənilib")
+            await engine.parked.discard(row.id, person="Ad Soyad", reason="ödənilib")
         else:
-            await engine.requeue(row.id, person="Ad Soyad")
+            await engine.parked.requeue(row.id, person="Ad Soyad")
     return bool(parked)
 
 
