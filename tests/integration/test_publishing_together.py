@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from test_ministries_kafka import (  # noqa: F401 - fixtures
+from ministry_house import (  # noqa: F401 - fixtures
     MESSAGE_TOO_LARGE,
     PRODUCE,
     Cluster,
-    cluster,
     delivery,
-    embedded,
+    each_cluster,
+    embedded_cluster,
 )
 
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
@@ -39,7 +39,7 @@ def records(topic: str, *keys: str, size: int = 100) -> list[Record]:
 
 
 @pytest.fixture
-async def publisher(cluster: Cluster) -> AsyncIterator[Publisher]:  # noqa: F811
+async def publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
     publisher = Publisher(PublisherSettings(kafka=cluster.kafka))
     yield publisher
     await publisher.close()
@@ -59,7 +59,7 @@ async def lying(kafka: KafkaSettings, topic: str, count: int) -> dict[tuple[int,
 
 
 async def test_each_record_lies_where_it_is_said_to_and_a_lots_records_in_their_order(
-    cluster: Cluster,  # noqa: F811
+    cluster: Cluster,
     publisher: Publisher,
 ) -> None:
     topic = cluster.topics["ECONOMY"]
@@ -77,7 +77,7 @@ async def test_each_record_lies_where_it_is_said_to_and_a_lots_records_in_their_
 
 
 async def test_a_lots_records_lie_where_a_plain_producer_puts_them(
-    cluster: Cluster,  # noqa: F811
+    cluster: Cluster,
     publisher: Publisher,
 ) -> None:
     """What was written one by one before stays together with what is written now."""
@@ -88,14 +88,14 @@ async def test_a_lots_records_lie_where_a_plain_producer_puts_them(
     assert [end.partition for end in now if isinstance(end, Written)] == [it.partition for it in before]
 
 
-async def test_more_than_a_batch_may_hold_goes_in_several(cluster: Cluster, publisher: Publisher) -> None:  # noqa: F811
+async def test_more_than_a_batch_may_hold_goes_in_several(cluster: Cluster, publisher: Publisher) -> None:
     topic = cluster.topics["ECONOMY"]
     ends = await publisher.publish_all(records(topic, *["LOT-1"] * 5, size=400_000))
     offsets = [end.offset for end in ends if isinstance(end, Written)]
     assert offsets == list(range(offsets[0], offsets[0] + 5))
 
 
-async def test_one_too_large_for_us_or_without_its_container_keeps_no_other_back(cluster: Cluster) -> None:  # noqa: F811
+async def test_one_too_large_for_us_or_without_its_container_keeps_no_other_back(cluster: Cluster) -> None:
     publisher = PublisherSettings(kafka=cluster.kafka, value_max_bytes=1_000)
     adapter = MinistriesAdapter(MinistriesSettings(publisher=publisher, topics=cluster.topics))
     dispatches = [
@@ -133,7 +133,7 @@ async def test_one_too_large_for_the_broker_is_refused_alone(find_kafka: Callabl
     assert len(await lying(kafka, topic.name, 6 + len(LOTS))) == 6 + len(LOTS)
 
 
-async def test_what_the_broker_refuses_together_and_takes_singly_is_written(embedded: Cluster) -> None:  # noqa: F811
+async def test_what_the_broker_refuses_together_and_takes_singly_is_written(embedded: Cluster) -> None:
     broker, topic = embedded.embedded, embedded.topics["ECONOMY"]
     assert broker is not None
     publisher = Publisher(PublisherSettings(kafka=embedded.kafka))
@@ -144,7 +144,7 @@ async def test_what_the_broker_refuses_together_and_takes_singly_is_written(embe
     assert [type(end) for end in ends] == [Written] * 3
 
 
-async def test_an_outage_leaves_all_unsent_and_silence_all_unknown(embedded: Cluster) -> None:  # noqa: F811
+async def test_an_outage_leaves_all_unsent_and_silence_all_unknown(embedded: Cluster) -> None:
     broker, topic = embedded.embedded, embedded.topics["ECONOMY"]
     assert broker is not None
     publisher = Publisher(PublisherSettings(kafka=embedded.kafka, connect_s=1.0, delivery_timeout_s=0.5))
@@ -163,7 +163,7 @@ async def test_an_outage_leaves_all_unsent_and_silence_all_unknown(embedded: Clu
     await publisher.close()
 
 
-async def test_a_topic_that_is_missing_leaves_all_unsent(embedded: Cluster) -> None:  # noqa: F811
+async def test_a_topic_that_is_missing_leaves_all_unsent(embedded: Cluster) -> None:
     kafka = replace(embedded.kafka, request_timeout_s=0.5)
     settings = PublisherSettings(kafka=kafka, connect_s=1.0)
     adapter = MinistriesAdapter(MinistriesSettings(publisher=settings, topics={"ECONOMY": "nobody.made.this"}))
@@ -174,7 +174,7 @@ async def test_a_topic_that_is_missing_leaves_all_unsent(embedded: Cluster) -> N
     assert [type(outcome) for outcome in outcomes] == [NotSent] * 2
 
 
-async def test_nothing_to_send_is_nothing(embedded: Cluster) -> None:  # noqa: F811
+async def test_nothing_to_send_is_nothing(embedded: Cluster) -> None:
     publisher = Publisher(PublisherSettings(kafka=embedded.kafka))
     assert await publisher.publish_all([]) == []
     await publisher.close()
