@@ -6,8 +6,9 @@ A receipt is judged in this order
   (3) its enveloped signature holds, the signer is one of the ministries and the authority the document names,
       and what is expected of that ministry is kept;
   (4) the engine accepts it.
-What fails (1) to (4) for good is reported once and passed over, so that it never holds back other ministries' receipts;
-what fails because our house is not ready is tried again and not committed.
+What fails (1) to (4) for good is reported once and passed over, so that it never holds back other ministries' receipts:
+also one for a protocol that somebody changed in the store, which has its own alarm. What fails because our house is not
+ready is tried again and not committed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from contracts.xml import parse_xml
 from gateway.ports import Message, Receiver
 from gateway.wire.identity import Identity
 
-_NOT_READY = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE, ErrorCode.INTERNAL})
+_NOT_READY = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE})  # not INTERNAL, which time does not mend
 _ROOT = "."
 _log = logging.getLogger(__name__)
 

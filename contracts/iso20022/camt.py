@@ -9,6 +9,8 @@ from typing import Any
 
 from lxml import etree
 
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
 from contracts.iso20022.codes import Reason, ReceiptCode
 from contracts.iso20022.layout import Element, Layout, Leaf, qualified
 from contracts.iso20022.scalars import INSTANT
@@ -47,10 +49,13 @@ class _Handling:
 
     def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
         items = root.findall(qualified(namespace, ("RctDtls", "ReqHdlg")))
+        codes = {item.findtext(namespace + "StsCd") for item in items}
+        if len(codes) > 1:
+            raise refuse(ErrorCode.SCHEMA_INVALID, path="/RctDtls/ReqHdlg", fault="two values of StsCd")
         words = [item.findtext(namespace + "Desc") or "" for item in items]
         split = [text.partition(" ") for text in words if text]
         return {
-            "code": ReceiptCode(items[0].findtext(namespace + "StsCd")),
+            "code": ReceiptCode(codes.pop()),
             "reasons": tuple(Reason(code=code, text=text) for code, _, text in split),
         }
 

@@ -147,11 +147,16 @@ class Layout(Generic[MessageT]):
         """Read the message's own, validated, element.
 
         Raises:
-            RefusedError: AMOUNT_INVALID, IBAN_INVALID, TIME_INVALID with the path below that element.
+            RefusedError: AMOUNT_INVALID, IBAN_INVALID, TIME_INVALID with the path below that element; SCHEMA_INVALID
+                where a value that is said in two places is not the same in both.
         """
         values: dict[str, Any] = {}
         for row in self.rows:
-            values.update(row.take(root, namespace))
+            for name, value in row.take(root, namespace).items():
+                if values.setdefault(name, value) != value:
+                    raise refuse(
+                        ErrorCode.SCHEMA_INVALID, path="/" + "/".join(row.steps), fault=f"two values of {name}"
+                    )
         return self.message(**_assembled(values, self.parts))
 
     @property

@@ -9,8 +9,10 @@ from typing import Any
 
 from lxml import etree
 
+from contracts.errors import ErrorCode
+from contracts.errors.refusal import refuse
 from contracts.fields import iban_is_valid
-from contracts.iso20022.codes import SPOKEN_KINDS, Reason, StatusKind
+from contracts.iso20022.codes import SPOKEN_KINDS, STATE_OF_KIND, Reason, StatusKind
 from contracts.iso20022.layout import Element, Leaf, Referred, Row, Wrapped, qualified
 from contracts.iso20022.scalars import AZN_OR_ZERO, IBAN
 
@@ -71,9 +73,12 @@ class Status:
 
     def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
         found = _taken_reasons(root, namespace, (*self.steps, "StsRsnInf"))
-        if found and found[0].code in SPOKEN_KINDS:
-            return {"kind": StatusKind(found[0].code), "reasons": found[1:]}
         state = root.findtext(qualified(namespace, (*self.steps, "TxSts")))
+        if found and found[0].code in SPOKEN_KINDS:
+            kind = StatusKind(found[0].code)
+            if kind is not StatusKind.STAT and state != STATE_OF_KIND[kind]:
+                raise refuse(ErrorCode.SCHEMA_INVALID, path="/" + "/".join((*self.steps, "TxSts")), fault=f"not {kind}")
+            return {"kind": kind, "reasons": found[1:]}
         kind = StatusKind(state) if state in (StatusKind.RJCT, StatusKind.ACSP) else StatusKind.STAT
         return {"kind": kind, "reasons": found}
 

@@ -1,7 +1,9 @@
 """What AÖS says to us: ISO 20022 messages to the noun they speak to and what happened to it. Pure.
 
 A status is matched by the id of the message it speaks of: ids with our own address are our payments, all others are
-credits passed to us. So a status for a message we never sent meets no payment and is refused (REFERENCE_UNKNOWN).
+credits passed to us. So a status for a message we never sent meets no payment and is refused (REFERENCE_UNKNOWN), and
+a credit under such an id is not taken: nobody could tell what AÖS says of it from what it says of ours. What else a
+status says of its order goes along, for the noun to compare (`Named`).
 What changes nothing (still in process, a repetition refused, a receipt for an enquiry) is heard as None.
 """
 
@@ -39,11 +41,11 @@ from gateway.domain import inquiry as inquiries
 from gateway.domain import payment as payments
 from gateway.domain.asking import ENQUIRY_ALIAS
 from gateway.domain.credit import data as credits
-from gateway.domain.dispatches import InformationKind
+from gateway.domain.dispatches import InformationKind, PaymentKind
 from gateway.domain.events.credit import GaveBack, Offered, RecallAsked, Released, ReturnOffered, ReturnRejected
 from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.order import EnquiryRefused
-from gateway.domain.events.payment import Consented, RecallRefused, Rejected, Settled
+from gateway.domain.events.payment import Consented, Named, Rail, RecallRefused, Rejected, Settled
 from gateway.domain.inquiry import QUESTION_ALIAS as QUESTION
 from gateway.domain.inquiry import Answered, CopyReceived, Told
 from gateway.domain.liquidity import QUESTION_ALIAS as LIMIT_ALIAS
@@ -60,9 +62,12 @@ def hear(message: Any, own_address: str) -> Heard | None:
     """What an incoming message means; None where it changes nothing.
 
     Raises:
-        RefusedError: NOT_PERMITTED, this is not a message AÖS sends to an initiator or agent like us.
+        RefusedError: NOT_PERMITTED, this is not a message AÖS sends to an initiator or agent like us; ID_CONFLICT, an
+            order of somebody else's under an id of ours.
     """
     match message:
+        case CreditTransfer() | PaymentReturn() if message.message_id.startswith(own_address):
+            raise refuse(ErrorCode.ID_CONFLICT, id=message.message_id)
         case CreditTransfer():
             return _offered(message)
         case PaymentReturn() | ReturnRequest() | ReturnRefusal():
@@ -149,7 +154,8 @@ def _return_status(status: OrderStatus) -> Heard | None:
     """AOS-T4, AOS-T5, AOS-R3: of a return of ours."""
     target = Target(noun="credit", id=ByAlias(credits.RETURN_ALIAS, status.original_message_id))
     if status.state is TransactionState.ACSC:
-        return Heard(target=target, event=GaveBack(return_id=status.original_message_id))
+        gave = GaveBack(return_id=status.original_message_id, end_to_end_id=status.original_end_to_end_id)
+        return Heard(target=target, event=gave)
     if status.state is TransactionState.RJCT:
         code, reason = _words(status.reasons)
         rejected = ReturnRejected(
@@ -158,6 +164,7 @@ def _return_status(status: OrderStatus) -> Heard | None:
             reason=reason,
             told_at=status.created_at,
             asked=status.kind is StatusKind.STAT,
+            end_to_end_id=status.original_end_to_end_id,
         )
         return Heard(target=target, event=rejected)
     return None
@@ -182,11 +189,12 @@ def _order_status(status: OrderStatus, own_address: str) -> Heard | None:
 
 def _credit_status(status: OrderStatus) -> Heard | None:
     target = Target(noun="credit", id=ByAlias(credits.MESSAGE_ALIAS, status.original_message_id))
+    named = status.original_end_to_end_id
     if status.state is TransactionState.ACSC:
-        return Heard(target=target, event=CreditSettled(settled_at=status.created_at))
+        return Heard(target=target, event=CreditSettled(settled_at=status.created_at, end_to_end_id=named))
     if status.state is TransactionState.RJCT:
         code, reason = _words(status.reasons)
-        return Heard(target=target, event=Released(code=code, reason=reason))
+        return Heard(target=target, event=Released(code=code, reason=reason, end_to_end_id=named))
     return None
 
 
@@ -200,7 +208,8 @@ def _request_status(status: RequestStatus) -> Heard | None:
             reference = status.msid or status.original_end_to_end_id
             return Heard(target=target, event=_settled(status, reference))
         case TransactionState.ACSP:
-            return Heard(target=target, event=Consented(msid=status.msid, order_id=status.original_message_id))
+            consented = Consented(msid=status.msid, order_id=status.original_message_id, named=_named(status))
+            return Heard(target=target, event=consented)
         case TransactionState.RJCT:
             return Heard(target=target, event=_rejected(status, asked=status.kind is StatusKind.STAT))
     return None
@@ -329,13 +338,32 @@ def _is_repetition(reasons: tuple[Reason, ...]) -> bool:
 
 
 def _settled(status: OrderStatus | RequestStatus, reference: str) -> Settled:
-    return Settled(reference=reference, settled_at=status.created_at, order_id=status.original_message_id)
+    return Settled(
+        reference=reference,
+        settled_at=status.created_at,
+        order_id=status.original_message_id,
+        named=_named(status),
+    )
 
 
 def _rejected(told: OrderStatus | RequestStatus | Receipt, *, asked: bool = False) -> Rejected:
     """`asked`: pacs.028 and pain.998 are answered with STAT, whatever became of the order (AOS-I1, AOS-I2)."""
     code, reason = _words(told.reasons)
-    return Rejected(code=code, reason=reason, order_id=told.original_message_id, told_at=told.created_at, asked=asked)
+    return Rejected(
+        code=code,
+        reason=reason,
+        order_id=told.original_message_id,
+        told_at=told.created_at,
+        asked=asked,
+        named=_named(told),
+    )
+
+
+def _named(told: OrderStatus | RequestStatus | Receipt) -> Named:
+    """pacs.002 speaks of a pacs.008, pain.002 and camt.025 of a pain.001; a receipt names no more than its id."""
+    kind = PaymentKind.TRANSFER if isinstance(told, OrderStatus) else PaymentKind.REQUEST
+    end_to_end_id = None if isinstance(told, Receipt) else told.original_end_to_end_id
+    return Named(rail=Rail.AOS, kind=kind, end_to_end_id=end_to_end_id)
 
 
 def _words(reasons: tuple[Reason, ...]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from contracts import mt
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
-from gateway.doors.azips_mapping import hear
+from gateway.doors.azips_mapping import hear, name_of
 from gateway.doors.rail import RailDoor, RailDoorSettings, Spoken
 from gateway.wire.fin import AZIPS_PATH, FIN_TYPE
 from gateway.wire.iso_envelope import CONTENT_TYPE
@@ -40,5 +40,4 @@ class AzipsDoor(RailDoor[AzipsDoorSettings]):
     def _fin(self, body: bytes) -> Spoken:
         message = mt.read(body)
         self.check_way(message.from_bic, message.to_bic)
-        name = f"{type(message).__name__}.{message.reference}"
-        return Spoken(id=name, digest=sha256(body).hexdigest(), heard=hear(message, self._clock()))
+        return Spoken(id=name_of(message), digest=sha256(body).hexdigest(), heard=hear(message, self._clock()))

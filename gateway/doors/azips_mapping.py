@@ -16,7 +16,7 @@ from contracts.iso20022 import CreditTransfer, OrderStatus, TransactionState
 from gateway.domain import payment as payments
 from gateway.domain.credit import data as credits
 from gateway.domain.events.credit import Arrived
-from gateway.domain.events.payment import Rejected, Settled
+from gateway.domain.events.payment import Named, Rail, Rejected, Settled
 from gateway.domain.liquidity import INCREASE_ALIAS, RaiseAccepted, RaiseRefused
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
@@ -51,11 +51,13 @@ def _answer(answer: mt.Accepted | mt.Refused | mt.StatusNotice, now: datetime) -
         return _limit_answer(answer)
     match answer:
         case mt.Accepted(reference=booking):
-            return Heard(target=_by_reference(reference), event=Settled(reference=booking, settled_at=now))
+            settled = Settled(reference=booking, settled_at=now, named=Named(rail=Rail.AZIPS))
+            return Heard(target=_by_reference(reference), event=settled)
         case mt.StatusNotice(code=code) if code != _CANCELLED:
             return None
         case mt.Refused(code=code, text=text) | mt.StatusNotice(code=code, text=text):
-            return Heard(target=_by_reference(reference), event=Rejected(code=code, reason=text))
+            rejected = Rejected(code=code, reason=text, named=Named(rail=Rail.AZIPS))
+            return Heard(target=_by_reference(reference), event=rejected)
 
 
 def _limit_answer(answer: mt.Accepted | mt.Refused | mt.StatusNotice) -> Heard | None:
@@ -79,20 +81,33 @@ def _by_reference(reference: str) -> Target:
 
 def _status(status: OrderStatus) -> Heard | None:
     target = Target(noun="payment", id=ByAlias(payments.MESSAGE_ALIAS, status.original_message_id))
+    named = Named(rail=Rail.AZIPS, end_to_end_id=status.original_end_to_end_id)
     if status.state is TransactionState.ACSC:
         reference = status.original_transaction_id or status.original_message_id
-        return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at))
+        return Heard(target=target, event=Settled(reference=reference, settled_at=status.created_at, named=named))
     if status.state is TransactionState.RJCT:
         code = status.reasons[0].code if status.reasons else status.state.value
         text = status.reasons[0].text if status.reasons else ""
-        return Heard(target=target, event=Rejected(code=code, reason=text))
+        return Heard(target=target, event=Rejected(code=code, reason=text, named=named))
     return None
 
 
+def name_of(message: Any) -> str:
+    """The id of a FIN message, which has none of its own: its reference is unique only for who gave it, and to banks
+    that pass their transfers through AZIPS any reference may occur, on one day once.
+    """
+    if isinstance(message, mt.CustomerTransfer):
+        return f"{type(message).__name__}.{_of_bank(message)}"
+    return f"{type(message).__name__}.{message.reference}"
+
+
+def _of_bank(transfer: mt.CustomerTransfer) -> str:
+    return f"{transfer.debtor.bic}.{transfer.value_date:%y%m%d}.{transfer.reference}"
+
+
 def _arrived_mt(transfer: mt.CustomerTransfer, now: datetime) -> Heard:
-    name = f"azips.{transfer.debtor.bic}.{transfer.value_date:%y%m%d}.{transfer.reference}"
     return Heard(
-        target=Target(noun="credit", id=credits.credit_id(name)),
+        target=Target(noun="credit", id=credits.credit_id(f"azips.{_of_bank(transfer)}")),
         event=Arrived(
             message_id=transfer.reference,
             end_to_end_id=transfer.end_to_end_id,

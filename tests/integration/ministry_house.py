@@ -104,12 +104,13 @@ class Inbox:
     messages: list[Message] = field(default_factory=list)
     calls: int = 0
     broken: int = 0
+    says: ErrorCode = ErrorCode.STORE_UNAVAILABLE
 
     async def receive(self, message: Message) -> Answer:
         self.calls += 1
         if self.broken:
             self.broken -= 1
-            raise refuse(ErrorCode.STORE_UNAVAILABLE)
+            raise refuse(self.says)
         repeated = any((old.source, old.id) == (message.source, message.id) for old in self.messages)
         if not repeated:
             self.messages.append(message)

@@ -118,6 +118,19 @@ async def test_a_receipt_that_breaks_our_reading_holds_nobody_back(
     assert [record.refusal.code for record in house.refused] == [ErrorCode.SCHEMA_INVALID]
 
 
+async def test_a_receipt_for_a_protocol_changed_in_the_store_holds_nobody_back(house: House) -> None:
+    """Every try would meet `INTERNAL` until a person has mended it (ADR 22); the others cannot wait for that."""
+    house.inbox.broken, house.inbox.says = 1_000, ErrorCode.INTERNAL
+    async with ministry(house), ministry(house, "JUSTICE"):
+        await house.adapter.send(delivery(container(house)))
+        await until(lambda: len(house.refused) == 1)
+        house.inbox.broken = 0
+        await house.adapter.send(delivery(container(house), "JUSTICE"))
+        await until(lambda: len(house.inbox.messages) == 1)
+    assert [record.refusal.code for record in house.refused] == [ErrorCode.INTERNAL]
+    assert house.inbox.messages[0].source == "JUSTICE"
+
+
 class NotUtf8(str):
     """A header's name that no client can read."""
 

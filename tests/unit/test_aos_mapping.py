@@ -29,7 +29,7 @@ from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind,
 from gateway.domain.events.credit import Offered, Released
 from gateway.domain.events.credit import Settled as CreditSettled
 from gateway.domain.events.order import EnquiryRefused, EnquirySent, OutcomeUnknown, Sent
-from gateway.domain.events.payment import Consented, Rejected, Settled
+from gateway.domain.events.payment import Consented, Named, Rail, Rejected, Settled
 from gateway.domain.money import Money
 from gateway.domain.table import ByAlias
 from gateway.domain.values import Account
@@ -176,71 +176,84 @@ def _request_status(kind, state=None, reasons=(), msid=None):
     return replace(REQUEST_STATUS, kind=kind, state=state or STATE_OF_KIND[kind], reasons=reasons, msid=msid)
 
 
-OF_ORDER: Any = {"order_id": TRANSFER.message_id, "told_at": MOMENT}
-OF_REQUEST: Any = {"order_id": REQUEST.message_id, "told_at": MOMENT}
+ORDERED = Named(rail=Rail.AOS, kind=PaymentKind.TRANSFER, end_to_end_id=E2E)
+ASKED = Named(rail=Rail.AOS, kind=PaymentKind.REQUEST, end_to_end_id=REQUEST.end_to_end_id)
+OF_ORDER: Any = {"order_id": TRANSFER.message_id, "named": ORDERED}
+OF_REQUEST: Any = {"order_id": REQUEST.message_id, "named": ASKED}
+RECEIVED: Any = {**OF_REQUEST, "named": Named(rail=Rail.AOS, kind=PaymentKind.REQUEST), "told_at": MOMENT}
 
 HEARD = [
     (
         "AOS-P4 our order",
         _status(StatusKind.STAT),
         PAYMENT,
-        Settled(reference=TRANSFER.transaction_id, settled_at=MOMENT, order_id=TRANSFER.message_id),
+        Settled(reference=TRANSFER.transaction_id, settled_at=MOMENT, **OF_ORDER),
     ),
     (
         "AOS-P5 our order",
         _status(StatusKind.RJCT, reasons=NO),
         PAYMENT,
-        Rejected(code="EL202", reason="vaxt bitdi; AC04", **OF_ORDER),
+        Rejected(code="EL202", reason="vaxt bitdi; AC04", told_at=MOMENT, **OF_ORDER),
     ),
-    ("AOS-R1 no reason", _status(StatusKind.RJCT), PAYMENT, Rejected(code="RJCT", reason="", **OF_ORDER)),
+    (
+        "AOS-R1 no reason",
+        _status(StatusKind.RJCT),
+        PAYMENT,
+        Rejected(code="RJCT", reason="", told_at=MOMENT, **OF_ORDER),
+    ),
     (
         "AOS-I1 rejected",
         _status(StatusKind.STAT, TransactionState.RJCT, NO[1:]),
         PAYMENT,
-        Rejected(code="AC04", reason="", asked=True, **OF_ORDER),
+        Rejected(code="AC04", reason="", asked=True, told_at=MOMENT, **OF_ORDER),
     ),
-    ("AOS-P4 credit", _status(StatusKind.STAT, original=FOREIGN_ID), CREDIT, CreditSettled(settled_at=MOMENT)),
+    (
+        "AOS-P4 credit",
+        _status(StatusKind.STAT, original=FOREIGN_ID),
+        CREDIT,
+        CreditSettled(settled_at=MOMENT, end_to_end_id=E2E),
+    ),
     (
         "AOS-P5 credit",
         _status(StatusKind.RJCT, reasons=NO, original=FOREIGN_ID),
         CREDIT,
-        Released(code="EL202", reason=WORDS),
+        Released(code="EL202", reason=WORDS, end_to_end_id=E2E),
     ),
     (
         "AOS-P7 consent",
         _request_status(StatusKind.ACSP, msid="M7"),
         ASKED_PAYMENT,
-        Consented(msid="M7", order_id=REQUEST.message_id),
+        Consented(msid="M7", **OF_REQUEST),
     ),
     (
         "AOS-P7 STAT",
         _request_status(StatusKind.STAT, msid="M7"),
         ASKED_PAYMENT,
-        Settled(reference="M7", settled_at=MOMENT, order_id=REQUEST.message_id),
+        Settled(reference="M7", settled_at=MOMENT, **OF_REQUEST),
     ),
     (
         "AOS-P7 RJCT",
         _request_status(StatusKind.RJCT, reasons=(Reason(code="EA178", text="rədd"), Reason(code="AM04", text="az"))),
         ASKED_PAYMENT,
-        Rejected(code="EA178", reason="rədd; AM04 az", **OF_REQUEST),
+        Rejected(code="EA178", reason="rədd; AM04 az", told_at=MOMENT, **OF_REQUEST),
     ),
     (
         "AOS-I2 consented",
         _request_status(StatusKind.STAT, TransactionState.ACSP, msid="M7"),
         ASKED_PAYMENT,
-        Consented(msid="M7", order_id=REQUEST.message_id),
+        Consented(msid="M7", **OF_REQUEST),
     ),
     (
         "AOS-I2 rejected",
         _request_status(StatusKind.STAT, TransactionState.RJCT, NO[1:]),
         ASKED_PAYMENT,
-        Rejected(code="AC04", reason="", asked=True, **OF_REQUEST),
+        Rejected(code="AC04", reason="", asked=True, told_at=MOMENT, **OF_REQUEST),
     ),
     (
         "AOS-R2",
         RECEIPT,
         ASKED_PAYMENT,
-        Rejected(code=RECEIPT.reasons[0].code, reason=RECEIPT.reasons[0].text, **OF_REQUEST),
+        Rejected(code=RECEIPT.reasons[0].code, reason=RECEIPT.reasons[0].text, **RECEIVED),
     ),
 ]
 
@@ -254,11 +267,11 @@ def test_what_aos_says_reaches_the_right_noun(rule, message, target, event):
 
 def test_a_passed_order_is_offered_as_a_credit_with_its_case_number():
     """AOS-P2, EHR-12."""
-    heard = hear(TRANSFER, OWN_ADDRESS)
+    heard = hear(replace(TRANSFER, message_id=FOREIGN_ID), OWN_ADDRESS)
     assert heard is not None
-    assert heard.target == Target(noun="credit", id=f"credit.{TRANSFER.message_id}")
+    assert heard.target == Target(noun="credit", id=f"credit.{FOREIGN_ID}")
     assert heard.event == Offered(
-        message_id=TRANSFER.message_id,
+        message_id=FOREIGN_ID,
         end_to_end_id=TRANSFER.end_to_end_id,
         transaction_id=TRANSFER.transaction_id,
         amount=Money(TRANSFER.amount_minor),
@@ -299,7 +312,7 @@ def test_a_receipt_without_reasons_still_rejects():
     bare: Receipt = replace(RECEIPT, reasons=())
     heard = hear(bare, OWN_ADDRESS)
     assert heard is not None
-    assert heard.event == Rejected(code="RJCT", reason="", **OF_REQUEST)
+    assert heard.event == Rejected(code="RJCT", reason="", **RECEIVED)
 
 
 @pytest.mark.parametrize("name", ["pacs.028.001.03", "pain.998.001.01"])

@@ -6,7 +6,8 @@ from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.credit.data import Credit
 from gateway.domain.dispatches import Channel, CreditAnswer, CreditEnquiry, RecallRefusal, ReturnOrder
-from gateway.domain.table import Context, Send
+from gateway.domain.events.credit import GaveBack, Released, ReturnRejected, Settled
+from gateway.domain.table import Alarm, Context, Send
 from gateway.domain.values import Account
 
 
@@ -72,6 +73,12 @@ def enquiry(credit: Credit, number: int, context: Context) -> CreditEnquiry:
         created_at=context.now,
         number=number,
     )
+
+
+def deviates(context: Context, event: Settled | Released | GaveBack | ReturnRejected) -> Alarm:
+    """A word under the number of this credit, or of our return of it, that names another order."""
+    facts = {"credit": context.id, "told": type(event).__name__, "received": str(event.end_to_end_id)}
+    return Alarm("STATUS_DEVIATES", facts)
 
 
 def _id(context: Context, what: str) -> str:

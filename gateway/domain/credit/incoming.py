@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.errors import ErrorCode
 from gateway.domain import asking
 from gateway.domain.credit.data import MESSAGE_ALIAS, Credit, CreditState
-from gateway.domain.credit.effects import answer
+from gateway.domain.credit.effects import answer, deviates
 from gateway.domain.credit.table import AFTER_SETTLING, TABLE
 from gateway.domain.events import payment as payments
 from gateway.domain.events.credit import (
@@ -19,7 +19,7 @@ from gateway.domain.events.credit import (
     Unmatched,
 )
 from gateway.domain.frozen import replace
-from gateway.domain.table import Alarm, Alias, ByAlias, CancelTimer, Change, Context, Tell
+from gateway.domain.table import Alarm, Alias, ByAlias, CancelTimer, Change, Context, Effect, Tell
 
 _S = CreditState
 
@@ -98,7 +98,9 @@ def _offer_back(_: None, event: ReturnOffered, context: Context) -> Change[Credi
     """AOS-T2: money of a payment of ours; that payment says whether it is."""
     told = payments.ReturnProposed(
         credit_id=context.id,
+        end_to_end_id=event.end_to_end_id,
         amount=event.amount,
+        debtor_iban=event.debtor_iban,
         creditor_iban=event.creditor_iban,
         case_number=event.case_number,
     )
@@ -136,9 +138,23 @@ def _settle(credit: Credit, event: Settled, _: Context) -> Change[Credit]:
 
 
 @TABLE.on(_S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED, _S.DECLINED, event=Released, to=_S.RELEASED)
-def _release(credit: Credit, event: Released, _: Context) -> Change[Credit]:
-    """The payment itself hears its refusal as pain.002 (AOS-P7); here only the credit ends."""
-    return Change(replace(credit, code=credit.code or event.code), (CancelTimer(asking.TIMER),))
+def _release(credit: Credit, event: Released, context: Context) -> Change[Credit]:
+    """The payment itself hears its refusal as pain.002 (AOS-P7); of a return it hears that another may come."""
+    heard: tuple[Effect, ...] = (CancelTimer(asking.TIMER),)
+    if credit.of_return and credit.payment_id is not None:
+        heard = (*heard, Tell("payment", credit.payment_id, payments.ReturnReleased(credit_id=context.id)))
+    return Change(replace(credit, code=credit.code or event.code), heard)
+
+
+def _is_of_another_order(credit: Credit, event: Settled | Released, _: Context) -> bool:
+    return event.end_to_end_id not in (None, credit.end_to_end_id)
+
+
+@TABLE.on(_S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED, event=Settled, when=_is_of_another_order)
+@TABLE.on(_S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED, _S.DECLINED, event=Released, when=_is_of_another_order)
+def _of_another_order(credit: Credit, event: Settled | Released, context: Context) -> Change[Credit]:
+    """Of this credit it says nothing: the state stays, a person is told."""
+    return Change(credit, (deviates(context, event),))
 
 
 @TABLE.on(*AFTER_SETTLING, event=Settled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain import asking
 from gateway.domain.credit.data import RETURN_ALIAS, Credit, CreditState
-from gateway.domain.credit.effects import recall_refusal, return_order
+from gateway.domain.credit.effects import deviates, recall_refusal, return_order
 from gateway.domain.credit.table import RETURN_OPEN, TABLE
 from gateway.domain.dispatches import Channel
 from gateway.domain.events.credit import (
@@ -67,6 +67,17 @@ def _grant(credit: Credit, event: RecallGranted, context: Context) -> Change[Cre
 @TABLE.on(_S.RETURNING, event=Sent, to=_S.RETURN_SENT)
 def _return_sent(credit: Credit, _: Sent, context: Context) -> Change[Credit]:
     return Change(credit, (asking.silence(context),))
+
+
+def _is_of_another_order(credit: Credit, event: GaveBack | ReturnRejected, _: Context) -> bool:
+    return event.end_to_end_id not in (None, credit.end_to_end_id)
+
+
+@TABLE.on(*RETURN_OPEN, event=GaveBack, when=_is_of_another_order)
+@TABLE.on(*RETURN_OPEN, event=ReturnRejected, when=_is_of_another_order)
+def _of_another_order(credit: Credit, event: GaveBack | ReturnRejected, context: Context) -> Change[Credit]:
+    """Of our return it says nothing: the state stays, a person is told."""
+    return Change(credit, (deviates(context, event),))
 
 
 @TABLE.on(*RETURN_OPEN, event=GaveBack)

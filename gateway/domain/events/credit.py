@@ -61,6 +61,7 @@ class GaveBack:
     """STAT to a pacs.004 of ours (AOS-T4). `return_id` is its message id."""
 
     return_id: str
+    end_to_end_id: str | None = None  # as the rail names it, where it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class ReturnRejected:
     reason: str
     told_at: datetime | None = None  # by the rail's clock
     asked: bool = False  # in answer to a question of ours (AOS-I1)
+    end_to_end_id: str | None = None  # as the rail names it, where it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ class Settled:
     """pacs.002/STAT: booked."""
 
     settled_at: datetime
+    end_to_end_id: str | None = None  # as the rail names it, where it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +133,4 @@ class Released:
 
     code: str
     reason: str
+    end_to_end_id: str | None = None  # as the rail names it, where it does

@@ -30,6 +30,15 @@ class Rail(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a rail's word says of the order it is about, besides its message id: all of it must be as we ordered."""
+
+    rail: Rail
+    kind: PaymentKind | None = None  # None where the word is the same for both
+    end_to_end_id: str | None = None  # None where the word does not name it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
     """Somebody in the house wants this paid. `origin` is the lot's or collection's id."""
 
@@ -138,6 +147,7 @@ class Consented:
 
     msid: str | None
     order_id: str | None = None  # message id of the order it speaks of, where it names one
+    named: Named | None = None  # None where no rail says so, but the house itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +174,7 @@ class Settled:
     reference: str
     settled_at: datetime
     order_id: str | None = None  # message id of the order it speaks of, where it names one
+    named: Named | None = None  # None where no rail says so, but the house itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +190,7 @@ class Rejected:
     order_id: str | None = None  # message id of the order it speaks of, where it names one
     told_at: datetime | None = None  # by the rail's clock, where the rail is AÖS
     asked: bool = False  # in answer to a question of ours (AOS-I1, AOS-I2)
+    named: Named | None = None  # None where no rail says so, but the house itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +228,18 @@ class ReturnProposed:
     """A pacs.004 that returns this payment was passed to us to confirm."""
 
     credit_id: str
+    end_to_end_id: str
     amount: Money
+    debtor_iban: str
     creditor_iban: str
     case_number: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnReleased:
+    """The return that we agreed to was not booked: another may be proposed."""
+
+    credit_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

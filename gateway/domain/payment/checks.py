@@ -1,11 +1,20 @@
-"""What may not be done with a payment, and why: approvals, recalls, and credits that are not what is awaited."""
+"""What may not be done with a payment, and why: approvals, recalls, words and credits that are not what is awaited."""
 
 from __future__ import annotations
 
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.dispatches import PaymentKind
-from gateway.domain.events.payment import Approved, CreditOffered, Rail, RecallOrdered
-from gateway.domain.payment.data import Payment
+from gateway.domain.events.payment import (
+    Approved,
+    Consented,
+    CreditOffered,
+    Rail,
+    RecallOrdered,
+    Rejected,
+    ReturnProposed,
+    Settled,
+)
+from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.table import Context
 
 
@@ -41,6 +50,30 @@ def not_recallable(payment: Payment, event: RecallOrdered, context: Context) -> 
         facts = {"noun": "payment", "id": context.id, "event": "RecallOrdered", "state": payment.state.value}
         return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts)
     return None
+
+
+def is_of_another_order(payment: Payment, event: Consented | Settled | Rejected, _: Context) -> bool:
+    """A rail's word that names this payment's message, and otherwise not what we sent it, or sent nobody."""
+    named = event.named
+    if named is None:
+        return False
+    return (
+        payment.state is PaymentState.AWAITING_TRANSFER
+        or named.rail is not payment.rail
+        or named.kind not in (None, payment.kind)
+        or named.end_to_end_id not in (None, payment.end_to_end_id)
+        or (payment.renewals == 0 and event.order_id not in (None, payment.message_id))  # an alias changed by hand
+    )
+
+
+def return_fault(payment: Payment, event: ReturnProposed) -> ErrorCode | None:
+    """AOS-T3: exactly what we paid, from whom we paid it to, under its case number (EHR-12), and once."""
+    found = (event.amount, event.debtor_iban, event.creditor_iban, event.case_number)
+    if found != (payment.amount, payment.creditor.iban, payment.debtor.iban, payment.case_number):
+        return ErrorCode.AMOUNT_MISMATCH
+    if payment.kind is not PaymentKind.TRANSFER or event.end_to_end_id != payment.end_to_end_id:
+        return ErrorCode.REFERENCE_UNKNOWN
+    return None if payment.credit_id is None else ErrorCode.STATE_CONFLICT
 
 
 def credit_fault(payment: Payment, event: CreditOffered) -> ErrorCode | None:

@@ -17,7 +17,7 @@ from gateway.domain.events.payment import (
     Settled,
 )
 from gateway.domain.frozen import replace
-from gateway.domain.payment.checks import credit_fault
+from gateway.domain.payment.checks import credit_fault, is_of_another_order
 from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.payment.days import of_an_earlier_order
 from gateway.domain.payment.effects import notices, tell_failed, tell_settled
@@ -134,6 +134,17 @@ def _reject(payment: Payment, event: Rejected, context: Context) -> Change[Payme
     )
 
 
+@TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented, when=is_of_another_order)
+@TABLE.on(*OPEN, _S.AWAITING_TRANSFER, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Settled, when=is_of_another_order)
+@TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Rejected, when=is_of_another_order)
+def _of_another_order(payment: Payment, event: Consented | Settled | Rejected, context: Context) -> Change[Payment]:
+    """Of what we ordered it says nothing: the state stays, a person is told."""
+    said = [] if event.named is None else [event.named.rail, event.named.kind, event.named.end_to_end_id]
+    received = " ".join(str(part) for part in said if part is not None)
+    facts = {"payment": context.id, "told": type(event).__name__, "received": received}
+    return Change(payment, (Alarm("STATUS_DEVIATES", facts),))
+
+
 @TABLE.on(_S.REFUSED, event=Rejected)
 @TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Rejected, when=of_an_earlier_order)
 def _rejected_again(payment: Payment, _: Rejected, __: Context) -> Change[Payment]:
@@ -155,7 +166,8 @@ def _copy_told(payment: Payment, event: CopyTold, context: Context) -> Change[Pa
     """AOS-I3: AÖS copies what it has executed, so a copy of exactly what we ordered is its word that it is settled."""
     found = (event.amount, event.debtor_iban, event.creditor_iban, event.case_number)
     ordered = (payment.amount, payment.debtor.iban, payment.creditor.iban, payment.case_number)
-    if found != ordered or payment.state not in (*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED):
+    carried = payment.rail is Rail.AOS and payment.state in (*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED)
+    if found != ordered or not carried:
         facts = {"payment": context.id, "inquiry": event.inquiry_id, "received": str(event.amount)}
         return Change(payment, (Alarm("COPY_DEVIATES", facts),))
     settled = Settled(reference=event.transaction_id, settled_at=event.told_at)

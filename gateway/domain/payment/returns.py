@@ -7,9 +7,9 @@ from gateway.domain import ids
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import Channel
 from gateway.domain.events import credit as credits
-from gateway.domain.events.payment import CameBack, RecallOrdered, RecallRefused, ReturnProposed
+from gateway.domain.events.payment import CameBack, RecallOrdered, RecallRefused, ReturnProposed, ReturnReleased
 from gateway.domain.frozen import replace
-from gateway.domain.payment.checks import not_recallable
+from gateway.domain.payment.checks import not_recallable, return_fault
 from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.payment.effects import notices, recall_order, tell_returned
 from gateway.domain.payment.table import RECALL_ALIAS, TABLE
@@ -41,12 +41,18 @@ def _recall_refused(payment: Payment, event: RecallRefused, context: Context) ->
 
 @TABLE.on(_S.SETTLED, event=ReturnProposed)
 def _return_proposed(payment: Payment, event: ReturnProposed, context: Context) -> Change[Payment]:
-    """AOS-T3: taken only as exactly what was paid, back to the account that paid it, under its case number (EHR-12)."""
-    found = (event.amount, event.creditor_iban, event.case_number)
-    if found != (payment.amount, payment.debtor.iban, payment.case_number):
-        return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=ErrorCode.AMOUNT_MISMATCH)),))
+    """AOS-T3: a second one while the first may be booked could not be booked itself."""
+    fault = return_fault(payment, event)
+    if fault is not None:
+        return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=fault)),))
     matched = credits.Matched(payment_id=context.id, lot_id=payment.lot_id, owner=payment.owner)
-    return Change(payment, (Tell("credit", event.credit_id, matched),))
+    return Change(replace(payment, credit_id=event.credit_id), (Tell("credit", event.credit_id, matched),))
+
+
+@TABLE.on(_S.SETTLED, event=ReturnReleased)
+def _return_released(payment: Payment, event: ReturnReleased, _: Context) -> Change[Payment]:
+    """AOS-T5: the money stays where it is."""
+    return Change(replace(payment, credit_id=None) if event.credit_id == payment.credit_id else payment)
 
 
 @TABLE.on(*(state for state in _S if state is not _S.SETTLED), event=ReturnProposed)
