@@ -6,7 +6,7 @@
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start all; does nothing if they run
 #   scripts/services.sh env       print the `export` lines the tests read: eval "$(scripts/services.sh env)"
 #   scripts/services.sh kill-postgres     end PostgreSQL at once and keep its data (Apache Kafka: scripts/kafka.sh kill)
-#   scripts/services.sh revive-postgres   start it again, on its data and port
+#   scripts/services.sh revive-postgres   start it again, on its data and port; `standby`: only reading, until promoted
 #   scripts/services.sh stop      stop all and delete their data
 #
 # SERVICES_DIR  where data, logs and process ids lie (default: a folder per user under TMPDIR); kept between calls
@@ -117,7 +117,10 @@ case "${1:-}" in
     kill -9 "$(head -n1 "$dir/postgres/data/postmaster.pid")"
     while alive "$dir/postgres/data/postmaster.pid"; do sleep 0.05; done # it dies a moment later
     ;;
-  revive-postgres) revive_postgres ;;
+  revive-postgres)
+    [ "${2:-}" != standby ] || as_postgres touch "$dir/postgres/data/standby.signal"
+    revive_postgres
+    ;;
   stop) stop_all ;;
   *)
     sed -n '2,14p' "$0" | cut -c3-

@@ -21,7 +21,7 @@ from pathlib import Path
 import orjson
 
 from kill.besieged import Backing
-from kill.plan import run_of
+from kill.plan import Plan, run_of
 from kill.points import Engine
 from kill.processes import environment
 from kill.quiet import Quiet
@@ -32,28 +32,28 @@ _TOLD_EVERY = 25
 _FAILURES_MAX = 10
 
 
-def backing(engine: Engine) -> Backing | None:
+def backing(engine: Engine, before: Path | None) -> Backing | None:
     """What the environment offers for this engine."""
     if engine is Engine.SQLITE:
-        return Backing(engine=engine)
+        return Backing(engine=engine, before=before)
     dsn, kafka = os.environ.get("TEST_POSTGRES_DSN", ""), os.environ.get("TEST_KAFKA_BOOTSTRAP", "")
-    return Backing(engine=engine, dsn=dsn, kafka=kafka) if dsn and kafka else None
+    return Backing(engine=engine, dsn=dsn, kafka=kafka, before=before) if dsn and kafka else None
 
 
 async def besiege(arguments: argparse.Namespace, engine: Engine) -> None:
     """All runs of one engine, in this process; a line of JSON for each."""
-    found = backing(engine)
+    found = backing(engine, arguments.before)
     assert found is not None
     folder = Path(tempfile.mkdtemp(prefix=f"kill-{engine}-"))
     quiet = Quiet(arguments.out / f"{engine}.lock")
     siege = Siege(folder, found, runs_a_town=arguments.runs_a_town, quiet=quiet)
     numbers = [arguments.run] if arguments.run is not None else range(arguments.first, arguments.first + arguments.runs)
-    runs = [run_of(arguments.seed, number, only=arguments.only) for number in numbers]
+    runs = [run_of(arguments.seed, number, only=arguments.only, plan=arguments.plan) for number in numbers]
     ours = [run for run in runs if run.engine is engine][arguments.part :: arguments.sieges]
     failures = 0
     for run in ours:
         result = await siege.run(run)
-        _write(arguments.out, engine, result, arguments.seed, folder)
+        _write(arguments.out, engine, result, arguments.seed, arguments.plan, folder)
         failures += result.failure is not None
         if failures == _FAILURES_MAX:
             break
@@ -63,23 +63,27 @@ async def besiege(arguments: argparse.Namespace, engine: Engine) -> None:
         (arguments.out / f"{engine}-{arguments.part}.whole").write_text(last)
 
 
-def _write(out: Path, engine: Engine, result: Result, seed: int, folder: Path) -> None:
+def _write(out: Path, engine: Engine, result: Result, seed: int, plan: Plan, folder: Path) -> None:
     with (out / f"{engine}.jsonl").open("ab") as lines:
         lines.write(orjson.dumps(asdict(result)) + b"\n")
     if result.failure is not None:
-        replay = f"python -m kill --seed {seed} --run {result.run}"
+        replay = f"python -m kill --seed {seed} --plan {plan} --run {result.run}"
         sys.stderr.write(f"run {result.run} failed (seed {seed}); again: {replay}; in {folder}\n{result.failure}\n")
         sys.stderr.flush()
 
 
 async def both(arguments: argparse.Namespace) -> None:
     """A process for each siege, and a line about progress now and then."""
-    engines = [run_of(arguments.seed, arguments.run).engine] if arguments.run is not None else list(Engine)
+    engines = (
+        [run_of(arguments.seed, arguments.run, plan=arguments.plan).engine]
+        if arguments.run is not None
+        else list(Engine)
+    )
     if arguments.only is not None:
         engines = [arguments.only]
     children = []
     for engine in engines:
-        if backing(engine) is None:
+        if backing(engine, arguments.before) is None:
             sys.stderr.write(f"{engine}: no services (make services-start, eval `scripts/services.sh env`); left out\n")
             continue
         for part in range(arguments.sieges):
@@ -105,11 +109,15 @@ def main() -> int:
     parser.add_argument("--run", type=int, help="replay this run alone")
     parser.add_argument("--runs-a-town", type=int, default=RUNS_A_TOWN)
     parser.add_argument("--only", type=Engine, help="every run on this engine")
+    parser.add_argument("--plan", type=Plan, default=Plan.ALL, help=f"what befalls them: {', '.join(Plan)}")
+    parser.add_argument("--before", type=Path, help="the folder of an older build, for --plan upgrade")
     parser.add_argument("--sieges", type=int, default=1, help="towns besieged at once, on each engine")
     parser.add_argument("--engine", type=Engine, help=argparse.SUPPRESS)
     parser.add_argument("--part", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("kill-out"))
     arguments = parser.parse_args()
+    if arguments.plan is Plan.SERVERS:
+        arguments.only = Engine.POSTGRESQL  # SQLite and its broker have no server that keeps anything
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.engine is not None:
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # of the neighbours: dead brokers are the plan here
@@ -122,7 +130,8 @@ def main() -> int:
     text = table(results)
     (arguments.out / "table.md").write_text(text)
     sys.stdout.write(text)
-    missing = never_reached(results) if arguments.runs >= 200 and arguments.run is None else []
+    whole = arguments.plan is Plan.ALL and arguments.runs >= 200 and arguments.run is None
+    missing = never_reached(results) if whole else []
     for point in missing:
         sys.stderr.write(f"never reached: {point}\n")
     slow = too_slow(results)

@@ -63,11 +63,14 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
-    """What stands behind the gateway. Without addresses: a SQLite file and the embedded broker."""
+    """What stands behind the gateway. Without addresses: a SQLite file and the embedded broker. `before`: the folder of
+    an older build, for sieges of an upgrade.
+    """
 
     engine: Engine
     dsn: str = ""
     kafka: str = ""
+    before: Path | None = None
 
 
 @dataclass(slots=True)

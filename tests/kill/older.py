@@ -1,4 +1,4 @@
-"""A populated store of the revision before: made by the migrations, filled with what the present one holds."""
+"""A populated store of a revision before: made by the migrations, filled with what the present one holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import fields
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from gateway.engine.merkle import root_of
 from gateway.store.mapping import from_micros
 from gateway.store.rows import JournalEntry
 from kill.points import Engine
+from kill.processes import ROOT
 
 if TYPE_CHECKING:
     from kill.besieged import Besieged
@@ -24,31 +24,40 @@ _BY_DIGEST = """evidence (sha256, content)
 SELECT sha256, content FROM {links} WHERE content IS NOT NULL ON CONFLICT DO NOTHING"""  # as up to v0009
 
 
-async def make_older(city: Besieged) -> None:
-    """In place of the present store; nobody may have it open. What only the newest revision knows is left behind."""
+async def make_older(city: Besieged, revision: str) -> None:
+    """In place of the present store; nobody may have it open. What only later revisions know is left behind."""
     if city.backing.engine is Engine.SQLITE:
-        await asyncio.to_thread(_older_sqlite, Path(city.system.url.removeprefix("sqlite:///")))
+        await asyncio.to_thread(_older_sqlite, Path(city.system.url.removeprefix("sqlite:///")), revision)
     else:
-        await asyncio.to_thread(_older_postgres, city.backing.dsn, city.schema)
+        await asyncio.to_thread(_older_postgres, city.backing.dsn, city.schema, revision)
 
 
 def revision_before() -> str:
     """Of the newest one."""
-    files = (resources.files("gateway.store.migrations") / "versions").iterdir()
-    return sorted(file.name.partition("_")[0] for file in files if file.name.startswith("v"))[-2]
+    return _revisions(ROOT)[-2]
 
 
-def _upgrade(connection: Any) -> None:
+def newest_of(build: Path) -> str:
+    """The newest revision that the program in this folder knows."""
+    return _revisions(build)[-1]
+
+
+def _revisions(build: Path) -> list[str]:
+    files = (build / "gateway" / "store" / "migrations" / "versions").glob("v*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
+
+
+def _upgrade(connection: Any, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "gateway.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision_before())
+    command.upgrade(config, revision)
 
 
-def _older_sqlite(path: Path) -> None:
+def _older_sqlite(path: Path, revision: str) -> None:
     import sqlalchemy
 
     newer = path.with_name("newer.db")
@@ -58,7 +67,7 @@ def _older_sqlite(path: Path) -> None:
     path.rename(newer)
     engine = sqlalchemy.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        _upgrade(connection)
+        _upgrade(connection, revision)
     engine.dispose()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA foreign_keys=OFF")
@@ -82,7 +91,7 @@ def _common(connection: sqlite3.Connection, table: str) -> str:
     return ", ".join(f'"{name}"' for name in sorted(here & there))
 
 
-def _older_postgres(dsn: str, schema: str) -> None:
+def _older_postgres(dsn: str, schema: str, revision: str) -> None:
     import psycopg
     import sqlalchemy
 
@@ -93,7 +102,7 @@ def _older_postgres(dsn: str, schema: str) -> None:
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, options=f"-csearch_path={schema}")
     )
     with engine.begin() as connection:
-        _upgrade(connection)
+        _upgrade(connection, revision)
     engine.dispose()
     with psycopg.connect(dsn) as connection:
         for table, columns, serial in _tables(connection, schema):

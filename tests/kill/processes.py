@@ -24,8 +24,11 @@ _CHUNK_BYTES = 65_536
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours, with the project and its tests importable."""
-    path = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "acceptance")))
-    return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"} | dict(changes or {})
+    return os.environ | {"PYTHONUNBUFFERED": "1"} | _importable(ROOT) | dict(changes or {})
+
+
+def _importable(build: Path) -> dict[str, str]:
+    return {"PYTHONPATH": ":".join(map(str, (build, build / "tests", build / "tests" / "acceptance")))}
 
 
 class StartError(Exception):
@@ -39,6 +42,7 @@ class Program:
         self, *arguments: str, log: Path, environ: Mapping[str, str] | None = None, nursery: Nursery | None = None
     ) -> None:
         self._arguments, self._log, self._environ, self._nursery = arguments, log, environment(environ), nursery
+        self.build = ROOT  # the folder of the program that is started next, in a new interpreter if it is not this one
         self.process: asyncio.subprocess.Process | Forked | None = None
 
     @property
@@ -47,13 +51,14 @@ class Program:
 
     async def launch(self, *more: str, cold: bool = False) -> None:
         """Begin; `said` waits for a line. `cold`: a new interpreter, though there is a nursery."""
-        if self._nursery is not None and not cold:
+        if self._nursery is not None and not cold and self.build == ROOT:
             self.process = await self._nursery.fork(more, self._environ, self._log)
             return
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, *self._arguments, *more,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environ,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.build,
+                env=self._environ | _importable(self.build),
             )  # fmt: skip
 
     async def said(self) -> str:
@@ -246,6 +251,12 @@ class Services:
             await _script("services.sh", "kill-postgres")
         else:
             await _script("kafka.sh", "kill", _kafka_folder())
+
+    async def revive_as_standby(self) -> float:
+        """Start PostgreSQL again as a server that only reads, until it is promoted; the seconds it took."""
+        began = time.monotonic()
+        await _script("services.sh", "revive-postgres", "standby")
+        return time.monotonic() - began
 
     async def revive(self, service: Service) -> float:
         """Start it again, on its data and address; the seconds it took."""

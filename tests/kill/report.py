@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from kill.plan import Blow, strokes
+from kill.plan import Blow, Plan, strokes
 from kill.points import Engine
 from kill.siege import Result
 
@@ -86,7 +86,10 @@ def _blows(results: list[Result]) -> Iterable[str]:
     yield "| struck | where | SQLite | PostgreSQL |"
     yield "|---|---|---|---|"
     dealt = Counter((one.engine, one.blow, one.point) for one in results if one.reached)
-    for blow, point in dict.fromkeys((str(one.blow), one.point) for engine in Engine for one in strokes(engine)):
+    planned = (stroke for plan in Plan for engine in Engine for stroke in strokes(engine, plan))
+    for blow, point in dict.fromkeys((str(one.blow), one.point) for one in planned):
+        if not any((engine, blow, point) in dealt for engine in Engine):
+            continue
         figures = [str(dealt[engine, blow, point] or "-") for engine in Engine]
         yield f"| {blow} | {point} | {' | '.join(figures)} |"
     missed = sum(not one.reached for one in results)
@@ -101,7 +104,7 @@ def _times(results: list[Result]) -> Iterable[str]:
         for cold, how in ((True, "new interpreter"), (False, "forked, programs read beforehand")):
             for measure, what in (("wall_s", "by the clock"), ("cpu_s", "of CPU")):
                 yield from _row(f"gateway on {engine}, {how}, {what}", _restarts(part, measure, cold=cold))
-    for blow in (Blow.POSTGRES, Blow.KAFKA):
+    for blow in (Blow.POSTGRES, Blow.STANDBY, Blow.KAFKA):
         yield from _row(
             blow.partition(",")[0], sorted(second for one in results if one.blow == blow for second in one.services_s)
         )

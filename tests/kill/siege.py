@@ -6,47 +6,26 @@ import asyncio
 import json
 import random
 import shutil
-import signal
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.platform.sandbox import Published
 from contracts.events.platform import read_event
-from gateway.engine.audit import audit
-from gateway.store import open_store
-from gateway.store.backup import back_up, restored
 from gateway.store.interface import Reader
-from kill import points
 from kill.besieged import Backing, Besieged
 from kill.counting import Count, Ledger, count, count_everything
 from kill.lots import BIDDERS, Lot
-from kill.older import make_older
-from kill.plan import OF_SERVICES, Blow, Run
-from kill.points import Engine
-from kill.processes import Gateway, Program, Service, Services, Started
+from kill.plan import OF_SERVICES, Run
 from kill.quiet import Quiet
+from kill.striker import Blows, Striker
 
 RUNS_A_TOWN = 40  # then a new one, so that nothing grows without end
-REACH_S = 90.0  # how long a point may not be passed after its lots are published
 DRAIN_S = 300.0
 _LOOK_S = 0.1
-_AWAY_S = 0.7
-_COLD_EVERY = 50  # runs; the gateway starts as a new interpreter, with all its imports
-
-
-@dataclass(slots=True)
-class Blows:
-    """What a run's blow came to: who died, whether at the point, and what it took each to start again."""
-
-    killed: list[str] = field(default_factory=list)
-    at_point: str = ""
-    restarts: list[Started] = field(default_factory=list)
-    services_s: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +74,7 @@ class Siege:
             engine=run.engine,
             blow=run.stroke.blow,
             point=run.stroke.point,
-            reached=not run.stroke.point or blows.at_point == run.stroke.point,
+            reached=not blows.missed and (not run.stroke.point or blows.at_point == run.stroke.point),
             killed=blows.killed,
             lots=len(run.lots),
             seconds=round(time.monotonic() - began, 2),
@@ -214,188 +193,3 @@ def _story(reader: Reader, lots: tuple[Lot, ...]) -> str:
         if row.channel != "timer"
     ]
     return "\n".join(("lots", *nouns, "outbox", *rows))
-
-
-class Striker:
-    """Deals the blow of one run, and starts again what it ended."""
-
-    def __init__(self, city: Besieged, run: Run, blows: Blows) -> None:
-        self._city, self._run, self._blows = city, run, blows
-        self._mark = city.mark
-        self._victim = city.gateways[run.victim % len(city.gateways)]
-
-    async def prepare(self) -> None:
-        """Before anything is said about the lots."""
-        if self._run.stroke.blow is Blow.AT_POINT:
-            await self._arm()
-        elif self._run.stroke.blow is Blow.MIGRATION:
-            await self._migration()
-
-    async def strike(self) -> None:
-        """While the lots are at work."""
-        deal: Callable[[], Any] = {
-            Blow.AT_POINT: self._at_point,
-            Blow.ANY_TIME: self._any_time,
-            Blow.ALL_AT_ONCE: self._all_at_once,
-            Blow.DRAINING: self._draining,
-            Blow.STOPPED: self._stopped,
-            Blow.STARTING: self._starting,
-            Blow.MIGRATION: self._nothing_more,
-            Blow.BACKUP: self._backup,
-            Blow.MINISTRY: self._ministry,
-            Blow.AOS_AWAY: self._aos_away,
-            Blow.KAFKA: self._kafka,
-            Blow.POSTGRES: self._postgres,
-        }[self._run.stroke.blow]
-        await deal()
-
-    async def _nothing_more(self) -> None:
-        """It was struck before."""
-
-    async def _arm(self) -> None:
-        """All replicas; the first to come by dies, alone."""
-        for gateway in self._city.gateways:
-            await gateway.tell(f"arm {self._run.nth} {self._run.stroke.point}")
-
-    async def _at_point(self) -> None:
-        first = await self._first_to_die()
-        fallen = [first] if first is not None else []
-        for gateway in self._city.gateways:
-            if gateway.alive and not await gateway.tell(
-                "arm 0 -"
-            ):  # it came by at the same moment, and its mark is one
-                assert await gateway.ended() == -signal.SIGKILL, gateway.tail()
-                self._mark.unlink(missing_ok=True)
-                self._blows.killed.append("gateway")
-                fallen.append(gateway)
-        await asyncio.gather(*(self._restart(gateway) for gateway in fallen or [await self._kill(self._victim)]))
-
-    async def _first_to_die(self) -> Gateway | None:
-        """Who died at its point; None if nobody came by."""
-        endings = {asyncio.create_task(gateway.ended(REACH_S)): gateway for gateway in self._city.gateways}
-        done, others = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, *done, return_exceptions=True)
-        for task in done:
-            if task.exception() is None:
-                self._died(endings[task], task.result())
-                return endings[task]
-        return None
-
-    async def _any_time(self) -> None:
-        await asyncio.sleep(self._run.delay_s)
-        await self._restart(await self._kill(self._victim))
-
-    async def _all_at_once(self) -> None:
-        await asyncio.sleep(self._run.delay_s)
-        await asyncio.gather(*(self._kill(gateway) for gateway in self._city.gateways))
-        await asyncio.gather(*(self._restart(gateway) for gateway in self._city.gateways))
-
-    async def _draining(self) -> None:
-        """SIGTERM, and SIGKILL in the middle of the quiet end."""
-        await self._victim.tell(f"arm 1 {points.DRAINING}")
-        await asyncio.sleep(self._run.delay_s)
-        assert self._victim.process is not None
-        self._victim.process.send_signal(signal.SIGTERM)
-        self._died(self._victim, await self._victim.ended())
-        await self._restart(self._victim)
-
-    async def _stopped(self) -> None:
-        await asyncio.sleep(self._run.delay_s)
-        await self._victim.end(signal.SIGTERM)
-        assert self._victim.process is not None
-        assert self._victim.process.returncode == 0, self._victim.tail()
-        await self._restart(self._victim)
-
-    async def _starting(self) -> None:
-        """Killed at work, then at the named point of its start, then somewhere in its start, then left alone."""
-        await asyncio.sleep(self._run.delay_s)
-        await self._kill(self._victim)
-        started = await self._victim.serve(self._mark, armed=self._run.stroke.point)
-        assert started is None, f"{self._run.stroke.point} was not passed"
-        self._died(self._victim, -signal.SIGKILL)
-        await self._victim.begin(self._mark, cold=True)
-        await asyncio.sleep(self._run.delay_s)
-        await self._kill(self._victim)
-        await self._restart(self._victim)
-
-    async def _migration(self) -> None:
-        """Nobody is at work; the store becomes one of the revision before, with everything in it."""
-        for gateway in self._city.gateways:
-            await self._kill(gateway)
-        await make_older(self._city)
-        started = await self._victim.serve(self._mark, armed=self._run.stroke.point, nth=self._run.nth)
-        assert started is None, f"{self._run.stroke.point} was not passed"
-        self._died(self._victim, -signal.SIGKILL)
-        await asyncio.gather(*(self._restart(gateway) for gateway in self._city.gateways))
-
-    async def _backup(self) -> None:
-        """The one killed leaves no copy under the name; the next one is whole, and stands as a store."""
-        await asyncio.sleep(self._run.delay_s)
-        folder, url = self._city.folder, self._city.system.url
-        file, other = folder / f"{self._run.number}.backup", folder / f"{self._run.number}.restored.db"
-        log = folder / "backup.log"
-        command = ("backup", str(file), "--config", str(folder / "gateway.toml"))
-        copying = Program(log=log, environ=self._city.environ, nursery=self._city.nursery)
-        await copying.launch(str(self._mark), points.BACKING_UP, "1", *command)
-        self._died("backup", await copying.ended())
-        assert not file.exists(), "half a copy under the name of a whole one"
-        await asyncio.to_thread(back_up, url, file)
-        if self._city.backing.engine is Engine.SQLITE:
-            with restored(file, f"sqlite:///{other}") as at:
-                store = await open_store(at)
-                found = await audit(store)
-                await store.close()
-                assert found.holds, f"the copy: {found}"
-            other.unlink()
-        file.unlink()
-
-    async def _ministry(self) -> None:
-        await asyncio.sleep(self._run.delay_s)
-        program = self._city.ministry.program
-        await program.end()
-        self._blows.killed.append("ministry")
-        await program.start()
-
-    async def _aos_away(self) -> None:
-        await asyncio.sleep(self._run.delay_s / 2)
-        await self._city.aos.go_away()
-        await asyncio.sleep(_AWAY_S)
-        await self._city.aos.listen()
-
-    async def _kafka(self) -> None:
-        await self._service(Service.KAFKA)
-
-    async def _postgres(self) -> None:
-        await self._service(Service.POSTGRES)
-
-    async def _service(self, name: Service) -> None:
-        await asyncio.sleep(self._run.delay_s)
-        services = Services()
-        await services.kill(name)
-        self._blows.killed.append(name)
-        await asyncio.sleep(_AWAY_S)
-        self._blows.services_s.append(await services.revive(name))
-
-    # -- who dies, who lives -----------------------------------------------------------------------------------------
-
-    async def _kill(self, gateway: Gateway) -> Gateway:
-        await gateway.end(signal.SIGKILL)
-        self._blows.killed.append("gateway")
-        return gateway
-
-    def _died(self, who: Gateway | str, returned: int) -> None:
-        """At its point, and of nothing else."""
-        said = self._mark.read_text() if self._mark.exists() else ""
-        log = who.tail() if isinstance(who, Gateway) else ""
-        assert returned == -signal.SIGKILL, f"{who} ended by itself with {returned}\n{log}"
-        assert said, f"{who} died and not at a point"
-        self._mark.unlink()
-        self._blows.at_point = said
-        self._blows.killed.append("gateway" if isinstance(who, Gateway) else who)
-
-    async def _restart(self, gateway: Gateway) -> None:
-        started = await gateway.serve(self._mark, cold=self._run.number % _COLD_EVERY == 0)
-        assert started is not None
-        self._blows.restarts.append(started)
