@@ -8,6 +8,8 @@ from importlib import metadata
 
 from cyclopts import App
 
+from gateway.cli.console import fail
+
 COMMANDS = (
     ("serve", "gateway.cli.serve:serve", "Run the gateway until it is told to stop."),
     ("demo", "gateway.cli.demo:demo", "Play four auctions from the hammer to the ministries."),
@@ -49,8 +51,16 @@ for _name, _target, _help in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line. Who reads only the beginning of an answer (`| head`) is not an error."""
+    """Run the command line. Who reads only the beginning of an answer (`| head`) is not an error; a store that this
+    program may not open, or that is away, is told in a line, whatever was asked of it.
+    """
     try:
         app()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        from gateway.store.errors import StoreError
+
+        if not isinstance(error, StoreError):
+            raise
+        fail(str(error), 1)

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGresult
 
 from gateway.store.errors import DuplicateError, StoreBusyError, StoreError, StoreUnavailableError
+from gateway.store.revisions import KNOWS, STANDS, SchemaError, check_served, known
 from gateway.store.session import Otherwise, statements
 
 Rows = list[tuple[Any, ...]]
@@ -77,7 +78,8 @@ class Link:
         """Connect, and prepare every statement.
 
         Raises:
-            StoreError: no such server can be reached, or it does not know our tables.
+            StoreUnavailableError: no such server can be reached, or it does not know our tables.
+            SchemaError: they are for a later program.
         """
         settings: dict[str, Any] = {
             **_WATCHFUL,
@@ -117,10 +119,14 @@ class Link:
         prepared: asyncio.Future[None] = self._loop.create_future()
 
         def work() -> None:
+            standing: list[PGresult] = []
             try:
-                self._send_all(lock_timeout_s)
+                self._send_all(lock_timeout_s, standing)
                 self.settle()
                 self._drain()
+                check_served((standing[0].get_value(0, 0) or b"").decode())
+            except SchemaError as error:
+                prepared.set_exception(error)
             except (StoreError, psycopg.Error) as error:
                 prepared.set_exception(StoreUnavailableError(str(error)))
             else:
@@ -129,13 +135,16 @@ class Link:
         self.run(work, lambda: None)
         await prepared
 
-    def _send_all(self, lock_timeout_s: float) -> None:
-        """All that a new connection must know."""
+    def _send_all(self, lock_timeout_s: float, standing: list[PGresult]) -> None:
+        """All that a new connection must know, and be known by; the schema's revision goes to `standing`."""
         self._server.send_query_params(b"SET lock_timeout = %d" % (lock_timeout_s * 1000), None)
+        self._server.send_query_params(KNOWS.format(number=known()[-1].number).encode(), None)
+        self._server.send_query_params(STANDS.encode(), None)
         for name, sql in _statements().items():
             self._server.send_prepare(name.encode(), sql.encode())
         self._synchronise()
-        self._owed.extend([(None, None)] * (1 + len(_statements())))
+        self._owed.extend([(None, None), (None, None), (standing, None)])
+        self._owed.extend([(None, None)] * len(_statements()))
 
     # -- on the loop's side -------------------------------------------------------------------------------------------
 

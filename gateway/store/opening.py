@@ -21,7 +21,7 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
     Raises:
         ValueError: another kind of URL.
         StoreUnavailableError: it cannot be opened.
-        StoreError: its schema is newer than this program.
+        SchemaError: its schema serves only later programs, or this program's would not serve others at work.
     """
     scheme, _, path = url.partition("://")
     if scheme == "sqlite" and path.startswith("/") and len(path) > 1:

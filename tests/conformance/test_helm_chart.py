@@ -31,11 +31,22 @@ def test_helm_lint_finds_nothing(helm: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", ["replicaCount=0", "service.type=LoadBalancer", "secrets.keys=", "config=", "replicas=3"]
+    "values",
+    ["replicaCount=0", "updateStrategy=Never", "service.type=LoadBalancer", "secrets.keys=", "config=", "replicas=3"],
 )
 def test_values_that_cannot_be_are_refused(helm: Path, values: str) -> None:
     """AOS-G4: the schema allows no service with a public address."""
     assert _run(helm, "template", "gateway", str(CHART), "--set", values).returncode != 0
+
+
+def test_replicas_are_replaced_one_after_the_other_unless_the_version_wants_the_old_ones_gone(
+    rendered: dict[str, dict[str, Any]], helm: Path
+) -> None:
+    """ADR 24."""
+    strategy = rendered["Deployment"]["spec"]["strategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    alone = _run(helm, "template", "gateway", str(CHART), "--set", "updateStrategy=Recreate").stdout
+    assert "strategy:\n    type: Recreate\n  template:" in alone
 
 
 def test_the_pod_runs_without_privileges(rendered: dict[str, dict[str, Any]]) -> None:

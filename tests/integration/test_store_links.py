@@ -256,7 +256,7 @@ async def test_lots_of_several_nouns_are_locked_whatever_their_names(store: Stor
     def work(tx: Any) -> int:
         tx.lock_lots_of([("payment", id) for id in names])
         tx.find_inbox("A", "B")
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND pid = %s"
         found = server.execute(held, (tx._session.link.server_process,)).fetchone()
         assert found is not None
         return int(found[0])
