@@ -14,7 +14,7 @@ from adapters.timestamping.adapter import TimeStampClient
 from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
-from gateway.bootstrap.ways_in import Inside, application, finishing
+from gateway.bootstrap.ways_in import Inside, application, finishing, start_fairness
 from gateway.bootstrap.ways_out import breakers, make_adapters, policies, receipts_group, start_broker
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
@@ -103,10 +103,9 @@ async def _build(house: Surroundings) -> System:
         stamping=_stamping(house, store),
         deficiencies=deficiencies,
         watchdog=watchdog,
+        fairness=start_fairness(house),
     )
-    running = await serve_app(application(house, inside), config.http.host, config.http.port, server_ssl(config))
-    house.stack.push_async_callback(running.close)
-    house.metrics.watch_sockets(lambda: running.sockets)
+    running = await _open_doors(house, inside)
     return System(
         config=config,
         store=store,
@@ -120,6 +119,15 @@ async def _build(house: Surroundings) -> System:
         stamping=inside.stamping,
         _stack=house.stack,
     )
+
+
+async def _open_doors(house: Surroundings, inside: Inside) -> Running:
+    """Listen."""
+    http, app = house.config.http, application(house, inside)
+    running = await serve_app(app, http.host, http.port, server_ssl(house.config), welcome=inside.fairness.welcome)
+    house.stack.push_async_callback(running.close)
+    house.metrics.watch_sockets(lambda: running.sockets)
+    return running
 
 
 async def _revocation(house: Surroundings, store: Store) -> ExpiryWatch:

@@ -22,12 +22,14 @@ from gateway.doors.aos_deficiency import Deficiencies
 from gateway.doors.asan_pay import NOTIFICATIONS_PATH, AsanPayDoor
 from gateway.doors.azips import AzipsDoor, AzipsDoorSettings
 from gateway.doors.callers import Callers
+from gateway.doors.fairness import Fairness
 from gateway.doors.health import Check, Readiness, health_routes, takes_writes
 from gateway.doors.intake import Intake, Unfinished
 from gateway.doors.means import Means
 from gateway.doors.reading import StoreQueries
 from gateway.doors.rest import RestSettings, rest_app
 from gateway.doors.root import noting, unknown_paths
+from gateway.doors.shares import Shares
 from gateway.doors.soap import SoapSettings, soap_app
 from gateway.engine.answers import AnswerBook
 from gateway.engine.engine import ANONYMOUS, Engine
@@ -59,13 +61,14 @@ class Inside:
     topics: TopicWatch | None
     grants: GrantWatch | None
     stamping: Stamping | None
+    fairness: Fairness
 
 
 def application(house: Surroundings, inside: Inside) -> web.Application:
     """Every door in one application."""
     config, expected = house.config, house.rules.expected
     means, limit = _means(house, inside), config.http.body_max_bytes
-    root = web.Application(middlewares=[unknown_paths, _signed_rails(house, inside, means)])
+    root = web.Application(middlewares=[inside.fairness.mind, unknown_paths, _signed_rails(house, inside, means)])
     rest = RestSettings(body_max_bytes=limit, signatures=house.rules.signatures)
     root.add_subapp("/v1", rest_app(rest, means))
     soap = SoapSettings(limits=SoapLimits(body_max_bytes=limit, expected=expected))
@@ -156,6 +159,16 @@ def _intake(house: Surroundings, inside: Inside) -> Intake:
         waited_s=partial(store.waited_s, Turn.NEW),
         wait_max_s=settings.wait_max_s,
     )
+
+
+def start_fairness(house: Surroundings) -> Fairness:
+    """Start measuring how late the loop is."""
+    config = house.config
+    shares = Shares(late_max_s=config.intake.late_max_s, finishing=finishing(config))
+    house.metrics.watch_loop(lambda: shares.late_s, lambda: shares.level)
+    fairness = Fairness(shares, house.metrics, clock=house.clock)
+    house.keep_running(fairness.run(), "fairness")
+    return fairness
 
 
 def finishing(config: Config) -> frozenset[str]:

@@ -22,6 +22,9 @@ class IntakeSettings(Section):
     wait_max_s: float = Field(
         1.0, gt=0, le=60, description="Wait of new work for the database above which more is refused (503, Retry-After)"
     )
+    late_max_s: float = Field(
+        0.1, gt=0, le=10, description="Lateness of the process above which who takes most of its time is refused (503)"
+    )
     requests_per_s: float = Field(500.0, gt=0, description="Requests a second that one client may send for ever")
     requests_burst: int = Field(2000, ge=1, description="Requests that it may send at once after a rest")
     rail_per_s: float = Field(

@@ -60,6 +60,12 @@ class Metrics:
             ("channel", "outcome"),
             registry=self.registry,
         )
+        self._shed = Counter(
+            "eherrac_shed",
+            "Requests refused unread because the processor is short, by what their sender is known by",
+            ("known_by",),
+            registry=self.registry,
+        )
         self._checks = Gauge("eherrac_check", "1 while a check of /readyz passes", ("check",), registry=self.registry)
         # Finding a series by its labels takes longer than counting on it, so it is found once.
         self._requests: Callable[[str, str], Counter] = cache(requests.labels)
@@ -70,6 +76,10 @@ class Metrics:
         """One request answered; `code` is OK or an error code."""
         self._requests(door, code).inc()
         self._latency(door).observe(duration_s)
+
+    def shed(self, known_by: str) -> None:
+        """One request refused before it was read."""
+        self._shed.labels(known_by).inc()
 
     def delivery(self, channel: str, outcome: str) -> None:
         """One attempt to deliver; `outcome` is acknowledged, refused, not_sent or unknown."""
@@ -86,6 +96,13 @@ class Metrics:
     def watch_store(self, pressure: Callable[[], Pressure]) -> None:
         """Show how much waits for the store and how long, asked at every scrape. Once per process."""
         self.registry.register(StoreCollector(pressure))
+
+    def watch_loop(self, late_s: Callable[[], float], level: Callable[[], float]) -> None:
+        """Show how late the loop is and what one sender may take of it, asked at every scrape. Once per process."""
+        late = Gauge("eherrac_loop_late_seconds", "How late the event loop does what is due", registry=self.registry)
+        late.set_function(late_s)
+        share = Gauge("eherrac_loop_share_most", "Share of it that one sender may take", registry=self.registry)
+        share.set_function(level)
 
     def watch_sockets(self, sockets: Callable[[], Sockets]) -> None:
         """Show what the doors' listener has open and whom it sent away, asked at every scrape. Once per process."""

@@ -210,6 +210,7 @@ class _Exchange:
         parts = self.received = request_parts(self.request, body)
         verified = self._verify(parts) if self.signed else None
         if verified is not None:
+            self.request[VERIFIED] = verified
             self.admission.admit(verified.signer.participant)
         kept = exhibit(
             "in",
@@ -218,8 +219,6 @@ class _Exchange:
             certificate_sha256=verified.signer.certificate_sha256 if verified else None,
         )
         self.request[RAW_BODY], self.request[EXHIBIT] = body, kept
-        if verified is not None:
-            self.request[VERIFIED] = verified
 
     async def _remember(self) -> None:
         verified = self.request.get(VERIFIED)

@@ -45,7 +45,7 @@ from gateway.wire.admission import Admission, retry_after
 from gateway.wire.identity import Identity, signing
 from gateway.wire.repetition import FORGETFUL, Memory
 from gateway.wire.rules import TOLERANT
-from gateway.wire.server import EVERYBODY, KeepAnswer, problem_response, read_body
+from gateway.wire.server import EVERYBODY, VERIFIED, KeepAnswer, problem_response, read_body
 
 _XML = "text/xml"
 _DESCRIBED = frozenset({"wsdl", "wsdl=callback"})
@@ -159,13 +159,13 @@ class SoapEndpoint(Generic[CallerT]):
         call.version = _announced(request)
         self._admission.begin(request.method)
         call.body = await read_body(request, self._limits.body_max_bytes)
-        body = self._verify(call, call.body)
+        body, request[VERIFIED] = self._verify(call, call.body)
         caller = self._admit(call, call.body)
         message = self._message(body, call)
         await self._remember(message, call)
         return written(await self._offered.perform(message, caller))
 
-    def _verify(self, call: _Call, raw: bytes) -> etree._Element:
+    def _verify(self, call: _Call, raw: bytes) -> tuple[etree._Element, Verified]:
         envelope = inspect(parse_xml(raw, limits=XmlLimits(body_max_bytes=self._limits.body_max_bytes)))
         if envelope.version is not call.version:
             announced, call.version = call.version, envelope.version
@@ -174,7 +174,7 @@ class SoapEndpoint(Generic[CallerT]):
             envelope.root, self._identity().trust, at=self._clock(), expected=self._limits.expected
         )
         call.verified = signed.verified
-        return signed.body
+        return signed.body, signed.verified
 
     def _admit(self, call: _Call, raw: bytes) -> CallerT:
         assert call.verified is not None

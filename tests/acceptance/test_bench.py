@@ -13,6 +13,8 @@ from bench.bare import keys
 from bench.books import Counts
 from bench.databases import postgres_url
 from bench.end_to_end import measure
+from bench.flood import measure as beside_a_flood
+from bench.flooder import Flood
 from bench.messages import measure as measure_message
 from bench.outage import DOWN
 from bench.outage import measure as answers_without
@@ -84,3 +86,15 @@ async def test_signed_answers_go_on_while_ocsp_and_the_authority_of_time_are_dow
     bank = await answers_without(tmp_path / "town", DOWN, calls=40)
     assert bank.errors == []
     assert len(bank.waits_s) == 40
+
+
+async def test_honest_clients_are_answered_beside_a_flood_and_lots_go_their_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flooder in a process of his own, badly signed; honest clients over REST and SOAP."""
+    monkeypatch.setenv("PYTHONPATH", "")
+    flooded = await beside_a_flood(tmp_path / "town", Flood.BADLY_SIGNED, connections=100, seconds=6.0, settings={})
+    assert sum(flooded.flood.values()) > 0
+    assert flooded.heard.share >= 0.9
+    assert flooded.settled == flooded.lots
+    assert flooded.not_ready == 0

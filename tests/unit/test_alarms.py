@@ -103,6 +103,7 @@ def test_every_metric_has_its_unit_in_its_name_or_counts_things() -> None:
         "eherrac_outbox_rows",
         "eherrac_store_waiting",
         "eherrac_sockets",
+        "eherrac_loop_share_most",
         "eherrac_waiting_for_person",
         "eherrac_not_scheduled",
         "eherrac_check",
@@ -131,6 +132,8 @@ def _shown() -> set[str]:
     metrics.watch_census(lambda: Census(at=now, nouns={("payment", "unknown"): 1}, outbox=(lane,)))
     metrics.watch_alarms(dict)
     metrics.watch_sockets(Sockets)
+    metrics.watch_loop(lambda: 0.0, lambda: 1.0)
+    metrics.shed("stranger")
     metrics.watch_store(
         lambda: Pressure(waiting=dict.fromkeys(Turn, 0), waited_s=dict.fromkeys(Turn, 0.0), is_answering=True)
     )

@@ -1,0 +1,178 @@
+"""A processor that is short, at the doors: who is refused unread, and who does not notice. Over sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from aiohttp import ClientSession, TCPConnector, web
+from aiohttp.typedefs import Handler
+from waiting import until
+
+from gateway.doors import fairness
+from gateway.doors.fairness import UNSIGNED_PATHS, Fairness, Spent
+from gateway.doors.health import health_routes
+from gateway.doors.metrics import Metrics
+from gateway.doors.shares import STRANGERS, Account, Kind, Shares
+from gateway.wire.server import VERIFIED, Running, read_body, serve_app
+
+BANK = Account(kind=Kind.PARTICIPANT, name="999101")
+BURNED_S = 0.05
+
+
+class Doors:
+    """One door whose signatures are a field's word, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.shares, self.metrics = Shares(late_max_s=0.1), Metrics()
+        self.fairness = Fairness(self.shares, self.metrics, clock=lambda: datetime.now(UTC), chance=lambda: 0.0)
+        self.read: list[str] = []
+        self.running: Running
+
+    async def open(self) -> None:
+        app = web.Application(middlewares=[self.fairness.mind, self.verify])
+        app.add_routes([web.post("/said", self.said), web.post("/dear", self.dear)])
+        app.add_routes(health_routes({}, self.metrics))
+        self.running = await serve_app(app, "127.0.0.1", 0, welcome=self.fairness.welcome)
+
+    @web.middleware
+    async def verify(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if signer := request.headers.get("Signer"):
+            request[VERIFIED] = SimpleNamespace(signer=SimpleNamespace(participant=signer))
+        return await handler(request)
+
+    async def said(self, request: web.Request) -> web.Response:
+        self.read.append((await read_body(request, 1024)).decode())
+        return web.Response(text="taken")
+
+    async def dear(self, _: web.Request) -> web.Response:
+        began = time.thread_time()
+        while time.thread_time() - began < BURNED_S:
+            pass
+        return web.Response()
+
+    def make_short(self, *greedy: Account) -> None:
+        """As if these had taken the whole loop for some seconds, and it were late."""
+        now = asyncio.get_running_loop().time()
+        for account in greedy:
+            self.shares.refused(account, 5.0, now)
+        self.shares.beat(10.0, now)
+        assert self.shares.is_short
+
+
+@pytest.fixture
+async def doors(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Doors]:
+    monkeypatch.setattr(fairness, "PAUSE_S", 0.0)
+    doors = Doors()
+    await doors.open()
+    yield doors
+    await doors.running.close()
+
+
+async def say(session: ClientSession, doors: Doors, what: str, signer: str = "") -> tuple[int, str]:
+    headers = {"Signer": signer} if signer else {}
+    async with session.post(f"{doors.running.address}/said", data=what, headers=headers) as answer:
+        return answer.status, answer.headers.get("Retry-After", "")
+
+
+async def test_who_takes_too_much_is_refused_unread_and_who_proved_himself_before_is_not(doors: Doors) -> None:
+    async with ClientSession() as bank, ClientSession() as stranger:
+        assert await say(bank, doors, "1", "999202") == (200, "")
+        doors.make_short(STRANGERS)
+        doors.fairness._proven_at.clear()  # both come from one address here
+        assert await say(stranger, doors, "2") == (503, "5")
+        assert await say(stranger, doors, "3", "999202") == (503, "5")  # a signature is not looked at any more
+        assert await say(bank, doors, "4", "999202") == (200, "")
+    assert doors.read == ["1", "4"]
+    assert b'eherrac_shed_total{known_by="stranger"} 2.0' in doors.metrics.text()
+
+
+async def test_a_refusal_for_want_of_time_says_what_every_refusal_says_but_is_not_signed(doors: Doors) -> None:
+    doors.make_short(STRANGERS)
+    async with ClientSession() as session, session.post(f"{doors.running.address}/said", data=b"x") as answer:
+        problem = orjson.loads(await answer.read())
+        assert (problem["code"], problem["retry"], problem["facts"]) == ("OVERLOADED", True, {"retry_after_s": "5"})
+        assert "Signature" not in answer.headers
+
+
+async def test_a_participant_that_takes_too_much_is_refused_on_every_connection_that_proved_it(doors: Doors) -> None:
+    async with ClientSession() as greedy, ClientSession() as honest:
+        assert await say(greedy, doors, "1", "999101") == (200, "")
+        assert await say(honest, doors, "2", "999202") == (200, "")
+        doors.make_short(BANK)
+        assert await say(greedy, doors, "3", "999101") == (503, "5")
+        assert await say(honest, doors, "4", "999202") == (200, "")
+
+
+async def test_an_address_is_known_by_a_signature_that_came_from_there(doors: Doors) -> None:
+    """Clients that open a connection for each request are not strangers."""
+    async with ClientSession(connector=TCPConnector(force_close=True)) as bank:
+        assert await say(bank, doors, "1", "999202") == (200, "")
+        doors.make_short(STRANGERS)
+        assert await say(bank, doors, "2", "999202") == (200, "")
+
+
+async def test_health_is_always_answered(doors: Doors) -> None:
+    doors.make_short(STRANGERS)
+    async with ClientSession() as session:
+        for path in sorted(UNSIGNED_PATHS):
+            async with session.get(doors.running.address + path) as answer:
+                assert answer.status == 200, path
+
+
+async def test_the_loop_s_time_is_charged_to_whom_it_was_taken_by(doors: Doors) -> None:
+    async with ClientSession() as session:
+        await say(session, doors, "1", "999101")
+        before = doors.shares.share(BANK, asyncio.get_running_loop().time())
+        for _ in range(4):
+            async with session.post(f"{doors.running.address}/dear", data=b""):
+                pass
+        taken = doors.shares.share(BANK, asyncio.get_running_loop().time()) - before
+    assert taken > 0.01  # 0.2 s of it; less by what was forgotten meanwhile
+
+
+async def test_watched_work_ends_as_it_would_without_anybody_watching() -> None:
+    """With its value, its fault, or its cancellation, which it may outlive."""
+    spent, asleep = Spent(), asyncio.Event()
+
+    async def work(fault: Exception | None) -> str:
+        asleep.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if fault is not None:
+                raise fault from None
+        return "outlived"
+
+    async def watched(fault: Exception | None = None) -> str:
+        return await spent.watch(work(fault))
+
+    for fault in (None, OSError("its own")):
+        task = asyncio.create_task(watched(fault))
+        await asleep.wait()
+        asleep.clear()
+        task.cancel()
+        assert await asyncio.gather(task, return_exceptions=True) == [fault or "outlived"]
+    assert spent.seconds > 0
+
+
+async def test_handshakes_of_unknown_addresses_are_few_while_the_processor_is_short(doors: Doors) -> None:
+    assert all(doors.fairness.welcome("192.0.2.1") for _ in range(1000))
+    doors.make_short(STRANGERS)
+    doors.fairness._proven_at["192.0.2.2"] = asyncio.get_running_loop().time()
+    assert sum(doors.fairness.welcome("192.0.2.1") for _ in range(1000)) < 50
+    assert sum(doors.fairness.welcome("192.0.2.2") for _ in range(1000)) >= 100
+    assert doors.fairness.welcome("192.0.2.3")
+
+
+async def test_the_loop_s_lateness_is_measured(doors: Doors) -> None:
+    beating = asyncio.create_task(doors.fairness.run())
+    await asyncio.sleep(0)
+    time.sleep(4 * fairness.BEAT_S)  # noqa: ASYNC251 - the loop is kept from its work
+    await until(lambda: doors.shares.late_s > fairness.BEAT_S)
+    beating.cancel()
