@@ -27,8 +27,6 @@ UPDATE outbox SET lease_owner = 'bare', visible_at = visible_at + 60000000, atte
 ) RETURNING *"""
 _END = "UPDATE outbox SET concluded_at = ?, state = ?, visible_at = NULL, lease_owner = NULL WHERE seq = ?"
 _NOUN = "UPDATE nouns SET version = ?, head_hash = ?, updated_at = ? WHERE noun = ? AND id = ?"
-_LINE = f"INSERT INTO journal VALUES ({', '.join('?' * 16)})"
-_EVIDENCE = f"INSERT INTO evidence_links VALUES ({', '.join('?' * 13)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,12 @@ class Booking:
     noun: tuple[Any, ...]
     line: tuple[Any, ...]
     evidence: tuple[Any, ...]
+
+
+def _insert(store: sqlite3.Connection, table: str) -> str:
+    """A row as `SELECT *` gives it, into a table as the store's own schema has it."""
+    columns = len(store.execute(f"SELECT * FROM {table} LIMIT 0").description)
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"
 
 
 def copied(path: Path, to: Path) -> None:
@@ -82,6 +86,7 @@ class BareBook:
         self._writer, self._reader = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._ready: list[tuple[Booking, asyncio.Future[None]]] = []
         self._busy = False
+        self._line, self._evidence = _insert(self._writing, "journal"), _insert(self._writing, "evidence_links")
         for recipient in {booking.recipient for booking in booked.values()}:
             self._lease(recipient, 2**62, places)
 
@@ -118,8 +123,8 @@ class BareBook:
         run.execute("BEGIN IMMEDIATE")
         run.executemany(_END, [booking.end for booking in group])
         run.executemany(_NOUN, list({booking.noun[3:]: booking.noun for booking in group}.values()))
-        run.executemany(_LINE, [booking.line for booking in group])
-        run.executemany(_EVIDENCE, [booking.evidence for booking in group])
+        run.executemany(self._line, [booking.line for booking in group])
+        run.executemany(self._evidence, [booking.evidence for booking in group])
         for recipient, count in Counter(booking.recipient for booking in group).items():
             self._lease(recipient, group[0].due_at + 1_000_000, count)
         run.execute("COMMIT")

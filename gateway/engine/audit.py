@@ -55,11 +55,6 @@ class Audit:
         """Nothing was changed, left out or added."""
         return not self.mismatches and self.stray == 0
 
-    @property
-    def breaks(self) -> tuple[tuple[str, str, int], ...]:
-        """Noun, id and the place of the line that does not hold, or that something else does not keep to."""
-        return tuple((one.noun, one.noun_id, one.line) for one in self.mismatches)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:

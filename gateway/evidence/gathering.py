@@ -58,7 +58,6 @@ _SUFFIXES = {
     asice.MEDIA_TYPE: "asice",
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-_LINES_PAGE = 1000
 
 _ANSWER_MAX_AGE = timedelta(hours=28)  # three hours fresh, a day of grace at most, and an hour to spare
 

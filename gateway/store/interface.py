@@ -94,7 +94,6 @@ class Reader(Protocol):
         """All lines of a kind's nouns from one id to another, chain after chain in order of id."""
 
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
-    def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]: ...
 
     def journal_line(self, seq: int) -> JournalRow | None: ...
     def line_of(self, noun: str, noun_id: str, version: int) -> JournalRow | None:
@@ -119,9 +118,6 @@ class Reader(Protocol):
 
     def stamps_between(self, first: int, last: int) -> list[StampRow]:
         """The stamps over any of these lines."""
-
-    def count_journal(self) -> int:
-        """How many lines there are in all; walks them."""
 
     def count_stray_lines(self) -> int:
         """How many lines are of nouns that are not there; walks them all."""

@@ -96,9 +96,6 @@ class SqlReader:
     def journal_of_lot(self, lot_id: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
         return self._session.rows(JournalRow, "journal_of_lot", lot_id=lot_id, after=after, limit=limit)
 
-    def journal_of_owner(self, owner: str, *, after: int = 0, limit: int = 1000) -> list[JournalRow]:
-        return self._session.rows(JournalRow, "journal_of_owner", owner=owner, after=after, limit=limit)
-
     def journal_line(self, seq: int) -> JournalRow | None:
         return self._session.row(JournalRow, "journal_line", seq=seq)
 
@@ -126,9 +123,6 @@ class SqlReader:
 
     def stamps_between(self, first: int, last: int) -> list[StampRow]:
         return self._session.rows(StampRow, "stamps_between", first=first, last=last)
-
-    def count_journal(self) -> int:
-        return int(self._session.scalar("count_journal"))
 
     def count_stray_lines(self) -> int:
         return int(self._session.scalar("count_stray_lines"))

@@ -133,7 +133,8 @@ async def test_what_is_not_what_was_written_is_found(store: Store, store_url: st
     execute(store_url, sql)
     found = await audit(store)
     assert not found.holds
-    assert [broken[:2] for broken in found.breaks] == [("puppet", id)]  # of one taken away, what it sent
+    named = [(one.noun, one.noun_id) for one in found.mismatches]
+    assert named == [("puppet", id)]  # of one taken away, what it sent
     assert found.stray == (0 if in_chain else 3)
 
 

@@ -19,7 +19,7 @@ from gateway.store.testing import blank_store_url
 from gateway.store.transaction import SqlTransaction
 
 COUNTS = {"count_nouns", "count_outbox"}  # of what is open, for the watchdog; of all nouns, for audits only
-AUDITS = {"count_journal", "count_stray_lines", "last_unbound_at", "stray_inbox", "stray_outbox"}  # of a whole store
+AUDITS = {"count_stray_lines", "last_unbound_at", "stray_inbox", "stray_outbox"}  # of a whole store
 ONCE = {"release"}  # at the start of a process that knows it is alone: what waits, and not what is done
 FEW = {"outbox_of", "outbox_between"}  # sorts what one noun, or a page of them, has open: a handful each
 NO_TABLE = ("CONSTANT ROW", " heads")  # the second is the queue of a recursion, a row per lane

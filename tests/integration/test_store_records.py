@@ -184,13 +184,12 @@ async def test_nouns_are_listed_by_what_is_asked_and_page_by_page(store: Store) 
     assert await store.read(lambda r: r.count_states(asked)) == counts[1:]
 
 
-async def test_the_journal_is_read_by_lot_and_by_owner_from_where_one_stopped(store: Store) -> None:
+async def test_the_journal_is_read_by_lot_from_where_one_stopped(store: Store) -> None:
     for n in range(1, 5):
-        await store.transact(lambda tx, n=n: tx.append_journal(replace(ENTRY, version=n, owner=f"99910{n % 2}")))
+        await store.transact(lambda tx, n=n: tx.append_journal(replace(ENTRY, version=n)))
     lines = await store.read(lambda r: r.journal_of_lot("L1"))
     assert [line.version for line in lines] == [1, 2, 3, 4]
     assert await store.read(lambda r: r.journal_of_lot("L1", after=lines[1].seq, limit=1)) == [lines[2]]
-    assert await store.read(lambda r: r.journal_of_owner("999100")) == [lines[1], lines[3]]
 
 
 async def test_a_feed_has_no_gap_though_works_fail_between(store: Store) -> None:

@@ -247,7 +247,7 @@ def chains_hold(reader: Reader, lots: tuple[Lot, ...]) -> None:
 async def count_everything(city: Besieged, ledger: Ledger) -> None:
     """No noun nobody asked for, every chain whole, every stamp where it belongs, every receiver's book complete."""
     found = await audit(city.system.store)
-    assert found.holds, f"{found.breaks} {found.stray}"
+    assert found.holds, f"{found.mismatches} {found.stray}"
     await city.system.store.read(lambda reader: _nothing_invented(reader, ledger))
     await city.system.store.read(_stamps_hold)
     money_moved_once(city, tuple(ledger.lots))

@@ -58,7 +58,9 @@ def test_dangerous_addresses_are_refused(address: str) -> None:
         STRICT.check_host(address)
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.7.1", "172.16.0.9", "93.184.216.34", "fd12:3456::1"])
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "192.168.7.1", "172.16.0.9", "93.184.216.34", "fd12:3456::1", "::ffff:10.1.2.3"]
+)
 def test_addresses_of_closed_and_open_networks_are_allowed(address: str) -> None:
     """AOS-G4: counterparties are in the closed network."""
     STRICT.check_address(address)

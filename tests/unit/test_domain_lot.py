@@ -168,6 +168,13 @@ def test_a_winner_who_does_not_pay_in_time_forfeits_the_deposit(bidding) -> None
     assert bidding.bodies(SealOrder) == []
 
 
+def test_a_winner_with_a_guarantee_who_does_not_pay_has_it_called(bidding) -> None:
+    """EHR-11, EHR-13: the guarantee stands for the deposit, so it is what is lost."""
+    bidding.tell("lot", "L1", sold(bidding, winner="B3"))
+    bidding.fire("lot", "L1", "default")
+    assert bidding.state("guarantee", "L1.guarantee.B3") == "called"
+
+
 @pytest.mark.parametrize("price", [99_999, 100_000], ids=["less than the deposit", "the deposit"])
 def test_where_the_deposit_covers_the_price_nothing_is_invoiced_and_a_person_is_told(bidding, price) -> None:
     """EHR-13: found by simulation, an invoice over 0.00 is one that nobody can make."""
@@ -212,6 +219,13 @@ def test_an_unsold_lot_is_offered_to_its_claimant_bank(offered) -> None:
         ("999101", NoticeKind.OFFER_OPENED),
         ("EHERRAC", NoticeKind.OFFER_OPENED),
     ]
+
+
+def test_when_nobody_buys_every_deposit_goes_back(bidding) -> None:
+    """EHR-10, EHR-11: there is no winner to keep one of."""
+    bidding.tell("lot", "L1", unsold(bidding))
+    assert [bidding.state("collection", f"L1.deposit.{id}") for id in ("B1", "B2")] == ["refunding"] * 2
+    assert bidding.state("guarantee", "L1.guarantee.B3") == "released"
 
 
 def test_the_answer_period_is_counted_in_business_days(offered) -> None:

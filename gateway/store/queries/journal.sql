@@ -29,9 +29,6 @@ SELECT max(at) FROM journal WHERE bound IS NULL;
 -- name: journal_of_lot
 SELECT * FROM journal WHERE lot_id = :lot_id AND seq > :after ORDER BY seq LIMIT :limit;
 
--- name: journal_of_owner
-SELECT * FROM journal WHERE owner = :owner AND seq > :after ORDER BY seq LIMIT :limit;
-
 -- name: journal_line^
 SELECT * FROM journal WHERE seq = :seq;
 
@@ -51,9 +48,6 @@ SELECT * FROM journal WHERE event = 'RequestRefused' AND seq < :before ORDER BY 
 SELECT * FROM journal
 WHERE event = 'RequestRefused' AND noun_id = :sender AND seq < :before
 ORDER BY seq DESC LIMIT :limit;
-
--- name: count_journal$
-SELECT count(*) FROM journal;
 
 -- name: document^
 SELECT * FROM documents WHERE id = :id;
