@@ -26,13 +26,14 @@ from gateway.engine.engine import Engine
 from gateway.engine.liquidity import LiquidityWatch
 from gateway.engine.repetitions import Repetitions
 from gateway.engine.revocation import AnswerKeeper
+from gateway.engine.room import RoomRule
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.keys.expiry import ExpiryWatch
 from gateway.keys.keyring import start_key_tasks
 from gateway.logs import alarms_told
 from gateway.ports import Adapter
-from gateway.store import Store, open_store
+from gateway.store import Store, disk_free, open_store
 from gateway.tls import server_ssl
 from gateway.wire.server import Running, serve_app
 
@@ -178,7 +179,8 @@ def _watch_liquidity(house: Surroundings, engine: Engine, rules: Rulebook) -> No
 
 def _watch(house: Surroundings, store: Store) -> Watchdog:
     """Start counting."""
-    settings = house.config.watchdog
+    settings, kept = house.config.watchdog, house.config.store
+    rule = RoomRule(size_max=kept.size_max_bytes, warn=kept.warn_bytes, reserve=kept.reserve_bytes)
     watchdog = Watchdog(
         store,
         TABLES,
@@ -186,6 +188,7 @@ def _watch(house: Surroundings, store: Store) -> Watchdog:
         interval_s=settings.interval_s,
         late_s=settings.late_s,
         proven_nouns=settings.proven_nouns,
+        room=lambda used: rule.judge(used, disk_free(kept.url)),
     )
     house.metrics.watch_census(lambda: watchdog.census)
     house.metrics.watch_alarms(alarms_told)

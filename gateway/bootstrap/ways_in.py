@@ -35,6 +35,7 @@ from gateway.engine.answers import AnswerBook
 from gateway.engine.engine import ANONYMOUS, Engine
 from gateway.engine.refusals import RefusalBook
 from gateway.engine.repetitions import Repetitions
+from gateway.engine.room import Level
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.ports import Receiver
@@ -158,6 +159,7 @@ def _intake(house: Surroundings, inside: Inside) -> Intake:
         clock=house.clock,
         waited_s=partial(store.waited_s, Turn.NEW),
         wait_max_s=settings.wait_max_s,
+        is_full=lambda: watchdog.census.room.level is Level.FULL,
     )
 
 

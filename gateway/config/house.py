@@ -37,6 +37,23 @@ class StoreSettings(Section):
         description="`sqlite:///file` (one process) or `postgresql://…` (any number of replicas)",
     )
     connections_max: int = Field(8, ge=1, le=200, description="Connections kept to PostgreSQL by one process")
+    size_max_bytes: int | None = Field(
+        None,
+        ge=1_048_576,
+        description="How large the database may become; without it only SQLite's disk is watched",
+    )
+    warn_bytes: int = Field(1_073_741_824, ge=0, description="With less room left the alarm `STORE_FILLING` is raised")
+    reserve_bytes: int = Field(
+        268_435_456,
+        ge=0,
+        description="With less room left new work is refused (503), so that what is under way can be written down",
+    )
+
+    @model_validator(mode="after")
+    def _warned_before(self) -> Self:
+        if self.warn_bytes < self.reserve_bytes:
+            raise ValueError("warn_bytes must not be less than reserve_bytes")
+        return self
 
 
 class HttpSettings(Section):

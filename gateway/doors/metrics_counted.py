@@ -37,6 +37,7 @@ class CensusCollector(Collector):
         forgotten.add_metric((), sum(alarm.code == "NOT_SCHEDULED" for alarm in census.alarms))
         counted.add_metric((), 0.0 if census.at is None else census.at.timestamp())
         yield from families
+        yield from _room(census)
 
 
 def _families() -> tuple[GaugeMetricFamily, ...]:
@@ -51,6 +52,15 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
         GaugeMetricFamily("eherrac_not_scheduled", "Nouns that wait for nothing: forgotten"),
         GaugeMetricFamily("eherrac_counted_timestamp_seconds", "When the watchdog counted last; 0 before the first"),
     )
+
+
+def _room(census: Census) -> Iterator[GaugeMetricFamily]:
+    """Nothing before the first count; what is free only where somebody knows."""
+    if census.at is None:
+        return
+    yield GaugeMetricFamily("eherrac_store_bytes", "Size of the database", value=census.room.used)
+    if census.room.free is not None:
+        yield GaugeMetricFamily("eherrac_store_free_bytes", "Room it has left", value=census.room.free)
 
 
 class StoreCollector(Collector):

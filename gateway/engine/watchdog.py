@@ -20,6 +20,7 @@ from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
 from gateway.domain.table import Alarm, StateTable
+from gateway.engine.room import Level, Room
 from gateway.engine.sweep import Sweep, sweep_on
 from gateway.store.errors import StoreError
 from gateway.store.interface import Reader, Store
@@ -40,6 +41,7 @@ class Census:
     outbox: tuple[OutboxCount, ...] = ()  # unconcluded only
     waiting: int = 0  # for a person: nouns and parked deliveries
     alarms: tuple[Alarm, ...] = ()
+    room: Room = field(default_factory=Room)
 
     @property
     def backlog(self) -> int:
@@ -106,7 +108,7 @@ def _unscheduled(reader: Reader, tables: Mapping[str, StateTable[Any]], nouns: M
 
 
 class Watchdog:
-    """Counts in a task of its own. `census` is the last count."""
+    """Counts in a task of its own. `census` is the last count; `room` judges the bytes that the store takes."""
 
     def __init__(
         self,
@@ -117,10 +119,11 @@ class Watchdog:
         interval_s: float,
         late_s: float,
         proven_nouns: int = 0,
+        room: Callable[[int], Room] = lambda used: Room(used=used),
     ) -> None:
         self._store, self._tables, self._clock = store, tables, clock
         self._interval_s, self._late, self._proven_nouns = interval_s, timedelta(seconds=late_s), proven_nouns
-        self._sweep, self._ended = Sweep(), Ended()
+        self._sweep, self._ended, self._room = Sweep(), Ended(), room
         self.census = Census()
 
     async def run(self) -> None:
@@ -144,4 +147,13 @@ class Watchdog:
     def _look(self, reader: Reader, now: datetime) -> tuple[Census, Sweep]:
         census = take_census(reader, self._tables, now, self._late, self._ended.known(now))
         sweep = sweep_on(reader, self._sweep, {noun for noun, _ in census.nouns}, nouns_max=self._proven_nouns)
-        return replace(census, alarms=(*census.alarms, *sweep.alarms)), sweep
+        room = self._room(reader.size_bytes())
+        alarms = (*census.alarms, *sweep.alarms, *_narrower(self.census.room, room))
+        return replace(census, alarms=alarms, room=room), sweep
+
+
+def _narrower(before: Room, now: Room) -> list[Alarm]:
+    """Told once at each step down."""
+    if now.level <= before.level:
+        return []
+    return [Alarm("STORE_FULL" if now.level is Level.FULL else "STORE_FILLING", now.facts)]

@@ -11,7 +11,7 @@ from gateway.store.errors import (
     VersionConflictError,
 )
 from gateway.store.interface import Reader, Store, Transaction
-from gateway.store.opening import open_store
+from gateway.store.opening import disk_free, open_store
 from gateway.store.turns import Pressure, Turn
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Transaction",
     "Turn",
     "VersionConflictError",
+    "disk_free",
     "open_store",
 ]

@@ -81,6 +81,9 @@ class Reader(Protocol):
         """Nouns in a state that have nothing in the outbox, parked rows and timers included."""
 
     # what came in
+    def size_bytes(self) -> int:
+        """Of the whole database."""
+
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None: ...
 
     def stray_inbox(self, *, limit: int) -> list[InboxRow]:

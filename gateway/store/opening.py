@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -29,6 +30,12 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
     if scheme in ("postgresql", "postgres"):
         return await _open_postgres(url, lock_timeout_s, pool_size)
     raise ValueError(f"not a store URL: {scheme}:// (sqlite:///path or postgresql://…)")
+
+
+def disk_free(url: str) -> int | None:
+    """Bytes free on the disk of this store; None where only its server knows."""
+    scheme, _, path = url.partition("://")
+    return shutil.disk_usage(Path(path[1:]).parent).free if scheme == "sqlite" else None
 
 
 def _open_sqlite(path: str, lock_timeout_s: float) -> Store:

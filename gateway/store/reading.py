@@ -80,6 +80,9 @@ class SqlReader:
     def unscheduled(self, noun: str, state: str, *, limit: int = 100) -> list[NounRow]:
         return self._session.rows(NounRow, "unscheduled", noun=noun, state=state, limit=limit)
 
+    def size_bytes(self) -> int:
+        return int(self._session.scalar("size_bytes"))
+
     def find_inbox(self, source: str, message_id: str) -> InboxRow | None:
         return self._session.row(InboxRow, "find_inbox", source=source, message_id=message_id)
 

@@ -19,6 +19,7 @@ from contracts.soap.faults import read_problem
 from gateway.domain.door import Door
 from gateway.engine import codec
 from gateway.engine.journal import first_break
+from gateway.engine.room import Level
 from gateway.wire.client import SignedAnswer
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
@@ -41,6 +42,21 @@ async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_rea
     assert (problem.code, problem.retry) == ("OVERLOADED", True)
     assert (await town.rest("999101", "GET", "/v1/offers/L1.offer")).status == 200
     assert await town.counts() == before
+    await town.close()
+
+
+async def test_a_store_that_may_not_grow_takes_nothing_new_and_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """The bank's decision finds no room; what AÖS says of money does, and reading does too."""
+    town = await Town(tmp_path).open(EHERRAC__STORE__SIZE_MAX_BYTES="1048576", EHERRAC__STORE__RESERVE_BYTES="1048576")
+    assert (await town.system.watchdog.count()).room.level is Level.FULL
+    before = await town.counts()
+    answer = await town.rest("999101", "POST", "/v1/offers/L1.offer/decision", b"{}")
+    assert (answer.status, orjson.loads(answer.body)["code"]) == (503, "STORE_UNAVAILABLE")
+    assert (answer.headers["retry-after"], answer.signer is not None) == ("60", True)
+    assert (await town.rest("999101", "GET", "/v1/offers/none")).status == 404
+    assert await town.counts() == before
+    assert (await to_rail(town, "AOS", await message(town, 1))).status == 202
+    assert await town.counts() != before
     await town.close()
 
 

@@ -22,7 +22,11 @@ COUNTS = {"count_nouns", "count_outbox"}  # of what is open, for the watchdog; o
 AUDITS = {"count_stray_lines", "last_unbound_at", "stray_inbox", "stray_outbox"}  # of a whole store
 ONCE = {"release"}  # at the start of a process that knows it is alone: what waits, and not what is done
 FEW = {"outbox_of", "outbox_between"}  # sorts what one noun, or a page of them, has open: a handful each
-NO_TABLE = ("CONSTANT ROW", " heads")  # the second is the queue of a recursion, a row per lane
+NO_TABLE = (
+    "CONSTANT ROW",
+    " heads",
+    "VIRTUAL TABLE INDEX 0:",
+)  # a recursion's queue, a row per lane; a pragma's one row
 WAITING = {
     "due": "NULL, :now, :now, NULL, NULL",
     "due tomorrow": "NULL, :now, :now + 86400000000, NULL, NULL",

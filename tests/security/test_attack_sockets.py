@@ -30,7 +30,9 @@ from contracts.soap.names import SoapVersion
 
 SEED = 20261122
 REST_MUTANTS, SOAP_MUTANTS = 120, 80
-INSIDE = (b"Traceback", b"aiohttp", b"Python", b"Error(", b'File "', b"lxml", b"/gateway/", b"sys.")
+# What would tell of our inside. Short words have their dot: base64 has none,
+# and says every four letters one day.
+INSIDE = (b"Traceback", b"aiohttp", b"Python", b"Error(", b'File "', b"lxml.", b"/gateway/", b"sys.")
 DECISION = "/v1/offers/L1.offer/decision"
 
 

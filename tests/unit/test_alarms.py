@@ -18,6 +18,7 @@ from gateway.alarms import book, page
 from gateway.bootstrap import ways_in
 from gateway.doors.console import words
 from gateway.doors.metrics import Metrics
+from gateway.engine.room import Room
 from gateway.engine.watchdog import Census
 from gateway.logs import _HEARD_MAX, _count_alarm, alarms_heard
 from gateway.store import Pressure, Turn
@@ -97,7 +98,7 @@ def test_every_alert_asks_for_what_is_shown_and_names_alarms_there_are() -> None
 
 
 def test_every_metric_has_its_unit_in_its_name_or_counts_things() -> None:
-    units = ("_seconds", "_seconds_bucket", "_seconds_count", "_seconds_sum", "_total", "_created", "_qepik")
+    units = ("_seconds", "_seconds_bucket", "_seconds_count", "_seconds_sum", "_total", "_created", "_qepik", "_bytes")
     things = {
         "eherrac_nouns",
         "eherrac_outbox_rows",
@@ -129,7 +130,9 @@ def _shown() -> set[str]:
         oldest_created_at=now,
         oldest_parked_at=None,
     )
-    metrics.watch_census(lambda: Census(at=now, nouns={("payment", "unknown"): 1}, outbox=(lane,)))
+    metrics.watch_census(
+        lambda: Census(at=now, nouns={("payment", "unknown"): 1}, outbox=(lane,), room=Room(used=2, free=1))
+    )
     metrics.watch_alarms(dict)
     metrics.watch_sockets(Sockets)
     metrics.watch_loop(lambda: 0.0, lambda: 1.0)

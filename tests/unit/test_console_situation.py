@@ -13,6 +13,7 @@ from gateway.domain.liquidity import Liquidity, LiquidityState
 from gateway.domain.recipient import Breaker
 from gateway.domain.table import Alarm
 from gateway.doors.console.situation import Findings, Kind, Severity, lanes, troubles
+from gateway.engine.room import Level, Room
 from gateway.engine.stamping import StampStanding
 from gateway.engine.watchdog import Census
 from gateway.store.rows import OutboxCount
@@ -22,6 +23,7 @@ HOUR = timedelta(hours=1)
 BANK = ("banks", "999101")
 MINISTRY = ("ministries", "ECONOMY")
 GRACE = 2 * HOUR
+GIB = 2**30
 
 
 def standing(ended: timedelta) -> IssuerStanding:
@@ -104,6 +106,14 @@ CASES = [
         None,
         None,
     ),
+    (
+        census(room=Room(used=5 * GIB, free=GIB - 1, level=Level.FILLING)),
+        Kind.STORE_FILLING,
+        Severity.WARNING,
+        None,
+        None,
+    ),
+    (census(room=Room(used=5 * GIB, free=0, level=Level.FULL)), Kind.STORE_FULL, Severity.ALARM, None, None),
     (
         census(alarms=(Alarm("STORE_TAMPERED", {"noun": "payment", "id": "L1.purchase", "what": "data"}),)),
         Kind.STORE_TAMPERED,

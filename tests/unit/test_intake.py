@@ -50,6 +50,20 @@ def test_new_work_is_refused_above_the_bound_and_reading_never(backlog: int, met
         assert error.refusal == Refusal(code=ErrorCode.OVERLOADED, facts={"retry_after_s": "10"})
 
 
+@pytest.mark.parametrize(
+    ("is_full", "method", "taken"), [(False, "POST", True), (True, "POST", False), (True, "GET", True)]
+)
+def test_what_room_is_left_is_kept_for_what_is_under_way(is_full: bool, method: str, taken: bool) -> None:
+    doors = Intake(
+        backlog=lambda: 0, backlog_max=1, look_again_s=9.5, quota=QUOTA, clock=Clock(), is_full=lambda: is_full
+    )
+    error = refused(lambda: doors.begin(method))
+    assert (error is None) == taken
+    if error is not None:
+        assert error.refusal == Refusal(code=ErrorCode.STORE_UNAVAILABLE, facts={"retry_after_s": "60"})
+    Unfinished(doors).begin(method)
+
+
 def test_honest_clients_keep_their_places_beside_one_that_floods() -> None:
     """Nine clients at half their quota, one at a hundred times it, for a minute."""
     clock = Clock()

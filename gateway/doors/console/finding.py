@@ -34,6 +34,7 @@ _TURNS_INTO = {  # what becomes worse has not ended
     Kind.ISSUER_STALE: (Kind.ISSUER_CLOSED,),
     Kind.STAMPS_WAITING: (Kind.STAMPS_CLOSED,),
     Kind.CERTIFICATE_ENDS: (Kind.CERTIFICATE_ENDED, Kind.CERTIFICATE_REVOKED),
+    Kind.STORE_FILLING: (Kind.STORE_FULL,),
 }
 _log = logging.getLogger(__name__)
 

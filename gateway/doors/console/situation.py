@@ -15,6 +15,7 @@ from gateway.domain.dispatches import Channel
 from gateway.domain.liquidity import Liquidity, LiquidityState
 from gateway.domain.payment.data import PaymentState
 from gateway.domain.recipient import CLOSED, Breaker
+from gateway.engine.room import Level, Room
 from gateway.engine.stamping import StampStanding
 from gateway.engine.watchdog import Census
 from gateway.store.interface import Lane
@@ -57,6 +58,8 @@ class Kind(StrEnum):
     STORE_TAMPERED = "store_tampered"
     DELIVERY_LATE = "delivery_late"
     INTAKE_CLOSED = "intake_closed"
+    STORE_FULL = "store_full"
+    STORE_FILLING = "store_filling"
     ISSUER_CLOSED = "issuer_closed"
     ISSUER_STALE = "issuer_stale"
     STAMPS_CLOSED = "stamps_closed"
@@ -184,6 +187,7 @@ def _watchdog(found: Findings) -> Iterator[Trouble]:
     if found.census.backlog > found.backlog_max:
         facts = {"backlog": str(found.census.backlog), "most": str(found.backlog_max)}
         yield Trouble(kind=Kind.INTAKE_CLOSED, severity=Severity.ALARM, facts=facts)
+    yield from _room(found.census.room)
     lost = [alarm.facts for alarm in found.census.alarms if alarm.code == "NOT_SCHEDULED"]
     if lost:
         facts = {"count": str(len(lost)), "first": f"{lost[0]['noun']} {lost[0]['id']}"}
@@ -199,6 +203,13 @@ def _watchdog(found: Findings) -> Iterator[Trouble]:
             yield Trouble(
                 kind=Kind.DELIVERY_LATE, severity=Severity.ALARM, subject=lane[1] or lane[0], facts=alarm.facts
             )
+
+
+def _room(room: Room) -> Iterator[Trouble]:
+    if room.level is Level.FULL:
+        yield Trouble(kind=Kind.STORE_FULL, severity=Severity.ALARM, facts=room.facts)
+    elif room.level is Level.FILLING:
+        yield Trouble(kind=Kind.STORE_FILLING, severity=Severity.WARNING, facts=room.facts)
 
 
 def _issuers(found: Findings) -> Iterator[Trouble]:

@@ -63,3 +63,6 @@ ORDER BY seq DESC LIMIT :limit;
 SELECT * FROM journal
 WHERE event = 'RequestRefused' AND noun_id = :sender AND (CAST(data AS jsonb) ->> 'code') = :code AND seq < :before
 ORDER BY seq DESC LIMIT :limit;
+
+-- name: size_bytes$
+SELECT pg_database_size(current_database());

@@ -1,6 +1,10 @@
 -- SQLite has one writer at a time: what is to be changed can be read first, by its key. `UPDATE … RETURNING` does both in
 -- one statement, through a table of its own, and takes twice as long.
 
+-- name: size_bytes$
+SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size();
+
 -- name: claim
 -- What is to be leased, as it will be; `lease` does it. Of two columns with one name the first counts.
 SELECT :worker AS lease_owner, :lease_end AS visible_at, attempt + 1 AS attempt, *, (
