@@ -27,7 +27,7 @@ class JsonLimits:
 
 DEFAULT = JsonLimits()
 _NUMBER_MAX_CHARS = 64
-_NOT_KEPT = re.compile("[\\x00\\ud800-\\udfff]")
+_NOT_KEPT = re.compile("[\\x00\\ud800-\\udfff\\ufffe\\uffff]")  # what XML cannot say could be neither paid nor drawn up
 
 
 def parse_json(data: bytes, limits: JsonLimits = DEFAULT) -> Any:
@@ -102,7 +102,7 @@ def _inspect(value: Any, depth_left: int) -> None:
 
 def _inspect_text(text: str) -> None:
     if _NOT_KEPT.search(text) is not None:
-        raise ValueError("a text holds NUL or half a surrogate pair")
+        raise ValueError("a text holds NUL, half a surrogate pair, U+FFFE or U+FFFF")
 
 
 def _too_deep(depth_max: int) -> str:

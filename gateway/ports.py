@@ -124,11 +124,15 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """It may have arrived. With `event` the noun takes over (a payment asks); without, the same id is sent again."""
+    """It may have arrived. With `event` the noun takes over (a payment asks); without, the same id is sent again.
+
+    `ours`: it is we who failed, so it says nothing of the recipient.
+    """
 
     reason: str
     event: Event | None = None
     exhibits: tuple[Exhibit, ...] = ()
+    ours: bool = False
 
 
 Outcome = Acknowledged | Refused | NotSent | Unknown

@@ -11,7 +11,7 @@ from gateway.domain import recipient as recipients
 from gateway.domain.recipient import CLOSED, Breaker, BreakerPolicy
 from gateway.engine.outcome import reason_of, result_of
 from gateway.engine.silences import Silences
-from gateway.ports import NotSent, Outcome
+from gateway.ports import NotSent, Outcome, Unknown
 from gateway.store.interface import Lane
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +49,12 @@ class Breakers:
         return self._breakers.get(lane, CLOSED).places(width, self._clock())
 
     async def judge(self, lane: Lane, outcome: Outcome) -> bool:
-        """Move a lane's breaker by how an attempt ended; whether it opened or closed, which is written down."""
+        """Move a lane's breaker by how an attempt ended; whether it opened or closed, which is written down.
+
+        A message that our own adapter breaks on must not have its recipient left alone: everybody else's wait there.
+        """
+        if isinstance(outcome, Unknown) and outcome.ours:
+            return False
         before = self._breakers.get(lane, CLOSED)
         wished_s = outcome.retry_after_s if isinstance(outcome, NotSent) else None
         after = recipients.after_result(

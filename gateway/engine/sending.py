@@ -51,7 +51,7 @@ class Sending:
             return await self._adapters[row.channel].send(_dispatch(row, attached))
         except Exception as error:
             _log.exception("adapter failed", channel=row.channel, delivery=row.id)
-            return Unknown(reason=f"adapter failed: {type(error).__name__}")
+            return Unknown(reason=f"adapter failed: {type(error).__name__}", ours=True)
 
 
 def _dispatch(row: LeasedRow, attached: Mapping[str, Attachment]) -> Dispatch:

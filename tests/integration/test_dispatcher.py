@@ -265,6 +265,27 @@ async def test_an_adapter_that_raises_has_not_lost_the_row(hand: Hand, clock: Cl
     assert ids(adapter.begun) == [row.id, row.id]
 
 
+async def test_messages_that_break_our_adapter_leave_the_recipient_to_the_others(hand: Hand) -> None:
+    """A name that XML cannot carry, in a few decisions of one bank, had AÖS left alone for everybody."""
+    poison = [f"X{number}" for number in range(2 * BreakerPolicy().failures_max)]
+
+    def script(dispatch: Dispatch) -> Outcome:
+        if dispatch.id in bad:
+            raise ValueError("nobody thought of this")
+        return Acknowledged()
+
+    for name in (*poison, "P"):
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(TO_R,)), to=name)
+    *bad, good = [row.id for row in await hand.waiting()]
+    adapter = TestAdapter("alpha", script)
+    async with working(hand.engine, adapter, concurrency=1) as dispatcher:
+        await until(lambda: ids(adapter.done) == [good])
+        await until(at_rest(dispatcher))
+        assert dispatcher.breakers == {}
+    assert len(await hand.waiting()) == len(poison)
+
+
 async def test_a_body_that_cannot_be_read_does_not_stop_the_others(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer version ordered it."""
     adapter = TestAdapter("alpha")

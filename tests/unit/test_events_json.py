@@ -26,6 +26,8 @@ MALFORMED = {
     "seventeen_deep": b"[" * 17 + b"]" * 17,
     "a_million_deep": b"[" * 500_000,
     "lone_surrogate": rb'{"a": "\ud800"}',
+    "not_a_character": rb'{"a": "\uffff"}',
+    "not_a_character_as_it_stands": '{"a": "\ufffe"}'.encode(),
     "nul": rb'{"a": "\u0000"}',
     "nul_in_key": rb'{"\u0000": 1}',
     "endless_number": b"1" * 5_000,
