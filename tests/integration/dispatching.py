@@ -18,11 +18,22 @@ from gateway.ports import Dispatch
 TO_R, TO_S = ("alpha", "R"), ("alpha", "S")
 
 
+class Looking(Dispatcher):
+    """Counts how often it has looked for what is due."""
+
+    looks = 0
+
+    async def _look(self) -> float:
+        pause_s = await super()._look()
+        self.looks += 1
+        return pause_s
+
+
 @asynccontextmanager
-async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> AsyncIterator[Dispatcher]:
+async def working(engine: Engine, *adapters: TestAdapter, **options: Any) -> AsyncIterator[Looking]:
     """A dispatcher at work. Its clock is the engine's; it looks again soon, so that time may be passed by hand."""
     values = {"worker": "w", "poll_s": 0.01} | options
-    dispatcher = Dispatcher(engine, {adapter.channel: adapter for adapter in adapters}, clock=engine._clock, **values)
+    dispatcher = Looking(engine, {adapter.channel: adapter for adapter in adapters}, clock=engine._clock, **values)
     engine.attach(dispatcher)
     task = asyncio.create_task(dispatcher.run())
     try:
@@ -53,6 +64,12 @@ def parked(hand: Hand, count: int = 1) -> Callable[[], Awaitable[bool]]:
 def at_rest(dispatcher: Dispatcher) -> Callable[[], bool]:
     """Nothing is under way: what was begun is booked and its recipient judged, by the clock as it stood."""
     return lambda: not dispatcher._tasks
+
+
+def has_looked(dispatcher: Looking, times: int = 3) -> Callable[[], bool]:
+    """So often since now, the first of which may have been under way: what was due would have begun."""
+    before = dispatcher.looks
+    return lambda: dispatcher.looks >= before + times
 
 
 async def is_deferred(hand: Hand, id: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from dispatching import TO_R, TO_S, at_rest, empty, ids, is_deferred, parked, working
+from dispatching import TO_R, TO_S, at_rest, empty, has_looked, ids, is_deferred, parked, working
 from puppet import (
     POLICY,
     START,
@@ -79,13 +79,13 @@ async def test_what_may_not_have_arrived_is_sent_again_under_its_id_when_its_pau
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
     (row,) = await hand.waiting()
-    async with working(hand.engine, adapter):
+    async with working(hand.engine, adapter) as dispatcher:
         await until(lambda: is_deferred(hand, row.id))
         deferred = await hand.row(row.id)
         pause = deferred.due_at - START
         assert timedelta(seconds=1) <= pause <= timedelta(seconds=1.1)
         clock.now = deferred.due_at - timedelta(microseconds=1)
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
         assert len(adapter.begun) == 1
         clock.now = deferred.due_at
         await until(empty(hand))
@@ -98,10 +98,10 @@ async def test_a_refusal_is_not_repeated_at_them_and_waits_for_a_person(hand: Ha
     await hand.say(Opened())
     await hand.say(Wished(sends=(TO_R,)))
     (row,) = await hand.waiting()
-    async with working(hand.engine, adapter):
+    async with working(hand.engine, adapter) as dispatcher:
         await until(parked(hand))
         clock.pass_s(10**6)
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
         assert len(adapter.begun) == 1
         assert (await hand.row(row.id)).last_error == "NO: never"
         assert await hand.engine.parked.requeue(row.id, person="Leyla")
@@ -126,7 +126,7 @@ async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand:
                 clock.now = (await hand.row(row.id)).due_at
         await until(parked(hand))
         clock.pass_s(10**6)
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
     assert len(adapter.begun) == len(POLICY.pauses_s) + 1 == 9
     for pause_s, before, after in zip(POLICY.pauses_s, begun_at, begun_at[1:], strict=False):
         assert pause_s <= (after - before).total_seconds() <= pause_s * 1.1 + 1e-5
@@ -318,9 +318,9 @@ async def test_what_cannot_be_read_was_not_sent(
     await store.transact(lambda tx: tx.add_document(document))
     with monkeypatch.context() as faulty:
         faulty.setattr(hand.engine.store, "read", away)
-        async with working(hand.engine, adapter):
+        async with working(hand.engine, adapter) as dispatcher:
             await until(lambda: ids(adapter.done) == [plain.id])
-            await asyncio.sleep(0.05)
+            await until(has_looked(dispatcher))
     row = await hand.row(sealed.id)
     assert (row.state, row.last_error) == ("due", "what is to be sent cannot be read: disk I/O error")
     clock.pass_s(2)
@@ -332,8 +332,8 @@ async def test_what_cannot_be_read_was_not_sent(
 async def test_timers_fire_beside_deliveries(hand: Hand, clock: Clock) -> None:
     await hand.say(Opened())
     await hand.say(Wished(timer=("ring", START + timedelta(seconds=5))))
-    async with working(hand.engine):
-        await asyncio.sleep(0.03)
+    async with working(hand.engine) as dispatcher:
+        await until(has_looked(dispatcher))
         assert (await hand.puppet()).heard == ()
         clock.pass_s(5)
         await until(empty(hand, "timer"))
@@ -406,7 +406,7 @@ async def test_followers_wait_while_the_first_is_deferred_and_others_do_not(hand
         await until(lambda: len(adapter.done) == 3)
         assert set(ids(adapter.done)) == {first.id, other.id, another.id}
         await until(at_rest(dispatcher))
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
         assert len(adapter.begun) == 3
         clock.pass_s(2)
         await until(empty(hand))
@@ -422,12 +422,12 @@ async def test_a_parked_row_blocks_its_own_followers_only_and_a_person_frees_the
     adapter = TestAdapter(
         "alpha", lambda d: Refused(code="NO", reason="") if (d.id, d.attempt) == (first.id, 1) else Acknowledged()
     )
-    async with working(hand.engine, adapter):
+    async with working(hand.engine, adapter) as dispatcher:
         await until(lambda: len(adapter.done) == 3)
         await until(parked(hand))
         await until(lambda: are_waiting(hand, first.id, second.id))
         await hand.say(Wished(sends=(TO_R,)))  # one more behind it
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
         assert len(adapter.begun) == 3
         assert await hand.engine.parked.requeue(first.id, person="Leyla")
         await until(empty(hand))

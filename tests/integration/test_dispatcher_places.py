@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from dispatching import TO_R, TO_S, at_rest, empty, ids, is_deferred, is_in, parked, working
+from dispatching import TO_R, TO_S, at_rest, empty, has_looked, ids, is_deferred, is_in, parked, working
 from puppet import (
     Clock,
     Hand,
@@ -95,7 +95,7 @@ async def test_a_silent_recipient_is_probed_by_one_attempt_and_keeps_the_others_
         tried = len(adapter.begun)
         clock.pass_s(30)
         await until(lambda: len(adapter.done) == tried + 1)
-        await asyncio.sleep(0.05)
+        await until(has_looked(dispatcher))
         assert len(adapter.begun) == tried + 1
         assert max(row.attempt for row in await hand.waiting()) <= 2
         assert sum(row.attempt == 0 for row in await hand.waiting()) >= 14

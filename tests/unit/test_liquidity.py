@@ -78,6 +78,18 @@ def test_policy_sets_a_higher_limit_in_whole_steps() -> None:
     assert house.state("liquidity", ACCOUNT) == "enough"
 
 
+@pytest.mark.parametrize(
+    ("available", "steps"), [(5_001, 1), (5_000, 1), (4_999, 2)], ids=["below a step", "a step", "a qəpik above it"]
+)
+def test_what_is_missing_is_rounded_up_to_whole_steps_and_no_further(available: int, steps: int) -> None:
+    """AOS-L2, AOS-L3: of 10 000, foreseen or kept in reserve."""
+    house = watched(LimitPolicy.CAMT_011)
+    house.tell("liquidity", ACCOUNT, liquidity.LookDue(expected=Money(9_000)))
+    stood(house, available, limit=10_000)
+    (setting,) = house.bodies(LimitSetting)
+    assert setting.limit == Money(10_000 + steps * 5_000)
+
+
 def test_policy_adds_to_the_limit_through_azips() -> None:
     """AOS-L1: MT205; accepted, the account is asked about again."""
     house = watched(LimitPolicy.MT205)
