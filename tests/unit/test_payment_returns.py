@@ -14,6 +14,7 @@ from adapters.aos.central.checks import OperatingRules
 from adapters.aos.central.participants import Participant
 from adapters.aos.central.system import InstantPaymentSystem
 from adapters.aos.mapping import RailProfile, message_for
+from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
 from contracts.iso20022 import (
     CreditTransfer,
@@ -361,3 +362,19 @@ def test_what_is_not_settled_cannot_be_recalled(refunded: Line) -> None:
     line.house.tell("payment", "P9", ordered(kind=PaymentKind.TRANSFER, amount=Money(1), origin="L1"))
     with pytest.raises(RefusedError):
         line.house.tell("payment", "P9", payments.RecallOrdered(person="ALI", reason="x"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rail": payments.Rail.AZIPS}, {"kind": PaymentKind.REQUEST}],
+    ids=["carried by AZIPS", "not paid by us"],
+)
+def test_only_what_aos_carried_for_us_is_asked_back_from_it(refunded: Line, changes: dict[str, Any]) -> None:
+    """AOS-M4: a camt.056 about anything else would name an order that AÖS has never seen."""
+    house = refunded.house
+    house.nouns["payment", REFUND] = replace(house.nouns["payment", REFUND], **changes)
+    before = list(house.sent)
+    with pytest.raises(RefusedError) as error:
+        recall(refunded)
+    assert error.value.refusal.code is ErrorCode.STATE_CONFLICT
+    assert house.sent == before
