@@ -2,7 +2,8 @@
 
 What is sent is signed as its door wants it, so that it reaches the readers and the engine behind the signature: honest
 messages with one value replaced, documents of any shape, any text, any bytes. Every answer comes within two seconds,
-is no 5xx (SOAP 1.1 wants 500 for the sender's own faults), and says nothing of our inside.
+is no 5xx (SOAP 1.1 wants 500 for the sender's own faults), says nothing of our inside, and over REST is what the
+published contract promises: status, type and body.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from attack_world import NOTIFICATION
+from contracted import check_answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -80,6 +82,7 @@ class Doors:
         assert b">INTERNAL<" not in answer
         for status in statuses(answer):
             assert status < 500 or is_soap_fault(answer), (data, answer)
+        check_answer(data, answer)
         return statuses(answer)[0]
 
     def sign(self, code: str, method: str, target: str, body: bytes = b"", **headers: str) -> HttpRequestParts:
