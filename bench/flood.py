@@ -211,7 +211,7 @@ def _row(name: str, kind: Flood | None, run: Flooded) -> str:
     cells = (
         name,
         kind or "none",
-        f"{run.heard.share:.1%} of {run.heard.asked}",
+        f"{run.heard.share:.1%} of {run.heard.asked} {dict(run.heard.others) or ''}".replace("'", ""),
         f"{answered.p50:.0f} / {answered.p99:.0f}",
         f"{run.settled} of {run.lots}",
         "-" if final is None else f"{final.p50:.0f} / {final.p99:.0f}",

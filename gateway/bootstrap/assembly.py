@@ -104,7 +104,7 @@ async def _build(house: Surroundings) -> System:
         stamping=_stamping(house, store),
         deficiencies=deficiencies,
         watchdog=watchdog,
-        fairness=start_fairness(house),
+        fairness=start_fairness(house, store),
     )
     running = await _open_doors(house, inside)
     return System(

@@ -39,12 +39,13 @@ from gateway.engine.room import Level
 from gateway.engine.stamping import Stamping
 from gateway.engine.watchdog import Watchdog
 from gateway.ports import Receiver
-from gateway.store import Turn
+from gateway.store import Store, Turn
 from gateway.wire.fin import AZIPS_PATH
 from gateway.wire.server import signed_http
 from gateway.wire.soap_server import SoapLimits
 
 _STRANGERS_PAUSE_S = 1.0  # between the journal's lines about a flood of who did not even sign
+_STORE_SHARE = 0.5  # of the wait above which all are refused: from there on who takes the most is refused alone
 # counted only: shedding must cost nothing, and a store that is away keeps no lines
 _NOT_WRITTEN = frozenset({ErrorCode.OVERLOADED, ErrorCode.STORE_UNAVAILABLE})
 
@@ -163,12 +164,16 @@ def _intake(house: Surroundings, inside: Inside) -> Intake:
     )
 
 
-def start_fairness(house: Surroundings) -> Fairness:
-    """Start measuring how late the loop is."""
-    config = house.config
-    shares = Shares(late_max_s=config.intake.late_max_s, finishing=finishing(config))
+def start_fairness(house: Surroundings, store: Store) -> Fairness:
+    """Start measuring how late the loop is; and the store, before all new work is refused for its sake."""
+    config, intake = house.config, house.config.intake
+    shares = Shares(late_max_s=intake.late_max_s, finishing=finishing(config))
     house.metrics.watch_loop(lambda: shares.late_s, lambda: shares.level)
-    fairness = Fairness(shares, house.metrics, clock=house.clock)
+
+    def store_late_s() -> float:
+        return intake.late_max_s * store.waited_s(Turn.NEW) / (intake.wait_max_s * _STORE_SHARE)
+
+    fairness = Fairness(shares, house.metrics, clock=house.clock, store_late_s=store_late_s)
     house.keep_running(fairness.run(), "fairness")
     return fairness
 

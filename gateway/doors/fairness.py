@@ -53,19 +53,22 @@ class Fairness:
         *,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
+        store_late_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`store_late_s` is how late a loop would be that is as late as the store is behind."""
+        self._store_late_s = store_late_s
         self._shares, self._metrics, self._clock, self._chance = shares, metrics, clock, chance
         self._proven_at: dict[str, float] = {}  # by address, in the order of proofs
         self._handshakes: dict[str, Bucket] = {}
 
     async def run(self) -> None:
-        """Measure how late the loop is, until cancelled."""
+        """Measure how late the loop is, or the store, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + BEAT_S
             await asyncio.sleep(BEAT_S)
             now = loop.time()
-            self._shares.beat(now - due, now)
+            self._shares.beat(max(now - due, self._store_late_s()), now)
 
     def welcome(self, address: str) -> bool:
         """Whether a handshake from there may begin."""

@@ -99,7 +99,11 @@ class Metrics:
 
     def watch_loop(self, late_s: Callable[[], float], level: Callable[[], float]) -> None:
         """Show how late the loop is and what one sender may take of it, asked at every scrape. Once per process."""
-        late = Gauge("eherrac_loop_late_seconds", "How late the event loop does what is due", registry=self.registry)
+        late = Gauge(
+            "eherrac_loop_late_seconds",
+            "How late the event loop, or the store by the same measure, does what is due",
+            registry=self.registry,
+        )
         late.set_function(late_s)
         share = Gauge("eherrac_loop_share_most", "Share of it that one sender may take", registry=self.registry)
         share.set_function(level)

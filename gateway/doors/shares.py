@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-SUSTAINED_S = 1.0  # late for so long, and not for a moment only
+SUSTAINED_S = 0.5  # late for so long, and not for a moment only
 _MEMORY_S = 2.0  # what was taken counts less and less: a third after so long
 _FALLS_AT_ONCE = 0.3  # the most that one late beat takes off: to so much of it
 _RISES_BY = 1.03  # with every beat on time: from a tenth to the whole in some 80 beats
