@@ -1,7 +1,7 @@
 """How long a backup, and a restore with every chain recomputed, take: `python -m bench.restore [LINES]`.
 
 On SQLite, and on PostgreSQL where TEST_POSTGRES_DSN names one. Each noun has ten journal lines and two pieces of
-evidence, as a payment has.
+evidence, as a payment has, and a delivery that waits; its lines bind them (ADR 22), so all is held against the journal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.databases import postgres_url
+from gateway.domain.ids import delivery_id
 from gateway.engine.audit import Audit, audit
+from gateway.engine.binding import Binder, digest_of_noun
 from gateway.engine.journal import GENESIS, link
 from gateway.store import open_store
 from gateway.store.backup import back_up, restored
 from gateway.store.interface import Transaction
-from gateway.store.rows import EvidenceItem, JournalEntry, NounRow
+from gateway.store.rows import EvidenceItem, JournalEntry, NounRow, OutboxItem
 from gateway.store.testing import blank_store_url
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -33,17 +35,38 @@ _DATA = '{"text":"' + "x" * 400 + '"}'
 def _write(tx: Transaction, first: int) -> None:
     for number in range(first, first + _NOUNS_AT_ONCE):
         id, head = f"P{number:08d}", GENESIS
+        binder, waiting = Binder(), _waiting(id)
         for version in range(1, _LINES_EACH + 1):
-            entry = link(_entry(id, version, head))
+            if version == _LINES_EACH:
+                binder.send(waiting)
+            binder.noun("payment", id, version, digest_of_noun(_noun(id, head)))
+            entry = link(_entry(id, version, head, binder.text("payment", id, version)))
             tx.append_journal(entry)
             head = entry.hash
         tx.save_noun(_noun(id, head), expected_version=0)
+        tx.enqueue(waiting)
         for direction in ("in", "out"):
             content = f"{id}{direction}".encode() + bytes(3000)
             tx.add_evidence(_item(id, direction, content))
 
 
-def _entry(id: str, version: int, head: bytes) -> JournalEntry:
+def _waiting(id: str) -> OutboxItem:
+    return OutboxItem(
+        id=delivery_id("payment", id, _LINES_EACH, 0),
+        channel="platform",
+        recipient="EHERRAC",
+        noun="payment",
+        noun_id=id,
+        body_type="Notice",
+        body=_DATA,
+        due_at=NOW,
+        created_at=NOW,
+        order_key=f"platform|EHERRAC|payment|{id}",
+        state_version=_LINES_EACH,
+    )
+
+
+def _entry(id: str, version: int, head: bytes, bound: str) -> JournalEntry:
     return JournalEntry(
         noun="payment",
         noun_id=id,
@@ -59,6 +82,7 @@ def _entry(id: str, version: int, head: bytes) -> JournalEntry:
         data=_DATA,
         prev_hash=head,
         hash=b"",
+        bound=bound,
     )
 
 
@@ -117,7 +141,10 @@ def _measure(name: str, url: str, lose: Callable[[], str], file: Path, lines: in
         found = asyncio.run(_audited(place))
     taken, size = time.perf_counter() - began, file.stat().st_size / 1e6
     assert found.holds
-    print(f"  {name}: {found.lines:,} lines, {size:,.0f} MB, backup {copied:.1f} s, restored and judged {taken:.1f} s")
+    assert found.waiting == found.nouns
+    assert not found.unbound_nouns + found.unbound_waiting
+    held = f"{found.lines:,} lines, {found.waiting:,} deliveries, {size:,.0f} MB"
+    print(f"  {name}: {held}, backup {copied:.1f} s, restored and judged {taken:.1f} s")
 
 
 def _emptied(url: str) -> str:
