@@ -117,19 +117,24 @@ async def test_a_program_of_before_that_connects_again_too_late_does_nothing(sto
     await store.close()
 
 
-@pytest.fixture
-def before(store_url: str) -> str:
-    """A store of v0010, the step to v0011 wants the journal for itself."""
+def brought_to(url: str, revision: str) -> None:
+    """Every step up to this one, on PostgreSQL."""
     import psycopg
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(store_url))
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", "gateway.store:migrations")
         config.attributes["connection"] = connection
-        command.upgrade(config, "v0010")
+        command.upgrade(config, revision)
     engine.dispose()
+
+
+@pytest.fixture
+def before(store_url: str) -> str:
+    """A store of v0010; the step to v0011 wants the journal for itself."""
+    brought_to(store_url, "v0010")
     return store_url
 
 
