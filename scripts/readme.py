@@ -14,10 +14,12 @@ def grants_table() -> str:
     places = {
         ("gateway", "group"): "group `<client_id>.receipts`",
         ("gateway", "protocol"): "every protocol topic",
+        ("gateway", "refusal"): "every topic of refusals that is named",
         ("gateway", "receipt"): "the receipts topic",
         ("gateway", "cluster"): "the cluster",
-        ("ministry", "group"): "groups that begin with `<its topic>.`",
+        ("ministry", "group"): "groups that begin with `<a topic of its>.`",
         ("ministry", "protocol"): "its own protocol topic",
+        ("ministry", "refusal"): "its own topic of refusals",
         ("ministry", "receipt"): "the receipts topic",
     }
     rows = [

@@ -58,7 +58,7 @@ class MinistriesAdapter:
         prepared = [self._prepared(dispatch) for dispatch in dispatches]
         records = [record for record in prepared if isinstance(record, Record)]
         ends = iter(await self._publisher.publish_all(records))
-        return [_outcome(it, next(ends)) if isinstance(it, Record) else it for it in prepared]
+        return [outcome_of(it, next(ends)) if isinstance(it, Record) else it for it in prepared]
 
     def _prepared(self, dispatch: Dispatch) -> Record | Refused:
         topic = self._settings.topics.get(dispatch.recipient)
@@ -89,10 +89,11 @@ def _exhibit(record: Record, written: Written) -> Exhibit:
     return Exhibit(direction="out", media_type=_EXHIBIT_TYPE, content=orjson.dumps(facts))
 
 
-def _outcome(record: Record, end: Written | PublishError) -> Outcome:
+def outcome_of(record: Record, end: Written | PublishError, *exhibits: Exhibit) -> Outcome:
+    """What became of a record; written, it is kept where it lies, and the `exhibits` with it."""
     match end:
         case Written():
-            return Acknowledged(exhibits=(_exhibit(record, end),))
+            return Acknowledged(exhibits=(*exhibits, _exhibit(record, end)))
         case RefusedError():
             return _refused(end)
         case NotSentError(reason=reason):

@@ -92,7 +92,7 @@ def _ours(declared: tuple[Grant, ...], topics: Iterable[Topic], seen: Seen) -> I
 
 
 def _others(declared: tuple[Grant, ...], topics: Iterable[Topic], seen: Seen) -> Iterator[Excess]:
-    """Whoever may write, or read protocols, without being declared."""
+    """Whoever may write, or read what is one ministry's, without being declared."""
     entries = seen.entries or ()
     denied = {(e.topic, e.principal, e.operation) for e in entries if not e.allows and e.host == _ANY_HOST}
     for topic, operation, users in _judged(declared, tuple(topics)):
@@ -106,9 +106,9 @@ def _judged(
     declared: tuple[Grant, ...], topics: tuple[Topic, ...]
 ) -> Iterator[tuple[Topic, Operation, frozenset[str]]]:
     """What is judged, and who may: never where somebody's name at the brokers is not configured."""
-    readers = {topic: _users(declared, topic, Operation.READ) for topic in topics if topic.carries is Carries.PROTOCOL}
+    readers = {topic: _users(declared, topic, Operation.READ) for topic in topics if topic.authority}
     for topic in topics:
-        if topic.carries is Carries.PROTOCOL or all(readers.values()):
+        if topic.authority or all(readers.values()):
             yield topic, Operation.WRITE, _users(declared, topic, Operation.WRITE)
         if readers.get(topic):
             yield topic, Operation.READ, readers[topic]

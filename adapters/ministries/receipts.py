@@ -40,10 +40,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRecord:
-    """A receipt that was passed over, for the journal."""
+    """A receipt that was passed over, for the journal. `signer` is the ministry, where its signature held."""
 
     refusal: Refusal
     record: ReadRecord
+    signer: str | None = None
 
     @property
     def place(self) -> str:
@@ -91,12 +92,15 @@ class ReceiptsConsumer:
         await self.reader.close()
 
     async def _handle(self, record: ReadRecord) -> None:
+        signer = None
         try:
-            await self._receiver.receive(self._judged(record))
+            message = self._judged(record)
+            signer = message.source
+            await self._receiver.receive(message)
         except RefusedError as error:
             if error.refusal.code in _NOT_READY:
                 raise
-            await self._on_refusal(RefusedRecord(refusal=error.refusal, record=record))
+            await self._on_refusal(RefusedRecord(refusal=error.refusal, record=record, signer=signer))
 
     def _judged(self, record: ReadRecord) -> Message:
         """What the record says. A fault of ours in reading it would come again each time: it is passed over too."""

@@ -6,30 +6,35 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from adapters.ministries.kafka import KafkaSettings
-from contracts.events.topics import AS_PRODUCED, Topic, protocol_topics, receipts_topic
+from contracts.events.topics import AS_PRODUCED, Topic, protocol_topics, receipts_topic, refusals_topic
 
 _log = logging.getLogger(__name__)
 _RETENTION, _RECORD_MAX, _COMPRESSION = "retention.ms", "max.message.bytes", "compression.type"
 _FOR_EVER = -1  # a retention
 
 
-def wanted_topics(protocols: Mapping[str, str], receipts: str) -> tuple[Topic, ...]:
+def wanted_topics(
+    protocols: Mapping[str, str], receipts: str, refusals: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Topic, ...]:
     """The declared topics under the configured names; a ministry that none is declared for gets one like the others'.
 
     Args:
         protocols: participant code of each ministry to the name of its topic.
         receipts: name of the topic that receipts come back on.
+        refusals: participant code of each ministry that is told of refused receipts to the name of that topic.
     """
     declared = protocol_topics()
     like = next(iter(declared.values()))
     to_ministries = (replace(declared.get(code, like), name=name, authority=code) for code, name in protocols.items())
-    return (*to_ministries, replace(receipts_topic(), name=receipts))
+    told = (replace(refusals_topic(code), name=name, authority=code) for code, name in refusals.items())
+    return (*to_ministries, *told, replace(receipts_topic(), name=receipts))
 
 
 async def topic_faults(settings: KafkaSettings, topics: Iterable[Topic]) -> tuple[str, ...]:

@@ -140,8 +140,9 @@ def _of_ministry(
         yield principal, Resource.GROUP, f"{own.name}.", True
     elif rule.on == own.carries:
         yield principal, Resource.TOPIC, own.name, False
-    else:
-        yield from ((principal, Resource.TOPIC, name, False) for name in _carrying(rule.on, topics))
+    elif own.carries is Carries.PROTOCOL:  # each ministry has one; of what is everybody's it is told once
+        shared = [topic for topic in topics if topic.authority is None]
+        yield from ((principal, Resource.TOPIC, name, False) for name in _carrying(rule.on, shared))
 
 
 def _carrying(carries: str, topics: Iterable[Topic]) -> list[str]:

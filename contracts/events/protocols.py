@@ -21,6 +21,7 @@ PROTOCOL_TYPE: Final = "az.eherrac.protocol.issued.v1"
 PROTOCOL_MEDIA_TYPE: Final = "application/vnd.etsi.asic-e+zip"
 RECEIPT_TYPE: Final = "az.eherrac.protocol.receipted.v1"
 RECEIPT_MEDIA_TYPE: Final = "application/xml"
+REFUSAL_TYPE: Final = "az.eherrac.receipt.refused.v1"
 SPEC_VERSION: Final = "1.0"
 
 Headers = list[tuple[str, bytes]]
@@ -61,6 +62,20 @@ class ProtocolReceipted:
     lot_id: str
     time: datetime
     document: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalTold:
+    """A signed word to a ministry that a receipt of its was refused. `id` is constant for a refused record."""
+
+    id: str
+    source: str  # participant code of the gateway
+    lot_id: str  # the refused record's key; its place where it had none
+    time: datetime
+    code: str
+
+
+_Event = ProtocolIssued | ProtocolReceipted | RefusalTold
 
 
 def write_protocol(event: ProtocolIssued) -> Headers:
@@ -116,7 +131,12 @@ def read_receipt(headers: Iterable[tuple[str, bytes]], value: bytes) -> Protocol
     )
 
 
-def _headers(event: ProtocolIssued | ProtocolReceipted, kind: str, media_type: str, own: Mapping[str, str]) -> Headers:
+def write_refusal(event: RefusalTold) -> Headers:
+    """The headers of a record that tells of a refused receipt."""
+    return _headers(event, REFUSAL_TYPE, RECEIPT_MEDIA_TYPE, {"code": event.code})
+
+
+def _headers(event: _Event, kind: str, media_type: str, own: Mapping[str, str]) -> Headers:
     attributes = {
         "specversion": SPEC_VERSION,
         "id": event.id,

@@ -18,11 +18,12 @@ class Carries(StrEnum):
 
     PROTOCOL = "protocol"  # gateway to one ministry: a sealed container
     RECEIPT = "receipt"  # ministries to gateway: a signed receipt
+    REFUSAL = "refusal"  # gateway to one ministry: a receipt of its that was refused, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One topic. `authority` is the participant code of the only reader of a protocol topic."""
+    """One topic. `authority` is the participant code of the only reader, where there is one."""
 
     name: str
     carries: Carries
@@ -44,6 +45,12 @@ def protocol_topics(topics: Iterable[Topic] | None = None) -> dict[str, Topic]:
     """Participant code of a ministry to its topic."""
     chosen = declared_topics() if topics is None else topics
     return {topic.authority: topic for topic in chosen if topic.carries is Carries.PROTOCOL and topic.authority}
+
+
+def refusals_topic(authority: str) -> Topic:
+    """The declared topic of refusals of a ministry; for one that none is declared for, another's."""
+    declared = [topic for topic in declared_topics() if topic.carries is Carries.REFUSAL]
+    return next((topic for topic in declared if topic.authority == authority), declared[0])
 
 
 def receipts_topic() -> Topic:

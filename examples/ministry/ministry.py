@@ -1,11 +1,12 @@
 """A ministry in one file: reads its topic, checks every sealed protocol, keeps it, answers with a signed receipt.
 
-    python3 ministry.py KAFKA TOPIC CODE KEYS OUT
+    python3 ministry.py KAFKA TOPIC CODE KEYS OUT [REFUSALS]
 
 Needs aiokafka and the programs `xmlsec1` and `openssl`; nothing of the gateway's. KEYS has key.pem and chain.pem (ours
-and those above it), anchors.pem and intermediates.pem (the centre's); protocols are kept in OUT. One line is printed
-for each record. What a ministry adds for itself: TLS and its login to the brokers, the centre's CRL, and a place where
-people see what was not believed: a protocol that does not hold gets no receipt, and the gateway's operator will call.
+and those above it), anchors.pem and intermediates.pem (the centre's); protocols are kept in OUT. On the topic REFUSALS
+the gateway says which of our receipts it refused and why. One line is printed for each record. What a ministry adds for
+itself: TLS and its login to the brokers, the centre's CRL, and a place where people see what was not believed (a
+protocol that does not hold gets no receipt, and the gateway's operator will call) and what was refused.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import zipfile
 from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -38,10 +40,11 @@ class NotBelieved(Exception):
     """Why a container is no protocol of the gateway's."""
 
 
-async def main(kafka, topic, code, keys, out):
+async def main(kafka, topic, code, keys, out, *refusals):
     # A group's name begins with the topic's (the brokers' grants say so); what was not committed comes again.
     consumer = AIOKafkaConsumer(
         topic,
+        *refusals,
         bootstrap_servers=kafka,
         group_id=f"{topic}.{code}",
         enable_auto_commit=False,
@@ -54,10 +57,13 @@ async def main(kafka, topic, code, keys, out):
         async for record in consumer:
             headers = {name: value.decode() for name, value in record.headers}
             try:
-                check(record.value, headers, Path(keys))
-                keep(record.value, headers, Path(out))
-                sent = await acknowledge(producer, headers, code, Path(keys), Path(out))
-                say(protocol=headers["ce_number"], result=headers["ce_result"], receipt=sent)
+                if record.topic in refusals:
+                    say(**refused(record.value, Path(keys)))
+                else:
+                    check(record.value, headers, Path(keys))
+                    keep(record.value, headers, Path(out))
+                    sent = await acknowledge(producer, headers, code, Path(keys), Path(out))
+                    say(protocol=headers["ce_number"], result=headers["ce_result"], receipt=sent)
             except NotBelieved as error:
                 say(refused=str(error), offset=record.offset)
             await consumer.commit()
@@ -73,16 +79,31 @@ def check(container, headers, keys):
         expect(len(archive.namelist()) == len(set(archive.namelist())), "a name stands twice in the container")
         archive.extractall(folder)
         seal = Path(folder, "META-INF/signatures0.xml").read_text("utf-8")
-        pem = tool("openssl", "x509", "-inform", "DER", stdin=certificate_of(seal))
-        subject = tool("openssl", "x509", "-noout", "-subject", "-nameopt", "multiline,lname", stdin=pem.encode())
-        expect(re.search(r"(organizationIdentifier|2\.5\.4\.97) *= GATEWAY\n", subject), f"sealed by {subject}")
-        trusted = ("--trusted-pem", keys / "anchors.pem", "--untrusted-pem", keys / "intermediates.pem")
-        tool(
-            "xmlsec1", "--verify", *trusted, "--id-attr:Id", "SignedProperties", "META-INF/signatures0.xml", cwd=folder
-        )
+        expect_gateways(seal, keys, "--id-attr:Id", "SignedProperties", "META-INF/signatures0.xml", cwd=folder)
         content = {name for name in archive.namelist() if name != "mimetype" and not name.startswith("META-INF/")}
         sealed = set(re.findall(r'<ds:Reference [^>]*URI="([^"#]+)"', seal))
         expect(content == sealed, f"not sealed: {content ^ sealed}")
+
+
+def expect_gateways(signature, keys, *options, cwd=None):
+    """The signature holds, leads to the centre's root, and is the gateway's; `options` of xmlsec1 end with the file."""
+    pem = tool("openssl", "x509", "-inform", "DER", stdin=certificate_of(signature))
+    subject = tool("openssl", "x509", "-noout", "-subject", "-nameopt", "multiline,lname", stdin=pem.encode())
+    expect(re.search(r"(organizationIdentifier|2\.5\.4\.97) *= GATEWAY\n", subject), f"sealed by {subject}")
+    trusted = ("--trusted-pem", keys / "anchors.pem", "--untrusted-pem", keys / "intermediates.pem")
+    tool("xmlsec1", "--verify", *trusted, *options, cwd=cwd)
+
+
+def refused(document, keys):
+    """By contracts/receipt/refusal-1.xsd: what our people need, to mend it and send the receipt again."""
+    with tempfile.NamedTemporaryFile(suffix=".xml") as file:
+        file.write(document)
+        file.flush()
+        expect_gateways(document.decode(), keys, file.name)
+    said = {child.tag.partition("}")[2]: child for child in ElementTree.fromstring(document)}
+    last = said["Explanation"]  # of three languages
+    told = {name: said[name].text for name in ("Code", "Record", "SignatureHeld")}
+    return {"receipt_refused": told, "remedy": last.findtext("{urn:eherrac:receipt-refusal:1}Remedy")}
 
 
 def keep(container, headers, out):

@@ -10,12 +10,13 @@ from datetime import datetime
 
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
+from adapters.ministries.refusals import Answers
 from adapters.timestamping.adapter import TimeStampClient
 from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
 from gateway.bootstrap.ways_in import Inside, application, finishing, start_fairness
-from gateway.bootstrap.ways_out import breakers, make_adapters, policies, receipts_group, start_broker
+from gateway.bootstrap.ways_out import breakers, make_adapters, policies, receipts_group, refusals_topics, start_broker
 from gateway.config import Config, build_rulebook
 from gateway.domain.nouns import TABLES
 from gateway.domain.rulebook import Rulebook
@@ -199,8 +200,11 @@ def _watch(house: Surroundings, store: Store) -> Watchdog:
 async def _receipts(house: Surroundings, engine: Engine, kafka: KafkaSettings) -> ReceiptsConsumer:
     """Start reading the ministries' receipts."""
 
+    answers = Answers(frozenset(refusals_topics(house.config)), clock=house.clock)
+
     async def note(refused: RefusedRecord) -> None:
-        await engine.record_refusal(None, refused.place, refused.refusal)
+        answer = answers.answer(refused)
+        await engine.record_refusal(refused.signer, refused.place, refused.refusal, answer=answer)
 
     consumer = ReceiptsConsumer(
         ReceiptsSettings(

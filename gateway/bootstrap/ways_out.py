@@ -14,6 +14,7 @@ from adapters.banks.adapter import BankEndpoint, BanksAdapter, Transport
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.publisher import PublisherSettings
+from adapters.ministries.refusals import RefusalsAdapter
 from adapters.ministries.topics import wanted_topics
 from adapters.notary.adapter import NotaryAdapter
 from adapters.platform.adapter import PlatformAdapter, PlatformSettings
@@ -79,7 +80,14 @@ def kafka_settings(config: Config, bootstrap: str) -> KafkaSettings:
 
 def topics_of(config: Config) -> tuple[Topic, ...]:
     """The topics that the gateway and the ministries of the configuration use."""
-    return wanted_topics({ministry.code: ministry.topic for ministry in config.ministries}, config.kafka.receipts_topic)
+    protocols = {ministry.code: ministry.topic for ministry in config.ministries}
+    return wanted_topics(protocols, config.kafka.receipts_topic, refusals_topics(config))
+
+
+def refusals_topics(config: Config) -> dict[str, str]:
+    """The topics of those ministries that are told of refused receipts, by code."""
+    named = {ministry.code: ministry.refusals_topic for ministry in config.ministries}
+    return {code: topic for code, topic in named.items() if topic is not None}
 
 
 def receipts_group(config: Config) -> str:
@@ -114,8 +122,7 @@ def start_broker(house: Surroundings) -> KafkaSettings:
     settings = house.config.kafka
     bootstrap = settings.bootstrap
     if bootstrap == EMBEDDED:
-        names = [ministry.topic for ministry in house.config.ministries]
-        broker = EmbeddedBroker(dict.fromkeys((*names, settings.receipts_topic), 1))
+        broker = EmbeddedBroker({topic.name: 1 for topic in topics_of(house.config)})
         broker.start()
         house.stack.callback(broker.close)
         bootstrap = broker.bootstrap_servers
@@ -130,6 +137,7 @@ def make_adapters(house: Surroundings, kafka: KafkaSettings, deficiencies: Defic
         _banks(house),
         _platform(house),
         _ministries(house, kafka),
+        _refusals(house, kafka),
         *_azips(house),
         _notary(house),
     ]
@@ -188,6 +196,12 @@ def _ministries(house: Surroundings, kafka: KafkaSettings) -> MinistriesAdapter:
         records_at_once=config.kafka.records_at_once,
     )
     return MinistriesAdapter(settings)
+
+
+def _refusals(house: Surroundings, kafka: KafkaSettings) -> RefusalsAdapter:
+    config = house.config
+    settings = PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s)
+    return RefusalsAdapter(settings, refusals_topics(config), house.keys, source=config.gateway.code)
 
 
 def _notary(house: Surroundings) -> NotaryAdapter:

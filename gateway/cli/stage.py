@@ -59,6 +59,7 @@ def build_stage(folder: Path, *, gateway_key: str = "rsa") -> Stage:
     ports = _free_ports()
     stage = Stage(folder=folder, config=folder / "gateway.toml", world=folder / "world.toml", keys=folder / "keys")
     config = _moved(packaged("demo.toml"), ports).replace('directory = "keys"', 'directory = "keys/GATEWAY"')
+    config = re.sub(r'(topic = "eherrac\.)protocols(.*\n)', r"\g<0>refusals_\1refusals\2", config)  # all are told
     config = config.replace("sqlite:///eherrac.db", f"sqlite:///{folder / 'eherrac.db'}")
     stage.config.write_text(config, "utf-8")
     stage.world.write_text(_moved(packaged("demo_world.toml"), ports), "utf-8")

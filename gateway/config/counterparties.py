@@ -136,6 +136,9 @@ class MinistrySettings(Section):
     code: Participant = Field(description="Its registration code, also the signer of its receipts")
     name: str = Field(min_length=1, max_length=140, description="Its name")
     topic: Topic = Field(description="Kafka topic that carries protocols to it")
+    refusals_topic: Topic | None = Field(
+        None, description="Kafka topic that tells it which of its receipts were refused; without, it is not told"
+    )
     principal: KafkaPrincipal | None = Field(
         None,
         description="Its name in the brokers' ACLs, `User:…`; named, its topic's readers are judged",

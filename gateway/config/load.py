@@ -168,7 +168,9 @@ def _contradictions(config: Config) -> Iterator[Fault]:
         *(ministry.code for ministry in config.ministries),
     ]
     yield from _repeated("participant codes", participants)
-    yield from _repeated("ministries.topic", [ministry.topic for ministry in config.ministries])
+    told = [ministry.refusals_topic for ministry in config.ministries if ministry.refusals_topic is not None]
+    protocols = [ministry.topic for ministry in config.ministries]
+    yield from _repeated("ministries.topic", [*protocols, *told, config.kafka.receipts_topic])
     yield from _repeated("regimes", [f"{row.regime} from {row.in_force}" for row in config.regimes])
     for number, row in enumerate(config.regimes):
         if row.payee not in config.accounts:

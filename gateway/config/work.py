@@ -75,8 +75,8 @@ class DispatcherSettings(Section):
 class DeliverySettings(Section):
     """A schedule of its own for a channel, or for one recipient of it."""
 
-    channel: Literal["aos", "asan_pay", "banks", "ministries", "notary", "platform"] = Field(
-        description="`aos`, `asan_pay`, `banks`, `ministries`, `notary` or `platform`"
+    channel: Literal["aos", "asan_pay", "banks", "ministries", "notary", "platform", "refusals"] = Field(
+        description="`aos`, `asan_pay`, `banks`, `ministries`, `notary`, `platform` or `refusals`"
     )
     recipient: str | None = Field(None, min_length=1, description="Code of the recipient; without, all of the channel")
     retry_s: Waits = Field(min_length=1, max_length=100, description="Its waits between attempts, seconds")

@@ -24,6 +24,7 @@ class Channel(StrEnum):
     MINISTRIES = "ministries"
     NOTARY = "notary"  # our own office that draws up and seals protocols
     PLATFORM = "platform"
+    REFUSALS = "refusals"  # to ministries whose receipts were refused; apart, so that no protocol waits behind one
     TIMER = "timer"  # no adapter: the engine tells the noun
 
 
@@ -311,6 +312,20 @@ class ProtocolDelivery:
     issued_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRefusal:
+    """Tell a ministry that a receipt of its was refused. `is_verified`: it signed it; else the record only says so."""
+
+    authority: str
+    record: str  # topic/partition/offset
+    record_sha256: str
+    lot_id: str  # the record's key; empty where it is none of ours
+    is_verified: bool
+    code: str
+    facts: dict[str, str]
+    refused_at: datetime
+
+
 DISPATCHES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
@@ -331,5 +346,6 @@ DISPATCHES: dict[str, type[Any]] = {
         Notice,
         SealOrder,
         ProtocolDelivery,
+        ReceiptRefusal,
     )
 }

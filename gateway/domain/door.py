@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.dispatches import Channel, ReceiptRefusal
 from gateway.domain.frozen import replace
-from gateway.domain.table import Change, Context, StateTable
+from gateway.domain.table import Change, Context, Send, StateTable
 
 
 class DoorState(StrEnum):
@@ -42,6 +43,14 @@ class RequestsRefused:
     codes: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalTold:
+    """Whoever sent what was refused just now over Kafka is told so."""
+
+    authority: str
+    answer: ReceiptRefusal
+
+
 TABLE = StateTable("door", Door, DoorState, final=())
 
 
@@ -58,3 +67,8 @@ def _next(door: Door, _: RequestRefused, __: Context) -> Change[Door]:
 @TABLE.on(DoorState.OPEN, event=RequestsRefused)
 def _more(door: Door, event: RequestsRefused, _: Context) -> Change[Door]:
     return Change(replace(door, refused=door.refused + sum(event.codes.values())))
+
+
+@TABLE.on(DoorState.OPEN, event=RefusalTold)
+def _tell(door: Door, event: RefusalTold, _: Context) -> Change[Door]:
+    return Change(door, (Send(Channel.REFUSALS, event.authority, event.answer),))

@@ -19,7 +19,8 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError, refuse
 from gateway.domain import delivery as deliveries
 from gateway.domain.delivery import DeliveryState, RetryPolicy
-from gateway.domain.door import RequestRefused
+from gateway.domain.dispatches import ReceiptRefusal
+from gateway.domain.door import RefusalTold, RequestRefused
 from gateway.domain.frozen import replace
 from gateway.domain.rulebook import Rulebook
 from gateway.domain.table import Alarm, ByAlias, Context, Event, StateTable
@@ -108,9 +109,16 @@ class Engine:
         return self._first_answer(known, message)
 
     async def record_refusal(
-        self, source: str | None, what: str, refusal: Refusal, *, digest: str = "", exhibits: tuple[Exhibit, ...] = ()
+        self,
+        source: str | None,
+        what: str,
+        refusal: Refusal,
+        *,
+        digest: str = "",
+        exhibits: tuple[Exhibit, ...] = (),
+        answer: ReceiptRefusal | None = None,
     ) -> None:
-        """One journal line for a request that was refused, whoever refused it."""
+        """One journal line for a request that was refused, whoever refused it; with an `answer`, it goes out too."""
         event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
         now, sender = self._clock(), source or ANONYMOUS
 
@@ -118,10 +126,14 @@ class Engine:
             step = self._step(tx, Cause(source=sender, id=digest or what), now)
             held = step.hold("door", sender)
             step.tell(held, event)
+            if answer is not None:
+                step.tell(held, RefusalTold(authority=answer.authority, answer=answer))
             step.keep(held, exhibits)
             step.finish()
 
         await self._note(work)
+        if answer is not None:
+            self.wake()
 
     async def record_refusals(self, lines: Lines) -> None:
         """Journal lines of many refused requests, in one transaction; see `RefusalBook`."""

@@ -58,9 +58,10 @@ def test_the_events_channel_carries_exactly_the_platforms_events(document: dict[
 
 def test_the_topics_are_those_that_are_declared(document: dict[str, Any]) -> None:
     declared = tomllib.loads(FILE.with_name("topics.toml").read_text(encoding="utf-8"))["topics"]
-    channel = document["channels"]["protocols"]
     described = {
-        channel["address"].format(authority=authority) for authority in channel["parameters"]["authority"]["enum"]
+        channel["address"].format(authority=authority)
+        for channel in (document["channels"][name] for name in ("protocols", "refusals"))
+        for authority in channel["parameters"]["authority"]["enum"]
     }
     assert described | {document["channels"]["receipts"]["address"]} == set(declared)
 

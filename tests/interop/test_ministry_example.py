@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from demonstration import Demonstration
+from lxml import etree
 from town import Town
 from waiting import PATIENCE_S
 
+from certs.xmldsig import sign_enveloped
+from contracts.receipt.codec import Receipt, build_receipt
 from contracts.soap import model as soap
+from gateway.wire.identity import Identity
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ministry" / "ministry.py"
 CODES = ("ECONOMY", "JUSTICE", "INTERIOR")  # JUSTICE has an RSA key, the others P-256
@@ -40,11 +45,11 @@ class Ministry:
 
 
 @asynccontextmanager
-async def at_work(kafka: str, folder: Path, code: str) -> AsyncIterator[Ministry]:
+async def at_work(kafka: str, folder: Path, code: str, *refusals: str) -> AsyncIterator[Ministry]:
     """The program over a town's broker, with the keys of its folder."""
     topic, keys, out = f"eherrac.protocols.{code.lower()}", folder / "keys" / code, folder / "kept" / code
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", str(EXAMPLE), kafka, topic, code, str(keys), str(out)),
+        *(sys.executable, "-I", str(EXAMPLE), kafka, topic, code, str(keys), str(out), *refusals),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -103,6 +108,49 @@ async def test_three_ministries_receipt_what_holds_once_and_nothing_else(town: T
     assert again[1]["refused"].startswith("xmlsec1 says")
     assert again[0] == again[2]
     assert await town.refusals() == []
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize(
+    "town", [{"EHERRAC__MINISTRIES__0__REFUSALS_TOPIC": "eherrac.refusals.economy"}], indirect=True, ids=[""]
+)
+async def test_a_ministry_hears_signed_which_of_its_receipts_was_refused_and_why(town: Town) -> None:
+    """One that it signed, for another container; then one that was changed after it was signed."""
+    await _no_sale(town)
+    async with at_work(town.system.kafka, town.folder, "ECONOMY", "eherrac.refusals.economy") as ministry:
+        await ministry.says()
+        record = await _first_record(town, "eherrac.receipts")
+        signed = receipt_for("0" * 64, town.identity("ECONOMY"))
+        producer = AIOKafkaProducer(bootstrap_servers=town.system.kafka)
+        await producer.start()
+        try:
+            for value in (signed, signed.replace(b"<ReceiptId>", b"<ReceiptId>x")):
+                await producer.send_and_wait(record.topic, value, key=record.key, headers=[*record.headers])
+        finally:
+            await producer.stop()
+        told = [await ministry.says() for _ in range(2)]
+    assert [line["receipt_refused"] for line in told] == [
+        {"Code": "DIGEST_MISMATCH", "Record": "eherrac.receipts/0/1", "SignatureHeld": "true"},
+        {"Code": "DIGEST_MISMATCH", "Record": "eherrac.receipts/0/2", "SignatureHeld": "false"},
+    ]
+    assert all(line["remedy"] for line in told)
+
+
+def receipt_for(sha256_hex: str, identity: Identity) -> bytes:
+    """A receipt for a container that nobody sent."""
+    root = build_receipt(
+        Receipt(
+            receipt_id="ECONOMY-wrong",
+            protocol_number="2026/L1",
+            protocol_id="L1.protocol",
+            container_sha256=sha256_hex,
+            authority="ECONOMY",
+            received_at=datetime.now(UTC),
+        )
+    )
+    sign_enveloped(root, identity.credential, into=root)
+    document: bytes = etree.tostring(root)
+    return document
 
 
 def _rewritten(container: bytes) -> bytes:

@@ -9,11 +9,12 @@ import pytest
 
 from adapters.ministries.grants import ANYBODY, Entry, Excess, Seen, Verdict, judge
 from contracts.events.grants import CLUSTER_NAME, Operation, Principals, Resource, Role, wanted_grants
-from contracts.events.topics import declared_topics
+from contracts.events.topics import declared_topics, refusals_topic
 from scripts.readme import grants_table
 
 TOPICS = declared_topics()
 ECONOMY, *_, RECEIPTS = (topic.name for topic in TOPICS)
+REFUSALS = refusals_topic("ECONOMY").name
 US = "User:gateway"
 MINISTRIES = {topic.authority: f"User:{topic.authority.lower()}" for topic in TOPICS if topic.authority}
 NOBODY_NAMED = Principals(gateway=US, group="g", ministries={})
@@ -48,10 +49,13 @@ def test_the_gateway_is_granted_what_it_does_and_no_more() -> None:
 
 def test_a_ministry_reads_its_own_topic_alone_and_writes_receipts() -> None:
     wanted = [g for g in wanted_grants(TOPICS, ALL_NAMED) if g.principal == "User:economy"]
+    assert len(wanted) == len(set(wanted)) == 5
     assert {(g.resource, g.name, g.operation, g.prefixed) for g in wanted} == {
         (Resource.TOPIC, ECONOMY, Operation.READ, False),
         (Resource.TOPIC, RECEIPTS, Operation.WRITE, False),
         (Resource.GROUP, f"{ECONOMY}.", Operation.READ, True),
+        (Resource.TOPIC, REFUSALS, Operation.READ, False),
+        (Resource.GROUP, f"{REFUSALS}.", Operation.READ, True),
     }
     assert {g.role for g in wanted} == {Role.MINISTRY}
 
@@ -89,6 +93,8 @@ EXCESSES = [
     ("another writer of a protocol topic", ECONOMY, STRANGER, Operation.WRITE, Operation.WRITE),
     ("everybody", ECONOMY, ANYBODY, Operation.ALL, Operation.WRITE),
     ("another reader of a protocol topic", ECONOMY, "User:justice", Operation.READ, Operation.READ),
+    ("another reader of refusals", REFUSALS, "User:justice", Operation.READ, Operation.READ),
+    ("a stranger's refusals", REFUSALS, STRANGER, Operation.WRITE, Operation.WRITE),
     ("a stranger's receipts", RECEIPTS, STRANGER, Operation.WRITE, Operation.WRITE),
 ]
 

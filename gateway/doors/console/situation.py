@@ -29,6 +29,7 @@ _UNRESOLVED = (  # nobody knows where the money is, and nobody asks any more
     ("credit", CreditState.RETURN_UNRESOLVED),
 )
 _SEEN_AT_THE_BROKER = frozenset({"topics", "grants"})  # while nothing is read there, their verdicts are old or none
+_OVER_KAFKA = (Channel.MINISTRIES, Channel.REFUSALS)
 _LOUD_RUNG_DAYS, _QUIET_RUNG_DAYS = 7, 30
 
 
@@ -198,7 +199,7 @@ def _watchdog(found: Findings) -> Iterator[Trouble]:
         yield Trouble(kind=Kind.STORE_TAMPERED, severity=Severity.ALARM, facts=facts)
     for alarm in found.census.alarms:
         lane = (alarm.facts.get("channel", ""), alarm.facts.get("recipient", ""))
-        explained = lane in found.silent_since or (lane[0] == Channel.MINISTRIES and _kafka_fails(found))
+        explained = lane in found.silent_since or (lane[0] in _OVER_KAFKA and _kafka_fails(found))
         if alarm.code == "DELIVERY_LATE" and not explained:
             yield Trouble(
                 kind=Kind.DELIVERY_LATE, severity=Severity.ALARM, subject=lane[1] or lane[0], facts=alarm.facts
@@ -265,6 +266,7 @@ _SILENT: Mapping[
     str, Kind
 ] = {  # at Kafka it is the broker that is silent, never the ministry; without a rail no payment moves
     Channel.MINISTRIES: Kind.TOPIC_SILENT,
+    Channel.REFUSALS: Kind.TOPIC_SILENT,
     Channel.AOS: Kind.RAIL_SILENT,
     Channel.AZIPS: Kind.RAIL_SILENT,
 }
