@@ -18,7 +18,7 @@ import resource
 from collections import Counter
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from contracts.errors import ErrorCode, Refusal
@@ -97,7 +97,7 @@ class _Server(web.Server):
 class Connection(RequestHandler):
     """One connection. `proven` is the participant whose signature came on it last."""
 
-    __slots__ = ("_head_bytes", "_unread", "address", "is_put_off", "proven")
+    __slots__ = ("_body", "_head_bytes", "_unread", "address", "is_put_off", "proven")
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -105,6 +105,7 @@ class Connection(RequestHandler):
         self.is_put_off = False  # its request waits to be refused
         self.address = ""
         self._head_bytes = 0  # of a head that has not come to its end
+        self._body: StreamReader | None = None  # of the request whose head came last
         self._unread: asyncio.TimerHandle | None = None
 
     @property
@@ -139,10 +140,13 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """See the base. The parser bounds each field and their number; what they come to together is bounded here."""
-        requests = self._request_count
+        in_head, known = self._body is None or self._body.is_eof(), len(self._messages)
         super().data_received(data)
-        in_head = not self._messages and (self._awaits_head or self._has_whole_body)
-        self._head_bytes = self._head_bytes + len(data) if in_head and requests == self._request_count else 0
+        if len(self._messages) > known:
+            _, self._body = self._messages[-1]
+            self._head_bytes = 0
+        elif in_head:
+            self._head_bytes += len(data)
         if self._head_bytes > HEAD_MAX_BYTES:
             self.send_away(Gone.HEAD_TOO_LONG)
 

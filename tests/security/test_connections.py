@@ -57,7 +57,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def stranger(running: Running, octets: bytes) -> Stranger:
-    reader, writer = await asyncio.open_connection(running.host, running.port)
+    reader, writer = await asyncio.open_connection(running.host, running.port, limit=2**20)
     writer.write(octets)
     await writer.drain()
     return Stranger(reader, writer)
@@ -95,14 +95,18 @@ async def test_a_head_is_bounded_as_a_whole(running: Running) -> None:
     assert running.sockets.gone == {Gone.HEAD_TOO_LONG: 1}
 
 
-async def test_who_sends_a_long_body_behind_a_short_head_is_read(running: Running) -> None:
-    body = b"x" * 2 * listener.HEAD_MAX_BYTES
-    head = b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
-    one = await stranger(running, head)
-    for start in range(0, len(body), 30_000):
-        one.writer.write(body[start : start + 30_000])
-        await one.writer.drain()
-    assert (await one.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+@pytest.mark.parametrize("piece_bytes", [30_000, 200_000, 2_000_000])
+async def test_who_sends_a_long_body_behind_a_short_head_is_read(running: Running, piece_bytes: int) -> None:
+    """In pieces, at once, and again: neither a body that nobody reads yet nor its last piece is a head."""
+    body = b"x" * 10 * listener.HEAD_MAX_BYTES
+    one = await stranger(running, b"")
+    for _ in range(2):
+        octets = b"POST /said HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        for start in range(0, len(octets), piece_bytes):
+            one.writer.write(octets[start : start + piece_bytes])
+            await one.writer.drain()
+        assert (await one.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        assert (await one.reader.readuntil(b"\r\n\r\n" + body)).endswith(body)
     assert running.sockets.gone == {}
     await one.close()
 
