@@ -168,12 +168,12 @@ def start_fairness(house: Surroundings, store: Store) -> Fairness:
     """Start measuring how late the loop is; and the store, before all new work is refused for its sake."""
     config, intake = house.config, house.config.intake
     shares = Shares(late_max_s=intake.late_max_s, finishing=finishing(config))
-    house.metrics.watch_loop(lambda: shares.late_s, lambda: shares.level)
 
     def store_late_s() -> float:
         return intake.late_max_s * store.waited_s(Turn.NEW) / (intake.wait_max_s * _STORE_SHARE)
 
     fairness = Fairness(shares, house.metrics, clock=house.clock, store_late_s=store_late_s)
+    house.metrics.watch_loop(lambda: fairness.late_s, lambda: shares.level)
     house.keep_running(fairness.run(), "fairness")
     return fairness
 

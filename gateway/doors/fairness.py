@@ -57,6 +57,7 @@ class Fairness:
     ) -> None:
         """`store_late_s` is how late a loop would be that is as late as the store is behind."""
         self._store_late_s = store_late_s
+        self.late_s = 0.0  # the loop, at the last beat
         self._shares, self._metrics, self._clock, self._chance = shares, metrics, clock, chance
         self._proven_at: dict[str, float] = {}  # by address, in the order of proofs
         self._handshakes: dict[str, Bucket] = {}
@@ -68,7 +69,8 @@ class Fairness:
             due = loop.time() + BEAT_S
             await asyncio.sleep(BEAT_S)
             now = loop.time()
-            self._shares.beat(max(now - due, self._store_late_s()), now)
+            self.late_s = now - due
+            self._shares.beat(max(self.late_s, self._store_late_s()), now)
 
     def welcome(self, address: str) -> bool:
         """Whether a handshake from there may begin."""

@@ -101,7 +101,7 @@ class Metrics:
         """Show how late the loop is and what one sender may take of it, asked at every scrape. Once per process."""
         late = Gauge(
             "eherrac_loop_late_seconds",
-            "How late the event loop, or the store by the same measure, does what is due",
+            "How late the event loop does what is due",
             registry=self.registry,
         )
         late.set_function(late_s)

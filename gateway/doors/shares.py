@@ -66,7 +66,6 @@ class Shares:
         self._taken: dict[Account, _Taken] = {}
         self._late_since: float | None = None
         self.level = 1.0  # the greatest share that an account may take; at 1 everybody is taken
-        self.late_s = 0.0  # at the last beat
 
     @property
     def is_short(self) -> bool:
@@ -103,7 +102,6 @@ class Shares:
 
     def beat(self, late_s: float, now: float) -> None:
         """The loop did what was due, so much later than it was."""
-        self.late_s = late_s
         if late_s <= self._late_max_s / 2:
             self._late_since = None
             self.level = min(self.level * _RISES_BY, 1.0)

@@ -174,5 +174,17 @@ async def test_the_loop_s_lateness_is_measured(doors: Doors) -> None:
     beating = asyncio.create_task(doors.fairness.run())
     await asyncio.sleep(0)
     time.sleep(4 * fairness.BEAT_S)  # noqa: ASYNC251 - the loop is kept from its work
-    await until(lambda: doors.shares.late_s > fairness.BEAT_S)
+    await until(lambda: doors.fairness.late_s > fairness.BEAT_S)
+    beating.cancel()
+
+
+async def test_a_store_that_is_behind_counts_as_a_loop_that_is_late() -> None:
+    shares, behind_s = Shares(late_max_s=0.1), 0.0
+    judging = Fairness(shares, Metrics(), clock=lambda: datetime.now(UTC), store_late_s=lambda: behind_s)
+    beating = asyncio.create_task(judging.run())
+    await asyncio.sleep(2 * fairness.BEAT_S)
+    was_short, behind_s = shares.is_short, 5.0
+    shares.refused(STRANGERS, 1.0, asyncio.get_running_loop().time())
+    await until(lambda: shares.is_short)
+    assert not was_short
     beating.cancel()
