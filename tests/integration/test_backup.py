@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from puppet import Clock, Hand, Heard, Opened, Wished, engine_on, everything
+from dispatching import empty, working
+from puppet import Clock, Hand, Heard, Opened, TestAdapter, Wished, engine_on, everything
 from waiting import until
 
 from gateway.cli.backup import backup as backup_command
@@ -24,6 +25,7 @@ from gateway.engine.audit import Audit, audit
 from gateway.engine.proof import Mismatch, What
 from gateway.store import Store, StoreError, open_store
 from gateway.store.backup import back_up, restored
+from gateway.store.rows import JournalRow
 from gateway.store.testing import blank_store_url
 from gateway.timeline import LANGUAGES
 
@@ -99,6 +101,48 @@ async def test_everything_acknowledged_before_the_backup_is_in_it_and_work_goes_
     again = await open_store(url)
     assert before <= {row.id for row in await again.read(lambda r: r.list_nouns("puppet", limit=10_000))}
     await again.close()
+
+
+async def test_a_copy_made_while_all_work_goes_on_where_it_stood(
+    store: Store, store_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    """The disk is lost afterwards: what was acknowledged before the copy is there, and what nobody had got is sent."""
+    hand, file, stop = Hand(engine_on(store, clock)), tmp_path / "gateway.backup", asyncio.Event()
+    first, acknowledged = TestAdapter("alpha"), 0
+
+    async def work() -> None:
+        nonlocal acknowledged
+        while not stop.is_set():
+            await hand.say(Opened(), to=f"W{acknowledged}")
+            await hand.say(Wished(sends=(("alpha", f"R{acknowledged % 3}"),)), to=f"W{acknowledged}")
+            acknowledged += 1
+
+    async with working(hand.engine, first):
+        telling = asyncio.create_task(work())
+        await until(lambda: len(first.done) >= 10)
+        before = acknowledged
+        await asyncio.to_thread(back_up, store_url, file)
+        stop.set()
+        await telling
+    url = emptied(store_url, tmp_path)
+    with restored(file, url) as place:
+        assert (await looked_at(place)).holds
+    again = await open_store(url)
+    second = TestAdapter("alpha")
+    onward = Hand(engine_on(again, clock))
+    async with working(onward.engine, second, worker="another", alone=True):
+        await until(empty(onward))
+    kept = await again.read(lambda reader: reader.list_nouns("puppet", limit=10_000))
+    assert {f"W{number}" for number in range(before)} <= {row.id for row in kept}
+    ordered = {line.noun_id for row in kept for line in await _journal(again, row.id) if line.event == "Wished"}
+    got = {dispatch.id.split(".")[1] for dispatch in (*first.done, *second.done)}
+    assert ordered <= got
+    assert (await audit(again)).holds
+    await again.close()
+
+
+async def _journal(store: Store, id: str) -> list[JournalRow]:
+    return await store.read(lambda reader: reader.journal_of("puppet", id))
 
 
 def test_a_backup_of_a_stopped_gateway_works_too(tmp_path: Path) -> None:
