@@ -164,6 +164,12 @@ def test_a_statement_that_may_not_be_asked_for_is_an_error(asked, code):
     assert out[0].message.reasons[0].code == code
 
 
+def test_a_statement_of_the_oldest_day_of_the_period_is_given():
+    """AOS-I4: 90 days ago and no longer."""
+    out = Town().say(OPERATOR_BIC, _statement(TODAY - timedelta(days=90)))
+    assert out[0].message.day == TODAY - timedelta(days=90)
+
+
 def test_every_participant_gets_its_statement_when_the_day_ends_in_baku_and_once():
     """AOS-I8, AOS-G1."""
     town = Town()

@@ -69,7 +69,7 @@ def test_silence_of_the_creditor_agent_ends_the_order_after_its_interval():
     system.handle(TRANSFER, OPERATOR_BIC, MOMENT)
     assert system.next_due() == MOMENT + timedelta(seconds=20)
     assert system.expire(MOMENT + timedelta(seconds=19)) == ()
-    out = system.expire(LATE)
+    out = system.expire(MOMENT + timedelta(seconds=20))  # when it says itself that it is due
     assert words_of(out) == [(OPERATOR_BIC, "OrderStatus", "RJCT"), (BANK_BIC, "OrderStatus", "RJCT")]
     assert out[0].message.reasons[0].code == "EL202"
     assert system.ledger.available("C-EHR") == 1_000_000

@@ -86,3 +86,10 @@ async def test_only_what_does_not_verify_is_a_deficiency(code) -> None:
     await door.note(Refusal(code=code), "POST /aos", kept)
     assert len(receiver.messages) == (code in deficiency.NOT_VERIFYING)
     assert all(message.exhibits == (kept,) for message in receiver.messages)
+
+
+def test_every_way_not_to_verify_is_a_deficiency() -> None:
+    """AOS-S2: a code that begins so is one, whoever adds it; what was verified and came again is none."""
+    spoken_of = ("SIGNATURE_", "DIGEST_", "ALGORITHM_", "CERTIFICATE_", "REVOCATION_", "PARTICIPANT_")
+    codes = {code for code in ErrorCode if code.startswith(spoken_of)}
+    assert codes - {ErrorCode.SIGNATURE_REPEATED} == deficiency.NOT_VERIFYING

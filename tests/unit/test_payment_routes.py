@@ -44,9 +44,9 @@ def sent(house):
     return [(send.channel, send.body.payment_id) for send in house.sent if isinstance(send.body, PaymentOrder)]
 
 
-def approve(house, person, amount=HUGE):
-    iban = house.nouns["payment", "P1"].creditor.iban
-    house.tell("payment", "P1", payments.Approved(person=person, amount=amount, creditor_iban=iban))
+def approve(house, person, amount=HUGE, iban=None):
+    seen = iban or house.nouns["payment", "P1"].creditor.iban
+    house.tell("payment", "P1", payments.Approved(person=person, amount=amount, creditor_iban=seen))
 
 
 def test_above_the_instant_maximum_azips_carries_it(routed, build) -> None:
@@ -184,6 +184,16 @@ def test_an_approval_that_does_not_count(routed, build, person, amount, code) ->
         approve(routed, person, amount)
     assert refused.value.refusal.code is code
     assert sent(routed) == []
+
+
+def test_an_approval_of_another_account_does_not_count(routed, build) -> None:
+    """VLT-3.2: what is approved is the sum and the account that the person has seen."""
+    order(routed, build, amount=HUGE)
+    approve(routed, "ALI")
+    with pytest.raises(RefusedError) as refused:
+        approve(routed, "LEYLA", iban="AZ69GNSN38010000000000020202")
+    assert refused.value.refusal.code is ErrorCode.AMOUNT_MISMATCH
+    assert routed.state("payment", "P1") == "awaiting_approval"
 
 
 def test_a_person_on_the_list_may_decline(awaited, build) -> None:

@@ -236,9 +236,23 @@ def test_after_a_rejection_a_person_may_order_it_anew_and_a_word_on_the_old_orde
     assert house.state("credit", ID) == "returned"
 
 
-def test_a_credit_that_nobody_says_is_booked_is_asked_about_and_booked_when_told() -> None:
-    """AOS-P3, AOS-P4, AOS-I1: the STAT was lost; pacs.028 names the order that we authorised."""
+@pytest.mark.parametrize("state", ["unknown", "unresolved"])
+def test_a_credit_told_late_to_be_booked_is_booked(state: str) -> None:
+    """AOS-P4: whoever waited meanwhile, we or a person."""
     house = credited()
+    while house.state("credit", ID) != state:
+        house.fire("credit", ID, "answer")
+    house.tell("credit", ID, credits.Settled(settled_at=house.now))
+    assert (house.state("credit", ID), house.state("payment", PURCHASE)) == ("settled", "settled")
+
+
+def test_a_credit_that_nobody_says_is_booked_is_asked_about_and_booked_when_told() -> None:
+    """AOS-P3, AOS-P4, AOS-I1: the STAT was lost; pacs.028 names the order that we authorised.
+
+    The request that it answers asks first: the credit waits twice as long.
+    """
+    house = credited()
+    assert house.timers["credit", ID, "answer"].due == house.now + 2 * house.rules.rail.answer_timeout
     house.fire("credit", ID, "answer")
     house.fire("credit", ID, "answer")
     (enquiry,) = house.bodies(CreditEnquiry)
@@ -269,7 +283,7 @@ def test_aos_not_knowing_what_it_passed_to_us_is_a_regression() -> None:
 
 
 def test_money_that_comes_back_to_us_is_asked_about_as_a_return() -> None:
-    """AOS-T4: our refund came back, we said AUTH, and the STAT was lost."""
+    """AOS-T3, AOS-T4: our refund came back, we said AUTH, and the STAT was lost; nothing else of ours asks."""
     house = House()
     house.tell("lot", "L1", announced())
     house.tell("payment", "P1", ordered(kind=PaymentKind.TRANSFER, debtor=DEPOSIT_ACCOUNT, creditor=BANK_ACCOUNT))
@@ -287,6 +301,7 @@ def test_money_that_comes_back_to_us_is_asked_about_as_a_return() -> None:
         returned_message_id=payment.message_id,
     )
     house.tell("credit", "credit.M2", back)
+    assert house.timers["credit", "credit.M2", "answer"].due == house.now + house.rules.rail.answer_timeout
     for _ in range(2):
         house.fire("credit", "credit.M2", "answer")
     (enquiry,) = house.bodies(CreditEnquiry)
