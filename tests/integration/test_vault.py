@@ -118,6 +118,15 @@ def test_another_key_at_the_closing_is_guarded_and_reported(vault: Vault, tmp_pa
     assert vault.close(both, key, now=NOW).note == "nothing lay there"
 
 
+def test_a_key_that_is_not_the_one_put_in_is_not_laid_out(vault: Vault, tmp_path: Path) -> None:
+    """VLT-5.13: what is counted at an opening is the key itself, not what the record says of it."""
+    record, key = tmp_path / "vault" / "vault.json", tmp_path / "run" / "key.pem"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"item": "0" * 64}))
+    with pytest.raises(VaultError, match="not the one that was put in"):
+        vault.open(boxes(tmp_path, "aygun", "behruz"), key, now=NOW)
+    assert not key.exists()
+
+
 def test_pages_cut_off_at_the_end_are_noticed(vault: Vault, tmp_path: Path) -> None:
     """VLT-4.14."""
     both = boxes(tmp_path, "aygun", "behruz")

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from adapters.aos.mapping import RailProfile, message_for
 from contracts.errors import ErrorCode, Refusal
@@ -12,9 +14,10 @@ from contracts.iso20022.samples import RECEIPT
 from gateway.domain import deficiency
 from gateway.domain.dispatches import DeficiencyReport
 from gateway.domain.table import ByAlias
-from gateway.doors.aos_deficiency import Deficiencies
+from gateway.doors.aos_deficiency import STRANGERS, Deficiencies
 from gateway.doors.aos_mapping import hear
 from gateway.ports import Exhibit
+from gateway.wire.server import VERIFIED
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DIGEST = "ab" * 32
@@ -93,3 +96,20 @@ def test_every_way_not_to_verify_is_a_deficiency() -> None:
     spoken_of = ("SIGNATURE_", "DIGEST_", "ALGORITHM_", "CERTIFICATE_", "REVOCATION_", "PARTICIPANT_")
     codes = {code for code in ErrorCode if code.startswith(spoken_of)}
     assert codes - {ErrorCode.SIGNATURE_REPEATED} == deficiency.NOT_VERIFYING
+
+
+@pytest.mark.parametrize(
+    ("signer", "reported"),
+    [("AOS", STRANGERS.burst + 5), ("999101", STRANGERS.burst), (None, STRANGERS.burst)],
+    ids=["AÖS", "a bank", "nobody"],
+)
+async def test_only_what_came_by_aos_s_own_channel_is_reported_without_end(signer: str | None, reported: int) -> None:
+    """AOS-S2; whoever else throws at that door would have us flood the central bank."""
+    receiver = Heard()
+    door = Deficiencies(receiver, participant="AOS", clock=lambda: NOW)
+    for number in range(STRANGERS.burst + 5):
+        request = make_mocked_request("POST", "/aos/v1/messages")
+        if signer is not None:
+            request[VERIFIED] = SimpleNamespace(signer=SimpleNamespace(participant=signer))
+        await door.refused(request, Refusal(code=ErrorCode.DIGEST_MISMATCH), b"%d" % number)
+    assert len(receiver.messages) == reported
