@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from adapters.ministries.kafka import KafkaSettings
 from adapters.ministries.receipts import ReceiptsConsumer, ReceiptsSettings, RefusedRecord
 from adapters.ministries.refusals import Answers
 from adapters.timestamping.adapter import TimeStampClient
+from gateway.bootstrap.alone import keep_others_out
 from gateway.bootstrap.brokers import watch_grants, watch_topics
 from gateway.bootstrap.console import open_console
 from gateway.bootstrap.surroundings import Surroundings, utc_now
@@ -69,7 +71,8 @@ async def start(config: Config, *, clock: Callable[[], datetime] = utc_now) -> S
     """Start everything the configuration asks for.
 
     Raises:
-        OurFaultError: keys that cannot be used, or grants at the brokers that are missing.
+        OurFaultError: keys that cannot be used, grants at the brokers that are missing, or a SQLite file that another
+            process serves.
         StoreUnavailableError: the database is away.
         OSError: the port is taken.
     """
@@ -83,6 +86,8 @@ async def start(config: Config, *, clock: Callable[[], datetime] = utc_now) -> S
 
 async def _build(house: Surroundings) -> System:
     config = house.config
+    if (lock := await keep_others_out(config.store.url)) is not None:
+        house.stack.callback(os.close, lock)
     store = await open_store(config.store.url, pool_size=config.store.connections_max)
     house.stack.push_async_callback(store.close)
     rules = build_rulebook(config)
