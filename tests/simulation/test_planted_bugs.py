@@ -18,6 +18,7 @@ from gateway.domain.events.order import EnquiryDue
 from gateway.domain.table import Timer
 from gateway.engine.dispatcher import Dispatcher
 from gateway.engine.engine import Engine
+from gateway.engine.sending import Sending
 from gateway.engine.step import Step
 from gateway.ports import Acknowledged, Outcome, Unknown
 
@@ -69,6 +70,7 @@ class SaysSoBeforeTheCommit(SimulatedStore):
 
 
 _numbers = count()
+_NONE = (lambda: None).__code__
 _ANSWERED = timedelta(minutes=30)  # longer than between two questions, shorter than after one that never went
 
 
@@ -85,8 +87,14 @@ class NewIdAtResend(AosAdapter):
 class TakesSilenceForAcknowledgement(Dispatcher):
     """No answer is good news."""
 
-    async def _attempt(self, rows: Any) -> list[Outcome]:
-        outcomes = await super()._attempt(rows)
+    def __init__(self, engine: Any, adapters: Any, **settings: Any) -> None:
+        super().__init__(engine, adapters, **settings)
+        self._sending = _Hopeful(engine.store, adapters)
+
+
+class _Hopeful(Sending):
+    async def attempt(self, rows: Any) -> list[Outcome]:
+        outcomes = await super().attempt(rows)
         return [Acknowledged() if isinstance(one, Unknown) and one.event is None else one for one in outcomes]
 
 
@@ -180,3 +188,15 @@ def _name(value: Any) -> str:
 @pytest.mark.parametrize(("parts", "seeds"), BUGS, ids=_name)
 def test_a_planted_bug_is_found(parts: Parts, seeds: int) -> None:
     assert any(found.failure is not None for found in runs(range(seeds), parts))
+
+
+PLANTED = [one for one in tuple(globals().values()) if isinstance(one, type) and one.__module__ == __name__]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.__name__)
+def test_what_is_planted_stands_where_something_stood(planted: type) -> None:
+    """A method that calls on to one that is no longer there is called by nobody: the bug would not be planted."""
+    calling_on = {
+        name for name, it in vars(planted).items() if "__class__" in getattr(it, "__code__", _NONE).co_freevars
+    }
+    assert {name for name in calling_on if not hasattr(super(planted, planted), name)} == set()
