@@ -20,7 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 
 HANDSHAKE_MAX_S = 10.0  # some round trips; three retransmissions of a lost packet fit
-GOODBYE_MAX_S = 5.0  # for the other side's word that it closes, too
+GOODBYE_MAX_S = 30.0  # for what is written and not taken, all of it, and the other side's word that it closes, too
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ traceback for each. Here they get a problem document that says what is known to 
 a line in the log. The product and version of the library are in no answer.
 
 Sockets are bounded: what says nothing is closed after `IDLE_MAX_S`, who does not take its answer after `UNREAD_MAX_S`,
-and where more stand open than may, room is made at the cost of who keeps us waiting, first of all of who never sent
-anything signed. Whoever opens connections without end so takes places from himself, not files from the store and from
-our own connections. Handshakes of TLS that are under way have bounds of their own (`gateway.wire.arrivals`).
+what is closed is gone soon after, whatever of its answer was not taken. Where more stand open than may, room is made at
+the cost of who keeps us waiting, first of all of who never sent anything signed. Whoever opens connections without end
+so takes places from himself, not files from the store and from our own connections. Handshakes of TLS that are under
+way have bounds of their own (`gateway.wire.arrivals`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
 
 SERVER_NAME = "eherrac"
 IDLE_MAX_S = 75.0  # half a head is idle too; proxies keep theirs for 60 s
-UNREAD_MAX_S = 30.0  # for the next 48 kB of an answer to be taken
+UNREAD_MAX_S = 30.0  # for the next 48 kB of an answer to be taken, or what is left of the last one on a connection
+PARTING_MAX_S = 5.0  # for what is left of an answer where we close for want of anything said
 HEAD_MAX_BYTES = 65_536  # of a request, all its fields together: one of them carries a certificate path
 _CONNECTIONS_MAX = 4096
 _FILES_SHARE = 2  # of those that this process may open half are for connections made to us
@@ -97,7 +99,7 @@ class _Server(web.Server):
 class Connection(RequestHandler):
     """One connection. `proven` is the participant whose signature came on it last."""
 
-    __slots__ = ("_body", "_head_bytes", "_unread", "address", "is_put_off", "proven")
+    __slots__ = ("_body", "_head_bytes", "_parting", "_unread", "address", "is_put_off", "proven")
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -107,6 +109,7 @@ class Connection(RequestHandler):
         self._head_bytes = 0  # of a head that has not come to its end
         self._body: StreamReader | None = None  # of the request whose head came last
         self._unread: asyncio.TimerHandle | None = None
+        self._parting: asyncio.TimerHandle | None = None
 
     @property
     def was_answered(self) -> bool:
@@ -137,6 +140,28 @@ class Connection(RequestHandler):
         """See the base."""
         self._forget_unread()
         super().connection_lost(exc)
+        if self._parting is not None:
+            self._parting.cancel()
+
+    async def start(self) -> None:
+        """See the base, which fails where the connection is gone before its task begins."""
+        if self._manager is None:
+            return
+        await super().start()
+        if self.transport is not None:
+            self._part(self.transport, UNREAD_MAX_S)
+
+    def force_close(self) -> None:
+        """See the base."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._part(transport, PARTING_MAX_S)
+
+    def _part(self, transport: asyncio.Transport, within_s: float) -> None:
+        """A closed transport stays open until the other side has taken what was written: for ever, if it likes."""
+        if self._parting is None:
+            self._parting = self._loop.call_later(within_s, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """See the base. The parser bounds each field and their number; what they come to together is bounded here."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import socket
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -124,6 +126,55 @@ async def test_who_does_not_take_its_answer_is_not_waited_for(monkeypatch: pytes
     await until(lambda: running.sockets.gone == {Gone.NOT_READ: 1} and not running.sockets.connections)
     await one.close()
     await running.close()
+
+
+@pytest.mark.parametrize("kept", ["keep-alive", "close"])
+async def test_who_leaves_the_rest_of_an_answer_is_let_go(monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
+    """Too little to be called unread, and a closed transport waits for it: his places would never be free again."""
+    for bound in ("IDLE_MAX_S", "UNREAD_MAX_S", "PARTING_MAX_S"):
+        monkeypatch.setattr(listener, bound, 0.2)
+    left: list[asyncio.Transport] = []
+
+    async def some(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        left.append(request.transport)
+        return web.Response(body=bytes(60_000))
+
+    app = web.Application()
+    app.router.add_get("/some", some)
+    running = await serve_app(app, "127.0.0.1", 0)
+    with socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        lazy.connect((running.host, running.port))
+        lazy.sendall(b"GET /some HTTP/1.1\r\nHost: x\r\nConnection: %s\r\n\r\n" % kept.encode())
+        await until(lambda: left and left[0].get_write_buffer_size() > 0)
+        await until(lambda: not running.sockets.connections)
+    assert running.sockets.gone == {}
+    await running.close()
+
+
+async def test_who_finds_no_room_leaves_no_failure_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """Everybody else is being served, so the one who comes last gives way before its task begins."""
+    served = asyncio.Event()
+
+    async def long(_: web.Request) -> web.Response:
+        await served.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/long", long)
+    running = await serve_app(app, "127.0.0.1", 0, connections_max=1)
+    first = await stranger(running, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: running.runner.server is not None and running.runner.server.requests_count == 1)
+    assert await (await stranger(running, b"")).ended()
+    served.set()
+    assert (await first.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+    await first.close()
+    await running.close()
+    gc.collect()
+    assert running.sockets.gone == {Gone.GAVE_WAY: 1}
+    assert not caplog.records
 
 
 async def test_half_a_head_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from waiting import PATIENCE_S, until
 
 from certs.authority import Authority
 from gateway.tls import secured
-from gateway.wire import arrivals
+from gateway.wire import arrivals, listener
 from gateway.wire.arrivals import Gone
 from gateway.wire.server import Running, serve_app
 
@@ -49,7 +49,12 @@ async def listening(keys: tuple[Path, Path, str], **options: object) -> Running:
         return web.Response(text="yes")
 
     app = web.Application()
+
+    async def long(_: web.Request) -> web.Response:
+        return web.Response(body=bytes(16 * 1_048_576))
+
     app.router.add_get("/said", said)
+    app.router.add_get("/long", long)
     context = secured(keys[0], keys[1])
     return await serve_app(app, "127.0.0.1", 0, context, connections_max=CONNECTIONS_MAX, **options)
 
@@ -170,6 +175,25 @@ async def test_the_end_waits_for_no_handshake(keys: tuple[Path, Path, str]) -> N
         await running.close()
     assert running.sockets.handshakes == 0
     await leave(*slow)
+
+
+def test_an_answer_that_is_the_last_has_over_tls_the_time_that_it_has_without() -> None:
+    """TLS ends what is closed and not taken; most clients of SOAP want each connection closed behind the answer."""
+    assert arrivals.GOODBYE_MAX_S >= listener.UNREAD_MAX_S
+
+
+async def test_who_is_closed_for_his_silence_is_let_go_whatever_he_did_not_take(
+    keys: tuple[Path, Path, str], trusting: tls.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound in ("IDLE_MAX_S", "PARTING_MAX_S"):
+        monkeypatch.setattr(listener, bound, 0.2)
+    running = await listening(keys)
+    lazy, writer = await asyncio.open_connection(running.host, running.port, ssl=trusting, limit=1)
+    writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    await lazy.readexactly(1)
+    await until(lambda: not running.sockets.connections)
+    writer.transport.abort()
+    await running.close()
 
 
 async def test_who_wants_to_shake_hands_again_on_one_connection_is_refused(running: Running) -> None:
