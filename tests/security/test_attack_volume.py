@@ -122,7 +122,7 @@ async def test_no_attack_on_a_soap_envelope_is_processed() -> None:
 async def test_no_attack_on_an_iso_message_is_processed() -> None:
     """AOS-S2; the channel around it is the attacker's own."""
     world = await World.open()
-    rejected = iso(world, TRANSFER)
+    rejected = iso(world, replace(TRANSFER, message_id=f"GNSNAZ22A001{TRANSFER.message_id[12:]}"))  # another bank's
     honest = [iso(world), rejected, iso(world, STATUS, "EHERRAC")]
     mutants = xml_changes.deep_mutants(SEED, ISO_MUTANTS, honest[0], honest[1:])
     verdicts = await attack(

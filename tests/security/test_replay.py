@@ -40,7 +40,7 @@ REPEATED = ErrorCode.SIGNATURE_REPEATED.encode()
 
 @dataclass
 class Replicas:
-    """Two gateways over one database; `restart` ends both and starts them anew."""
+    """Two gateways over one server's database, or one over a file; `restart` ends them and starts them anew."""
 
     towns: list[Town]
     environ: dict[str, str]
@@ -51,7 +51,7 @@ class Replicas:
             await town.start_gateway(self.environ)
 
     async def ask(self, parts: HttpRequestParts, replica: int = 0) -> tuple[int, bytes]:
-        answer = await send(self.towns[replica].system.address, octets(parts))
+        answer = await send(self.towns[replica % len(self.towns)].system.address, octets(parts))
         return statuses(answer)[0], answer
 
     def get(self, path: str, nonce: str, code: str = BANK) -> HttpRequestParts:
@@ -104,7 +104,8 @@ async def replicas(tmp_path: Path, store_url: str) -> AsyncIterator[Replicas]:
         "EHERRAC__PLATFORM__CALLBACK_URL": closed,
     }
     towns = [await Town(tmp_path).open(**environ)]
-    towns.append(await Town(tmp_path).open(**environ))
+    if not store_url.startswith("sqlite"):
+        towns.append(await Town(tmp_path).open(**environ))
     for lot in ("L1", "L2"):
         await towns[0].announce(lot)
         assert (await towns[0].unsold(lot)).status == 202
