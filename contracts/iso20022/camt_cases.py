@@ -1,7 +1,8 @@
 """Cases about an executed order: asking for it back (camt.056), the refusal (camt.029), copies (camt.033, camt.034).
 
 All four carry their own id in `Assgnmt`, and name in `Case` what they are about: camt.056 itself, camt.029 the request
-it refuses, camt.033 and camt.034 the executed order by its message id.
+it refuses, camt.033 and camt.034 the executed order by its message id. Whoever passes a camt.056 on may assign it anew,
+under an id of its own; the case stays the bank's that opened it, and is what camt.029 answers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from contracts.iso20022.codes import Reason
-from contracts.iso20022.layout import Element, Fixed, Layout, Leaf, Row, default_namespace, qualified
+from contracts.iso20022.layout import Again, Element, Fixed, Layout, Leaf, Row, default_namespace, qualified
 from contracts.iso20022.names import URN, MessageName, namespace
 from contracts.iso20022.pacs import CREDIT_TRANSFER, PAYMENT_RETURN, CreditTransfer, PaymentReturn
 from contracts.iso20022.parties import Reasons, agent
@@ -119,10 +120,12 @@ RETURN_REQUEST = Layout(
     ReturnRequest,
     "FIToFIPmtCxlReq",
     rows=(
-        *_assignment(),
+        Again(Leaf("Assgnmt/Id", "message_id")),
+        Again(agent("Assgnmt/Assgnr/Agt", "from_bic")),
+        *_assignment()[2:],
         Leaf("Case/Id", "message_id"),
         agent("Case/Cretr/Agt", "from_bic"),
-        Leaf(f"{_T}/CxlId", "message_id"),
+        Again(Leaf(f"{_T}/CxlId", "message_id")),
         Leaf(f"{_T}/OrgnlGrpInf/OrgnlMsgId", "original_message_id"),
         Fixed(f"{_T}/OrgnlGrpInf/OrgnlMsgNmId", MessageName.ORDER),
         Leaf(f"{_T}/OrgnlEndToEndId", "original_end_to_end_id"),

@@ -80,6 +80,22 @@ class Fixed:
         return {}
 
 
+class Again:
+    """A value that another row reads, written here too. Others may say something of their own here: it is not read."""
+
+    def __init__(self, row: Row) -> None:
+        self.steps, self._row = row.steps, row
+
+    def value(self, message: Any) -> Any:
+        return self._row.value(message)
+
+    def put(self, parent: Element, namespace: str, value: Any) -> None:
+        self._row.put(parent, namespace, value)
+
+    def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
+        return {}
+
+
 class Wrapped:
     """A longer text in repeated elements of at most `width` characters (Max140Text), joined again when read."""
 

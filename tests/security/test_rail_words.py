@@ -26,7 +26,7 @@ from contracts.iso20022 import (
     registry,
 )
 from contracts.iso20022.parties import Holder
-from contracts.iso20022.samples import RECEIPT, REQUEST_STATUS, RETURN, STATUS, TRANSFER
+from contracts.iso20022.samples import RECEIPT, REQUEST_STATUS, RETURN, RETURN_REQUEST, STATUS, TRANSFER
 from gateway.domain.dispatches import CreditAnswer, PaymentKind
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
@@ -298,6 +298,18 @@ def test_a_message_that_contradicts_itself_is_refused(name: str) -> None:
     assert refused.value.refusal.code is ErrorCode.SCHEMA_INVALID
 
 
+def test_a_request_for_money_that_was_assigned_anew_is_of_the_bank_that_opened_the_case() -> None:
+    """AOS-T6: who passes it on may be its assigner, under an id of its own; the case is what camt.029 answers."""
+    asked = RETURN_REQUEST
+    anew = read(
+        asked,
+        (f"<Id>{asked.message_id}</Id>", "<Id>NABZAZ2CA000261123000000000000001</Id>"),
+        (f"<BICFI>{asked.from_bic}</BICFI>", "<BICFI>NABZAZ2CIPS</BICFI>"),
+        (f"<CxlId>{asked.message_id}</CxlId>", "<CxlId>1</CxlId>"),
+    )
+    assert anew == asked
+
+
 # --- returns ----------------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +347,21 @@ def test_a_second_return_of_one_payment_is_declined_until_the_first_has_failed(r
     hears(refunded, replace(failed, original_end_to_end_id=REFUND))
     hears(refunded, returned(refunded, REFUND, 3))
     assert answers(refunded) == [True, False, True]
+
+
+def test_of_two_returns_that_an_earlier_build_agreed_to_the_second_may_fail_after_the_first_was_booked(
+    refunded: House,
+) -> None:
+    """AOS-T5: AÖS's word would else be refused each time, and the credit stay as if it might still be booked."""
+    key = ("payment", REFUND)
+    for number in (1, 2):
+        hears(refunded, returned(refunded, REFUND, number))
+        refunded.nouns[key] = replace(refunded.nouns[key], credit_id=None)  # which that build did not keep
+    for number, word in ((1, SETTLED), (2, REFUSED)):
+        told = returned(refunded, REFUND, number).message_id
+        hears(refunded, replace(STATUS, original_message_id=told, original_end_to_end_id=REFUND, **word))
+    assert refunded.state(*key) == "returned"
+    assert [credit.state for (noun, _), credit in refunded.nouns.items() if noun == "credit"] == ["settled", "released"]
 
 
 def test_only_what_we_paid_ourselves_comes_back(house: House) -> None:

@@ -49,9 +49,9 @@ def _return_proposed(payment: Payment, event: ReturnProposed, context: Context) 
     return Change(replace(payment, credit_id=event.credit_id), (Tell("credit", event.credit_id, matched),))
 
 
-@TABLE.on(_S.SETTLED, event=ReturnReleased)
+@TABLE.on(_S.SETTLED, _S.RETURNED, event=ReturnReleased)
 def _return_released(payment: Payment, event: ReturnReleased, _: Context) -> Change[Payment]:
-    """AOS-T5: the money stays where it is."""
+    """AOS-T5: the money stays where it is. Of two returns that builds of before agreed to, the other may be booked."""
     return Change(replace(payment, credit_id=None) if event.credit_id == payment.credit_id else payment)
 
 
