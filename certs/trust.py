@@ -329,6 +329,8 @@ class TrustStore:
         ended = certificate.not_valid_after_utc
         if at > ended and self._policy.revocation is Revocation.REQUIRED:
             with suppress(RefusedError):
+                _check_leaf(certificate, self._policy)  # a public authority's other customers are nobody of ours
+                _participant(certificate, self._policy)
                 self.meet(certificate, extra, ended)
 
     def _see_path(self, path: Sequence[x509.Certificate]) -> None:

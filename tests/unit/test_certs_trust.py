@@ -284,6 +284,18 @@ def test_a_certificate_with_one_fault_is_refused_for_it(
     assert (refusal.code, refusal.facts.get("what")) == (code, what)
 
 
+@pytest.mark.parametrize(
+    ("fault", "is_met"), [({}, True), ({"codes": ()}, False), ({"usage": None}, False), ({"ca": True}, False)]
+)
+def test_of_those_that_have_ended_only_who_could_have_signed_is_met(
+    authority: Authority, fault: dict[str, object], is_met: bool
+) -> None:
+    """AOS-S1: an authority of the whole country has customers enough to push everybody we know out of the memory."""
+    trust, ended = store(authority), build(authority, **fault)
+    assert refusal_of(trust, ended, NOW + 2 * DAY).code is ErrorCode.CERTIFICATE_EXPIRED
+    assert (ended in [certificate for certificate, _ in trust.seen]) is is_met
+
+
 def test_the_same_certificate_without_a_fault_is_believed(authority: Authority) -> None:
     assert store(authority).judge(build(authority), (), NOW).participant == "999101"
     allowed = build(authority, extended=[ExtendedKeyUsageOID.EMAIL_PROTECTION])
