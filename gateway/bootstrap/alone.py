@@ -23,9 +23,7 @@ async def keep_others_out(url: str) -> int | None:
     scheme, _, path = url.partition("://")
     if scheme != "sqlite":
         return None
-    file = Path(f"{path[1:]}.serve")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_beside(Path(path[1:]))
     try:
         async with asyncio.timeout(_PATIENCE_S):
             while not _taken(descriptor):  # noqa: ASYNC110 - a lock of the system tells nobody
@@ -36,6 +34,13 @@ async def keep_others_out(url: str) -> int | None:
             raise OurFaultError(f"another process serves {path[1:]}; several need PostgreSQL") from None
         raise
     return descriptor
+
+
+def _open_beside(store: Path) -> int:
+    """Beside the file itself, by whatever name it is known."""
+    file = Path(f"{store.resolve()}.serve")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _taken(descriptor: int) -> bool:

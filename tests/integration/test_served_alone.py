@@ -42,6 +42,19 @@ async def test_a_second_process_is_told_what_to_do(url: str, monkeypatch: pytest
     os.close(await held(url))
 
 
+async def test_another_name_of_the_file_is_the_same_file(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "_PATIENCE_S", 0.2)
+    first = await held(url)
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    (tmp_path / "other.db").symlink_to(tmp_path / "new" / "eherrac.db")
+    for other in ("link/eherrac.db", "new/../new/eherrac.db", "other.db"):
+        with pytest.raises(OurFaultError):
+            await keep_others_out(f"sqlite:///{tmp_path}/{other}")
+    os.close(first)
+
+
 async def test_who_is_started_while_the_first_still_ends_waits_for_it(url: str) -> None:
     first = await held(url)
     waiting = asyncio.create_task(held(url))
