@@ -20,7 +20,7 @@ const who = identity(pem("key.pem"), pem("chain.pem"));
 const roots = certificatesOf(pem("anchors.pem"));
 const say = (what) => console.log(JSON.stringify(what));
 
-/** Ask the gateway; the answer's status and JSON, if it is the gateway's own. */
+/** Ask the gateway; the answer's status and JSON, if it is the gateway's own. While it has no time it says so unsigned. */
 async function ask(method, target, content, headers = {}) {
   const url = new URL(target, address);
   const body = Buffer.from(content === undefined ? "" : JSON.stringify(content));
@@ -28,6 +28,10 @@ async function ask(method, target, content, headers = {}) {
   const request = { method, authority: url.host, path: url.pathname, query: url.search.slice(1), headers: fields, body };
   Object.assign(fields, signRequest(request, who));
   const got = await fetch(url, { method, headers: fields, body: body.length ? body : undefined });
+  if (got.status === 503 && !got.headers.has("signature")) { // nothing was read: the same again, signed anew
+    await new Promise((done) => setTimeout(done, 1000 * (Number(got.headers.get("retry-after")) || 5)));
+    return ask(method, target, content, headers);
+  }
   const answer = { status: got.status, headers: Object.fromEntries(got.headers), body: Buffer.from(await got.arrayBuffer()) };
   verifyAnswer(answer, request, "GATEWAY", roots);
   return { status: answer.status, content: answer.body.length ? JSON.parse(answer.body) : null };

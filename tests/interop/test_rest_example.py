@@ -21,6 +21,8 @@ from town import Town
 from waiting import PATIENCE_S
 
 from certs.http_signature import HttpRequestParts, sign_request
+from gateway.doors import fairness
+from gateway.doors.shares import Shares
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rest-bank" / "bank.mjs"
 PAYERS = {
@@ -128,6 +130,18 @@ async def test_the_bank_decides_once_and_takes_every_notice_of_it(scene: Scene) 
     assert len({line["id"] for line in notices}) == len(notices)
     assert not any("refused" in line for line in bank.said)
     assert (await scene.town.noun("offer", "L1.offer")).state == "accepted"
+
+
+async def test_the_bank_comes_again_when_the_gateway_has_no_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is said unsigned, which is not to be taken for an answer of somebody else's."""
+    refused = iter([True, False, True, True])
+    monkeypatch.setattr(fairness, "PAUSE_S", 0.0)
+    monkeypatch.setattr(fairness, "spread", lambda _: 1)
+    monkeypatch.setattr(Shares, "admits", lambda *_: not next(refused, False))
+    async with scene.played() as bank:
+        decided = (await bank.until_said(lambda line: "decided" in line))["decided"]
+        assert (decided["status"], decided["content"]["state"]) == (202, "accepted")
+    assert next(refused, None) is None
 
 
 def changed(parts: HttpRequestParts, **fields: str) -> HttpRequestParts:
