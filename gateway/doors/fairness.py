@@ -4,7 +4,8 @@ Who asks is not known before his signature is verified, and that is what costs. 
 last; else the certificate that he showed in the handshake; else his address, if a signature came from there not long
 ago; else one of the strangers, who have one share together. Who is refused gets a 503 made beforehand, *unsigned*,
 after a pause in which he holds nothing but his own connection: a signature would cost more than what is saved, and
-says nothing that a broken connection would not say, too: send it again. Health is always answered.
+says nothing that a broken connection would not say, too: send it again. Health is always answered. What is counted has
+an account of its own: to write it out costs as much as a signature, and anybody may ask.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aiohttp.typedefs import Handler, Middleware
 from contracts.errors import ErrorCode, Refusal
 from gateway.domain.quota import Bucket, QuotaPolicy, take
 from gateway.doors.metrics import Metrics
-from gateway.doors.shares import STRANGERS, Account, Kind, Shares
+from gateway.doors.shares import SCRAPERS, STRANGERS, Account, Kind, Shares
 from gateway.engine.unavailable import spread
 from gateway.wire.listener import Connection
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
@@ -32,7 +33,9 @@ from gateway.wire.server import VERIFIED
 
 BEAT_S = 0.1  # between two looks at the loop's lateness
 PAUSE_S = 2.0  # before a refusal: of who asks again at once, each connection asks so seldom
-UNSIGNED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+METRICS_PATH = "/metrics"
+_HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+UNSIGNED_PATHS = _HEALTH_PATHS | {METRICS_PATH}
 _PROVEN_S = 600.0  # so long an address is known by a signature that came from there
 _ADDRESSES_MAX = 4096
 _HANDSHAKES = QuotaPolicy(rate_per_s=5, burst=10)  # of one unknown address, while the processor is short
@@ -88,7 +91,7 @@ class Fairness:
 
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path in UNSIGNED_PATHS:
+            if request.path in _HEALTH_PATHS:
                 return await handler(request)
             return await self._judge(request, handler)
 
@@ -107,6 +110,8 @@ class Fairness:
             self._note_proof(request, loop.time())
 
     def _account(self, request: web.Request) -> Account:
+        if request.path == METRICS_PATH:
+            return SCRAPERS
         connection = request.protocol
         proven = connection.proven if isinstance(connection, Connection) else None
         if proven is not None:

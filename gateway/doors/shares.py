@@ -32,6 +32,7 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"  # it was shown in the handshake
     ADDRESS = "address"  # somebody's signature came from there not long ago
     STRANGER = "stranger"  # none of these: all together are one
+    SCRAPER = "scraper"  # asks for what is counted: one, too, so that a flood of strangers is still counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Account:
 
 
 STRANGERS = Account(kind=Kind.STRANGER)
+SCRAPERS = Account(kind=Kind.SCRAPER)
 
 
 @dataclass(slots=True)

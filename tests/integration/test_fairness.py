@@ -18,7 +18,7 @@ from gateway.doors import fairness
 from gateway.doors.fairness import UNSIGNED_PATHS, Fairness, Spent
 from gateway.doors.health import health_routes
 from gateway.doors.metrics import Metrics
-from gateway.doors.shares import STRANGERS, Account, Kind, Shares
+from gateway.doors.shares import SCRAPERS, STRANGERS, Account, Kind, Shares
 from gateway.wire.server import VERIFIED, Running, read_body, serve_app
 
 BANK = Account(kind=Kind.PARTICIPANT, name="999101")
@@ -117,12 +117,29 @@ async def test_an_address_is_known_by_a_signature_that_came_from_there(doors: Do
         assert await say(bank, doors, "2", "999202") == (200, "")
 
 
-async def test_health_is_always_answered(doors: Doors) -> None:
+async def test_health_and_what_is_counted_are_answered_whoever_else_floods(doors: Doors) -> None:
     doors.make_short(STRANGERS)
     async with ClientSession() as session:
         for path in sorted(UNSIGNED_PATHS):
             async with session.get(doors.running.address + path) as answer:
                 assert answer.status == 200, path
+
+
+async def test_who_floods_what_is_counted_is_refused_and_health_is_still_answered(doors: Doors) -> None:
+    async with ClientSession() as session:
+        doors.make_short(SCRAPERS)
+        found = {}
+        for path in sorted(UNSIGNED_PATHS):
+            async with session.get(doors.running.address + path) as answer:
+                found[path] = answer.status
+        assert found == {"/healthz": 200, "/readyz": 200, "/metrics": 503}
+        assert await say(session, doors, "1") == (200, "")
+
+
+async def test_what_is_counted_is_charged_to_its_own_account(doors: Doors) -> None:
+    async with ClientSession() as session, session.get(f"{doors.running.address}/metrics") as answer:
+        assert answer.status == 200
+    assert doors.shares.share(SCRAPERS, asyncio.get_running_loop().time()) > 0
 
 
 async def test_the_loop_s_time_is_charged_to_whom_it_was_taken_by(doors: Doors) -> None:
