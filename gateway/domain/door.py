@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contracts.errors import Refusal
 from gateway.domain.dispatches import Channel, ReceiptRefusal
 from gateway.domain.frozen import replace
 from gateway.domain.table import Change, Context, Send, StateTable
+
+_NOT_KEPT = re.compile("[\\x00\\ud800-\\udfff]")  # by no database: NUL, and half a surrogate pair
 
 
 class DoorState(StrEnum):
@@ -34,6 +38,16 @@ class RequestRefused:
     code: str
     facts: dict[str, str]
     digest: str
+
+    @classmethod
+    def of(cls, what: str, refusal: Refusal, *, digest: str, chars_max: int | None = None) -> RequestRefused:
+        """As it can be written down: `what` and the facts may quote a stranger, of each so many characters."""
+
+        def kept(text: str) -> str:
+            return _NOT_KEPT.sub("\ufffd", text[:chars_max])
+
+        facts = {name: kept(fact) for name, fact in refusal.facts.items()}
+        return cls(what=kept(what), code=refusal.code, facts=facts, digest=digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

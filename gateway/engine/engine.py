@@ -119,11 +119,11 @@ class Engine:
         answer: ReceiptRefusal | None = None,
     ) -> None:
         """One journal line for a request that was refused, whoever refused it; with an `answer`, it goes out too."""
-        event = RequestRefused(what=what, code=refusal.code, facts=dict(refusal.facts), digest=digest)
+        event = RequestRefused.of(what, refusal, digest=digest)
         now, sender = self._clock(), source or ANONYMOUS
 
         def work(tx: Transaction) -> None:
-            step = self._step(tx, Cause(source=sender, id=digest or what), now)
+            step = self._step(tx, Cause(source=sender, id=digest or event.what), now)
             held = step.hold("door", sender)
             step.tell(held, event)
             if answer is not None:

@@ -68,8 +68,7 @@ class RefusalBook:
         if self._next is None:
             self._next = _Batch(done=asyncio.get_running_loop().create_future())
         batch = self._next
-        facts = {name: fact[:TEXT_MAX_CHARS] for name, fact in refusal.facts.items()}
-        event = RequestRefused(what=what[:TEXT_MAX_CHARS], code=refusal.code, facts=facts, digest=digest)
+        event = RequestRefused.of(what, refusal, digest=digest, chars_max=TEXT_MAX_CHARS)
         batch.add(source or self._nameless, event)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name="refusals")
