@@ -70,6 +70,7 @@ class Arrivals:
         self._room = room
         self._under_way: dict[Arrival, None] = {}  # the oldest first
         self._of: Counter[str] = Counter()
+        self.is_open = True
 
     def begin(self, arrival: Arrival) -> None:
         """One more; where it is one too many, another ends."""
@@ -92,7 +93,8 @@ class Arrivals:
         self.sockets.handshakes = len(self._under_way)
 
     def close(self) -> None:
-        """Nobody is let in any more."""
+        """Nobody is let in any more, whose socket was accepted a moment ago neither."""
+        self.is_open = False
         for arrival in list(self._under_way):
             arrival.abort()
 
@@ -116,6 +118,9 @@ class Arrival(asyncio.Protocol):
         """Accepted."""
         self._transport = cast(asyncio.Transport, transport)
         self.address = address_of(transport)
+        if not self._arrivals.is_open:
+            self._transport.abort()
+            return
         if not self._arrivals.welcome(self.address):
             self._arrivals.sockets.gone[Gone.NOT_WELCOME] += 1
             self._transport.abort()

@@ -19,7 +19,7 @@ from waiting import PATIENCE_S, until
 from certs.authority import Authority
 from gateway.tls import secured
 from gateway.wire import arrivals, listener
-from gateway.wire.arrivals import Gone
+from gateway.wire.arrivals import Arrival, Arrivals, Gone, Sockets
 from gateway.wire.server import Running, serve_app
 
 CONNECTIONS_MAX = 64
@@ -194,6 +194,20 @@ async def test_who_is_closed_for_his_silence_is_let_go_whatever_he_did_not_take(
     await until(lambda: not running.sockets.connections)
     writer.transport.abort()
     await running.close()
+
+
+async def test_who_was_accepted_but_not_yet_met_when_the_doors_closed_is_not_let_in(trusting: tls.SSLContext) -> None:
+    """He would be served by what is closed behind the doors."""
+    sockets = Sockets()
+    closed = Arrivals(trusting, listener.room_for(8), sockets, lambda address: True)
+    closed.close()
+    server = await asyncio.get_running_loop().create_server(lambda: Arrival(closed, asyncio.Protocol), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
+    assert sockets.handshakes == 0
+    await leave(writer)
+    server.close()
 
 
 async def test_who_wants_to_shake_hands_again_on_one_connection_is_refused(running: Running) -> None:
