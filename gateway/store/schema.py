@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed, wait_random
 
 from gateway.store.errors import StoreBusyError
 from gateway.store.revisions import SPACE, STANDS, Revision, SchemaError, steps_after
@@ -28,6 +28,8 @@ LOCK_KEY = 0x6568_6572_7261_63  # "eherrac", the advisory lock of schema changes
 TABLE_WAIT_S = 2.0  # for a table that others use: they wait behind us, and give up after five
 TABLE_PATIENCE_S = 40.0  # a backup under way keeps every table for as long as it takes
 _TABLE_PAUSE_S = (1.0, 3.0)  # meanwhile the others work
+LEAVING_S = 2.0  # for connections of who was just ended; and PostgreSQL gives locks back one by one, this lock first
+_LEAVING_PAUSE_S = 0.1
 _OF_BEFORE = f"""
 SELECT coalesce(host(a.client_addr), 'local'), count(*)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -124,8 +126,13 @@ def _upgrade_postgres(dsn: str, steps: Sequence[Revision], *, is_new: bool) -> N
 
 def _check_alone(connection: Connection, least: int) -> None:
     """That nobody is connected whom the schema will not serve, nor can be until this transaction ends."""
-    alone = connection.exec_driver_sql(_NONE_OF_BEFORE.format(least=least)).scalar()
-    if alone is False:
+    looking = Retrying(
+        retry=retry_if_result(lambda alone: alone is False),
+        stop=stop_after_delay(LEAVING_S),
+        wait=wait_fixed(_LEAVING_PAUSE_S),
+        retry_error_callback=lambda _: False,
+    )
+    if looking(lambda: connection.exec_driver_sql(_NONE_OF_BEFORE.format(least=least)).scalar()) is False:
         found = connection.exec_driver_sql(_OF_BEFORE.format(least=least)).all()
         where = ", ".join(f"{count} from {address}" for address, count in found)
         raise SchemaError(

@@ -95,6 +95,24 @@ async def test_a_step_that_does_not_serve_the_programs_of_before_waits_for_their
 
 
 @ON_POSTGRESQL
+async def test_connections_that_are_just_ending_hold_no_step_back(
+    store: Store, store_url: str, later_program: Callable[[str], None]
+) -> None:
+    """Two that start at once after a kill: the second saw the locks of the first, which were on their way back."""
+    later_program("v9999")
+    step = asyncio.create_task(asyncio.to_thread(schema.ensure_postgres, store_url))
+    await asyncio.sleep(0.4)
+    assert not step.done()
+    await store.close()
+    await step
+
+
+@ON_POSTGRESQL
+async def test_many_that_start_at_once_find_one_step_made(store_url: str, before: str) -> None:
+    await asyncio.gather(*(asyncio.to_thread(schema.ensure_postgres, store_url) for _ in range(6)))
+
+
+@ON_POSTGRESQL
 async def test_a_step_that_serves_them_is_made_beside_them(
     store: Store, store_url: str, later_program: Callable[[str], None]
 ) -> None:
