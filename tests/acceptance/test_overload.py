@@ -24,7 +24,7 @@ from gateway.wire.client import SignedAnswer
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
 FLOOD, HONEST = 64, 5
-# Senders and gateway share the loop of this process, so that how late it is says nothing; shares have tests of their own.
+# Senders and gateway share this loop, so that how late it is says nothing; shares have tests of their own.
 UNHURRIED = {"EHERRAC__INTAKE__LATE_MAX_S": "10", "EHERRAC__INTAKE__WAIT_MAX_S": "60"}
 
 
