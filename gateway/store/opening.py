@@ -33,9 +33,14 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
 
 
 def disk_free(url: str) -> int | None:
-    """Bytes free on the disk of this store; None where only its server knows."""
+    """Bytes free on the disk of this store; None where only its server knows, or the folder is not to be looked at."""
     scheme, _, path = url.partition("://")
-    return shutil.disk_usage(Path(path[1:]).parent).free if scheme == "sqlite" else None
+    if scheme != "sqlite":
+        return None
+    try:
+        return shutil.disk_usage(Path(path[1:]).parent).free
+    except OSError:  # the store says by itself that it is gone; whoever counts goes on
+        return None
 
 
 def _open_sqlite(path: str, lock_timeout_s: float) -> Store:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from gateway.engine.room import Level, Room, RoomRule
 from gateway.engine.watchdog import _narrower
+from gateway.store import disk_free
 
 RULE = RoomRule(size_max=1000, warn=300, reserve=100)
 DISK_ONLY = RoomRule(warn=300, reserve=100)
@@ -33,6 +35,12 @@ def test_what_is_left_is_the_lesser_of_the_disk_and_of_what_is_allowed(
     rule: RoomRule, used: int, disk_free: int | None, free: int | None, level: Level
 ) -> None:
     assert rule.judge(used, disk_free) == Room(used=used, free=free, level=level)
+
+
+def test_a_disk_that_is_not_to_be_looked_at_stops_no_count(tmp_path: Path) -> None:
+    assert (disk_free(f"sqlite:///{tmp_path / 'store.db'}") or 0) > 0
+    assert disk_free(f"sqlite:///{tmp_path / 'unmounted' / 'store.db'}") is None
+    assert disk_free("postgresql://gateway@127.0.0.1/x") is None
 
 
 def test_each_step_down_is_told_once_and_a_step_up_not_at_all() -> None:
