@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, CookieJar
-from test_deficiency import _post, _sealed
+from aos_speaks import post_message, sealed_status
 from town import Town, world_keys
 from waiting import until
 
@@ -121,8 +121,8 @@ async def test_the_bytes_of_what_aos_sent_and_does_not_verify_are_reached_from_i
     town: Town, browser: ClientSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """AOS-S2."""
-    damaged = (await _sealed(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
-    assert await _post(town, "AOS", damaged) == 401
+    damaged = (await sealed_status(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
+    assert await post_message(town, "AOS", damaged) == 401
     await sign_in(browser, town, await command(town, capsys, "link", "--person", "Leyla"))
     (line,) = await town.refusals("AOS")
     async with browser.get(f"{address(town)}/refusals/refusal?seq={line.seq}") as answer:

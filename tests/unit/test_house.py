@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_nothing_reads_the_environment_at_import(path: Path) -> None:
 @pytest.mark.parametrize("path", CODE, ids=_name)
 def test_no_file_outgrows_a_readers_patience(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_no_two_modules_of_tests_share_a_name() -> None:
+    """Else pytest, called without folders, collects none of them."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def _pins(lock: str) -> dict[str, str]:

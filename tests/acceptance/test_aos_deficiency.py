@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from aos_speaks import post_message, sealed_status
 from town import Town
 
-from certs.keystore import Credential
-from contracts.iso20022.samples import STATUS
 from gateway.domain.quota import QuotaPolicy
 from gateway.doors import aos_deficiency
-from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
-
-
-async def _post(town: Town, code: str, body: bytes) -> int:
-    answer = await town.client(code).request(
-        "POST",
-        town.system.address + MESSAGES_PATH,
-        body=body,
-        content_type=CONTENT_TYPE,
-        expected_participant="GATEWAY",
-    )
-    return answer.status
-
-
-async def _sealed(credential: Credential) -> bytes:
-    return await seal(STATUS, from_bic="NABZAZ2CIPS", to_bic="EHRNAZ22", credential=credential)
+from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH
 
 
 async def test_a_damaged_message_of_aos_is_reported_at_once_and_only_once(town: Town) -> None:
     """AOS-S2: the report is under way in the same transaction that keeps the bytes."""
-    damaged = (await _sealed(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
-    assert [await _post(town, "AOS", damaged) for _ in range(2)] == [401, 401]
+    damaged = (await sealed_status(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
+    assert [await post_message(town, "AOS", damaged) for _ in range(2)] == [401, 401]
     assert await town.counts() == {("deficiency", "reporting"): 1}
     (noun,) = await town.system.store.read(lambda reader: reader.list_nouns("deficiency"))
     evidence = await town.system.store.read(lambda reader: reader.evidence_of("deficiency", noun.id))
@@ -43,20 +27,20 @@ async def test_a_damaged_message_of_aos_is_reported_at_once_and_only_once(town: 
 
 async def test_a_message_signed_by_another_than_aos_is_a_deficiency_too(town: Town) -> None:
     """AOS-S1, AOS-S2."""
-    assert await _post(town, "AOS", await _sealed(town.identity("999101").credential)) == 403
+    assert await post_message(town, "AOS", await sealed_status(town.identity("999101").credential)) == 403
     assert await town.counts() == {("deficiency", "reporting"): 1}
 
 
 async def test_what_verifies_and_is_wrong_otherwise_is_no_deficiency(town: Town) -> None:
     """A status for a message we never sent is refused, and that is all."""
-    assert await _post(town, "AOS", await _sealed(town.identity("AOS").credential)) == 404
+    assert await post_message(town, "AOS", await sealed_status(town.identity("AOS").credential)) == 404
     assert await town.counts() == {}
 
 
 async def test_a_stranger_cannot_make_us_flood_the_central_bank(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """AOS-S2: what AÖS's channel brings is reported all the same."""
     monkeypatch.setattr(aos_deficiency, "STRANGERS", QuotaPolicy(rate_per_s=1e-9, burst=3))
-    statuses = [await _post(town, "999101", b"<x>%d</x>" % number) for number in range(3)]
+    statuses = [await post_message(town, "999101", b"<x>%d</x>" % number) for number in range(3)]
     unsigned = [
         (await town.rest("AOS", "POST", MESSAGES_PATH, b"%d" % number, content_type=CONTENT_TYPE, sign=False)).status
         for number in range(6)
@@ -64,6 +48,6 @@ async def test_a_stranger_cannot_make_us_flood_the_central_bank(town: Town, monk
     assert (set(statuses), set(unsigned)) == ({403}, {401})
     assert (await town.counts())["deficiency", "reporting"] == 3
     assert len(await town.refusals()) == 6  # each is in the journal
-    damaged = (await _sealed(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
-    assert await _post(town, "AOS", damaged) == 401
+    damaged = (await sealed_status(town.identity("AOS").credential)).replace(b"<TxSts>ACSC", b"<TxSts>RJCT")
+    assert await post_message(town, "AOS", damaged) == 401
     assert (await town.counts())["deficiency", "reporting"] == 4
