@@ -82,6 +82,16 @@ def test_silence_makes_unknown_and_asks_and_never_fails(awaiting) -> None:
     assert awaiting.state("payment", ID) == "settled"
 
 
+def test_a_consent_told_again_without_its_number_forgets_none(awaiting) -> None:
+    """By the MSID we know that AÖS has spoken of it: without it a "no such order" would have it sent again."""
+    awaiting.tell("payment", ID, orders.Sent())
+    awaiting.tell("payment", ID, payments.Consented(msid="M1"))
+    awaiting.fire("payment", ID, "answer")
+    assert awaiting.state("payment", ID) == "unknown"
+    awaiting.tell("payment", ID, payments.Consented(msid=None))
+    assert (awaiting.state("payment", ID), awaiting.nouns["payment", ID].msid) == ("consented", "M1")
+
+
 def test_an_unknown_payment_is_never_sent_twice(awaiting) -> None:
     awaiting.tell("payment", ID, orders.OutcomeUnknown(reason="timeout"))
     awaiting.fire("payment", ID, "answer")

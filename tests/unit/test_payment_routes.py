@@ -7,14 +7,16 @@ import pytest
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
-from gateway.domain.dispatches import Channel, Notice, PaymentEnquiry, PaymentKind, PaymentOrder
+from gateway.domain.dispatches import Channel, CreditAnswer, Notice, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events import credit as credits
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
 from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
+from gateway.domain.events.payment import Named, Rail
 from gateway.domain.money import Money
 from gateway.domain.payment import azips_reference
+from gateway.domain.payment.data import PaymentState
 from gateway.domain.routing import choose
 from gateway.domain.rulebook import AzipsRule, CustodyRule
 
@@ -142,6 +144,68 @@ def test_money_that_is_not_what_is_awaited_is_a_persons(awaited, changes) -> Non
     assert awaited.state("payment", "L1.purchase") == "awaiting_transfer"
     assert awaited.state("credit", "credit.azips.1") == "unmatched"
     assert awaited.alarms[-1].code == "CREDIT_UNMATCHED"
+
+
+def offer(house, payment_id):
+    """AÖS passes us a pacs.008 that names this payment."""
+    payment = house.nouns["payment", payment_id]
+    credit = credits.Offered(
+        message_id="XZRNAZ22XXXX261123000000000000001",
+        end_to_end_id=payment.end_to_end_id,
+        transaction_id="T1",
+        amount=payment.amount,
+        debtor_name=payment.debtor.holder,
+        debtor_iban=payment.debtor.iban,
+        creditor_iban=payment.creditor.iban,
+        case_number=payment.case_number,
+    )
+    house.tell("credit", "C1", credit)
+
+
+def test_a_bank_that_pays_over_aos_what_it_was_to_pay_over_azips_is_told_no(awaited) -> None:
+    """AOS-P3: found as a refusal at the door, so that AÖS heard nothing and nobody here knew of it."""
+    offer(awaited, "L1.purchase")
+    (answer,) = awaited.bodies(CreditAnswer)
+    assert (answer.authorised, answer.reason) == (False, "STATE_CONFLICT")
+    assert (awaited.state("payment", "L1.purchase"), awaited.state("credit", "C1")) == ("awaiting_transfer", "declined")
+
+
+@pytest.mark.parametrize("state", [state for state in PaymentState if state is not PaymentState.AWAITING_TRANSFER])
+def test_money_that_names_a_payment_which_awaits_none_is_a_persons(awaited, state) -> None:
+    """It is on our account whatever the payment thinks of it: refused at the door it would be in nobody's books."""
+    payment = awaited.nouns["payment", "L1.purchase"]
+    awaited.nouns["payment", "L1.purchase"] = replace(payment, state=state)
+    arrived(awaited)
+    assert awaited.state("payment", "L1.purchase") == state
+    assert awaited.state("credit", "credit.azips.1") == "unmatched"
+
+
+WORDS = [
+    payments.Settled(reference="R", settled_at=OPEN, named=Named(rail=Rail.AOS)),
+    payments.Rejected(code="AM04", reason="", named=Named(rail=Rail.AOS)),
+    payments.Consented(msid="M", named=Named(rail=Rail.AOS)),
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: type(word).__name__)
+@pytest.mark.parametrize("state", ["awaiting_approval", "queued", "held", "awaiting_transfer"])
+def test_a_word_of_a_rail_on_what_it_has_never_had_changes_nothing_and_a_person_is_told(awaited, state, word) -> None:
+    payment = awaited.nouns["payment", "L1.purchase"]
+    awaited.nouns["payment", "L1.purchase"] = before = replace(payment, state=PaymentState(state))
+    awaited.tell("payment", "L1.purchase", word)
+    assert awaited.nouns["payment", "L1.purchase"] == before
+    assert [alarm.code for alarm in awaited.alarms] == ["STATUS_DEVIATES"]
+
+
+@pytest.mark.parametrize(("word", "alarm"), [(WORDS[0], True), (WORDS[1], False), (WORDS[2], True)])
+@pytest.mark.parametrize("state", ["queued", "held"])
+def test_of_an_order_that_was_replaced_only_that_it_is_not_dead_is_news(awaited, state, word, alarm) -> None:
+    """AOS-C2: while the order of the new day waits, it may have been executed all the same: it would be paid twice."""
+    payment = replace(awaited.nouns["payment", "L1.purchase"], state=PaymentState(state), renewals=1)
+    awaited.nouns["payment", "L1.purchase"] = payment
+    awaited.tell("payment", "L1.purchase", replace(word, order_id="EHRNAZ22XXXX261122000000000000001"))
+    assert awaited.nouns["payment", "L1.purchase"] == payment
+    assert [each.code for each in awaited.alarms] == ["STATUS_REGRESSION"] * alarm
 
 
 def test_a_transfer_that_does_not_come_is_raised_again_and_again(awaited) -> None:

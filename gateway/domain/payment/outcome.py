@@ -21,7 +21,7 @@ from gateway.domain.payment.checks import credit_fault, is_of_another_order
 from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.payment.days import of_an_earlier_order
 from gateway.domain.payment.effects import notices, tell_failed, tell_settled
-from gateway.domain.payment.table import OPEN, TABLE
+from gateway.domain.payment.table import AWAITING_CREDIT, NOT_ON_A_RAIL, OPEN, TABLE
 from gateway.domain.routing import closes_at
 from gateway.domain.table import Alarm, CancelTimer, Change, Context, Tell, Timer
 
@@ -39,9 +39,7 @@ def _credit_arrived(payment: Payment, event: CreditArrived, context: Context) ->
     return Change(payment, (Tell("credit", event.credit_id, matched), Tell("payment", context.id, settled)))
 
 
-@TABLE.on(
-    _S.ORDERED, _S.AWAITING_APPROVAL, _S.QUEUED, _S.HELD, _S.REFUSED, _S.SETTLED, *OPEN, event=CreditArrived
-)  # fmt: skip
+@TABLE.on(*(state for state in _S if state is not _S.AWAITING_TRANSFER), event=CreditArrived)
 def _credit_not_awaited(payment: Payment, event: CreditArrived, _: Context) -> Change[Payment]:
     return Change(payment, (Tell("credit", event.credit_id, credits.Unmatched(code=ErrorCode.STATE_CONFLICT)),))
 
@@ -62,7 +60,7 @@ def _sent(payment: Payment, _: Sent, context: Context) -> Change[Payment]:
 @TABLE.on(_S.ROUTED, _S.SENT, _S.UNKNOWN, _S.UNRESOLVED, event=Consented, to=_S.CONSENTED)
 def _consent(payment: Payment, event: Consented, context: Context) -> Change[Payment]:
     """ACSP is consent, not money: the answer timer goes on until STAT (facts.md)."""
-    payment = replace(payment, msid=event.msid)
+    payment = replace(payment, msid=event.msid or payment.msid)
     return Change(payment, (_answer_timer(payment, context), *notices(payment, context, _S.CONSENTED)))
 
 
@@ -73,7 +71,7 @@ def _consent_overtaken(payment: Payment, event: Consented, _: Context) -> Change
     return Change(replace(payment, msid=payment.msid or event.msid))
 
 
-@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.UNKNOWN, _S.UNRESOLVED, event=CreditOffered)
+@TABLE.on(*AWAITING_CREDIT, event=CreditOffered)
 def _credit_offered(payment: Payment, event: CreditOffered, context: Context) -> Change[Payment]:
     """AUTH only for exactly what is awaited: amount, account and case number (EHR-12)."""
     fault = credit_fault(payment, event)
@@ -89,13 +87,13 @@ def _credit_offered(payment: Payment, event: CreditOffered, context: Context) ->
     )
 
 
-@TABLE.on(_S.AUTHORISED, _S.SETTLED, _S.RETURNED, _S.REFUSED, _S.HELD, event=CreditOffered)
+@TABLE.on(*(state for state in _S if state not in AWAITING_CREDIT), event=CreditOffered)
 def _credit_unexpected(payment: Payment, event: CreditOffered, _: Context) -> Change[Payment]:
-    """A second credit for one payment is never confirmed."""
+    """A second credit for one payment is never confirmed, nor one of which AÖS has had no order (AOS-P3)."""
     return Change(payment, (Tell("credit", event.credit_id, credits.Mismatched(code=ErrorCode.STATE_CONFLICT)),))
 
 
-@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.UNKNOWN, _S.UNRESOLVED, event=CreditAuthorised, to=_S.AUTHORISED)
+@TABLE.on(*AWAITING_CREDIT, event=CreditAuthorised, to=_S.AUTHORISED)
 def _authorise(payment: Payment, event: CreditAuthorised, context: Context) -> Change[Payment]:
     payment = replace(payment, credit_id=event.credit_id)
     return Change(payment, (_answer_timer(payment, context),))
@@ -137,8 +135,11 @@ def _reject(payment: Payment, event: Rejected, context: Context) -> Change[Payme
 @TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented, when=is_of_another_order)
 @TABLE.on(*OPEN, _S.AWAITING_TRANSFER, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Settled, when=is_of_another_order)
 @TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Rejected, when=is_of_another_order)
+@TABLE.on(*NOT_ON_A_RAIL, event=Settled)
+@TABLE.on(*NOT_ON_A_RAIL, _S.AWAITING_TRANSFER, event=Consented)
+@TABLE.on(*NOT_ON_A_RAIL, _S.AWAITING_TRANSFER, event=Rejected)
 def _of_another_order(payment: Payment, event: Consented | Settled | Rejected, context: Context) -> Change[Payment]:
-    """Of what we ordered it says nothing: the state stays, a person is told."""
+    """Of what we ordered it says nothing, or no rail has had it yet: the state stays, a person is told."""
     said = [] if event.named is None else [event.named.rail, event.named.kind, event.named.end_to_end_id]
     received = " ".join(str(part) for part in said if part is not None)
     facts = {"payment": context.id, "told": type(event).__name__, "received": received}
@@ -146,15 +147,18 @@ def _of_another_order(payment: Payment, event: Consented | Settled | Rejected, c
 
 
 @TABLE.on(_S.REFUSED, event=Rejected)
-@TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Rejected, when=of_an_earlier_order)
+@TABLE.on(
+    *OPEN, *NOT_ON_A_RAIL, _S.AWAITING_TRANSFER, _S.SETTLED, _S.RETURNED, _S.REFUSED,
+    event=Rejected, when=of_an_earlier_order,
+)  # fmt: skip
 def _rejected_again(payment: Payment, _: Rejected, __: Context) -> Change[Payment]:
     return Change(payment)
 
 
 @TABLE.on(_S.SETTLED, _S.RETURNED, event=Rejected)
 @TABLE.on(_S.REFUSED, event=Settled)
-@TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Settled, when=of_an_earlier_order)
-@TABLE.on(*OPEN, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented, when=of_an_earlier_order)
+@TABLE.on(*OPEN, *NOT_ON_A_RAIL, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Settled, when=of_an_earlier_order)
+@TABLE.on(*OPEN, *NOT_ON_A_RAIL, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=Consented, when=of_an_earlier_order)
 def _regression(payment: Payment, event: Settled | Rejected | Consented, context: Context) -> Change[Payment]:
     """A final outcome contradicted: the state stays, a person is told. Never a silent edit."""
     facts = {"payment": context.id, "state": payment.state.value, "told": type(event).__name__}

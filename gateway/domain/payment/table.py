@@ -8,6 +8,8 @@ from gateway.domain.payment.data import Payment, PaymentState
 from gateway.domain.table import StateTable
 
 _S = PaymentState
+NOT_ON_A_RAIL = (_S.ORDERED, _S.AWAITING_APPROVAL, _S.QUEUED, _S.HELD)
+AWAITING_CREDIT = (_S.ROUTED, _S.SENT, _S.CONSENTED, _S.UNKNOWN, _S.UNRESOLVED)
 OPEN = (_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.UNKNOWN, _S.UNRESOLVED)
 TABLE = StateTable(
     "payment",

@@ -92,7 +92,7 @@ def _enquiry_refused(payment: Payment, event: EnquiryRefused, context: Context) 
     return Change(payment, asking.after_refusal("payment", verdict, event, context, asking=still))
 
 
-@TABLE.on(_S.ROUTED, _S.SENT, _S.CONSENTED, _S.AUTHORISED, _S.SETTLED, _S.RETURNED, _S.REFUSED, event=EnquiryRefused)
+@TABLE.on(*(state for state in _S if state not in (_S.UNKNOWN, _S.UNRESOLVED)), event=EnquiryRefused)
 def _enquiry_overtaken(payment: Payment, _: EnquiryRefused, __: Context) -> Change[Payment]:
     """More is known by now than when we asked."""
     return Change(payment)
