@@ -24,8 +24,6 @@ from gateway.wire.client import SignedAnswer
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
 FLOOD, HONEST = 64, 5
-# Senders and gateway share this loop, so that how late it is says nothing; shares have tests of their own.
-UNHURRIED = {"EHERRAC__INTAKE__LATE_MAX_S": "10", "EHERRAC__INTAKE__WAIT_MAX_S": "60"}
 
 
 async def test_new_work_above_the_bound_is_refused_and_written_nowhere_while_reading_goes_on(tmp_path: Path) -> None:
@@ -63,9 +61,7 @@ async def test_a_store_that_may_not_grow_takes_nothing_new_and_finishes_what_is_
 
 
 async def test_who_asks_more_than_its_quota_is_refused_alone(tmp_path: Path) -> None:
-    town = await Town(tmp_path).open(
-        EHERRAC__INTAKE__REQUESTS_PER_S="0.001", EHERRAC__INTAKE__REQUESTS_BURST="5", **UNHURRIED
-    )
+    town = await Town(tmp_path).open(EHERRAC__INTAKE__REQUESTS_PER_S="0.001", EHERRAC__INTAKE__REQUESTS_BURST="5")
     await town.announce()
     statuses = [(await town.rest("999101", "GET", "/v1/lots/L1")).status for _ in range(8)]
     assert statuses == [200] * 5 + [503] * 3
@@ -86,9 +82,7 @@ async def to_rail(town: Town, code: str, body: bytes, *, sign: bool = True) -> S
 
 async def test_a_flooded_rail_keeps_its_honest_sender(tmp_path: Path) -> None:
     """A bank and a stranger flood AÖS's door; of what AÖS sends meanwhile at least 90 in 100 are taken (all are)."""
-    town = await Town(tmp_path).open(
-        EHERRAC__INTAKE__REQUESTS_PER_S="0.001", EHERRAC__INTAKE__REQUESTS_BURST="5", **UNHURRIED
-    )
+    town = await Town(tmp_path).open(EHERRAC__INTAKE__REQUESTS_PER_S="0.001", EHERRAC__INTAKE__REQUESTS_BURST="5")
     messages = [await message(town, number) for number in range(20)]
     honest: list[int] = []
 
@@ -105,7 +99,7 @@ async def test_a_flooded_rail_keeps_its_honest_sender(tmp_path: Path) -> None:
 
 
 async def test_a_message_that_a_rail_sends_above_its_quota_is_taken_when_it_comes_again(tmp_path: Path) -> None:
-    town = await Town(tmp_path).open(EHERRAC__INTAKE__RAIL_PER_S="0.1", EHERRAC__INTAKE__RAIL_BURST="1", **UNHURRIED)
+    town = await Town(tmp_path).open(EHERRAC__INTAKE__RAIL_PER_S="0.1", EHERRAC__INTAKE__RAIL_BURST="1")
     first, second = await message(town, 1), await message(town, 2)
     assert (await to_rail(town, "AOS", first)).status == 202
     shed = await to_rail(town, "AOS", second)
@@ -122,7 +116,7 @@ async def test_a_flood_of_refused_requests_is_counted_whole_and_keeps_no_honest_
     tmp_path: Path,
 ) -> None:
     """Nobody is shed for another's flood; each refusal is a line or counted in one, and the chain holds."""
-    town = await Town(tmp_path).open(**UNHURRIED)
+    town = await Town(tmp_path).open()
     await town.announce()
     honest: list[int] = []
 

@@ -16,7 +16,7 @@ import orjson
 import pytest_asyncio
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
-from town import Town, world_keys
+from town import UNHURRIED, Town, world_keys
 from waiting import until
 
 from adapters.ministries.kafka import create_topics
@@ -80,7 +80,7 @@ async def pair(tmp_path: Path, schema: str, kafka_bootstrap: str) -> AsyncIterat
     listening = await serve_app(ears.app(towns[0]), "127.0.0.1", 0)
     text = _configuration(listening, mark=uuid4().hex[:8])
     (tmp_path / "gateway.toml").write_text(text)
-    environ = {
+    environ = UNHURRIED | {
         "EHERRAC__HTTP__PORT": "0",
         "EHERRAC__STORE__URL": schema,
         "EHERRAC__STORE__CONNECTIONS_MAX": "4",
