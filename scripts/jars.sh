@@ -17,17 +17,26 @@ folder() { echo "$cache/$1-$(sha256sum "$1.xml" | cut -c1-12)"; }
 
 is_there() { [ -e "$(folder "$1")/complete" ]; }
 
+copied() { mvn -B -q -f "$1.xml" "$plugin:copy-dependencies" -DincludeScope=runtime -DoutputDirectory="$2"; }
+
 fetch() {
-  local into log
+  local into log attempt
   is_there "$1" && return 0
   into=$(folder "$1")
   rm -rf "$into"
   mkdir -p "$into"
   log=$(mktemp)
-  mvn -B -q -f "$1.xml" "$plugin:copy-dependencies" -DincludeScope=runtime -DoutputDirectory="$into" >"$log" 2>&1 ||
-    { cat "$log" >&2; echo "jars: $1 not fetched" >&2; exit 1; }
-  rm "$log"
-  touch "$into/complete"
+  for attempt in 1 2 3; do # a network that fails once is not a reason to fail
+    if copied "$1" "$into" >"$log" 2>&1; then
+      rm "$log"
+      touch "$into/complete"
+      return 0
+    fi
+    sleep $((attempt * 5))
+  done
+  cat "$log" >&2
+  echo "jars: $1 not fetched" >&2
+  exit 1
 }
 
 case "${1:-}" in

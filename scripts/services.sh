@@ -26,7 +26,7 @@ install_packages() {
   [ "$(id -u)" = 0 ] || fail "missing: $*; install it, or run this as root"
   command -v apt-get >/dev/null || fail "missing: $*; there is no apt-get to install it with"
   export DEBIAN_FRONTEND=noninteractive
-  { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; } >&2
+  { apt-get -o Acquire::Retries=5 update -q && apt-get -o Acquire::Retries=5 install -q -y --no-install-recommends "$@"; } >&2
 }
 
 postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n1; }

@@ -31,8 +31,8 @@ need_venv() {  # Debian and Ubuntu keep ensurepip in a package of its own
   package=$("$python" -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv")')
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing $package" >&2
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null
+    apt-get -o Acquire::Retries=5 update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -y -qq "$package" >/dev/null
   else
     echo "$python cannot make virtual environments yet. Run: sudo apt-get install $package" >&2
     return 1
