@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,14 @@ class Place:
 @pytest_asyncio.fixture(params=["mt", "mx"])
 async def place(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     town, port = Town(tmp_path), free_port()
-    today = local_date(town.now()).isoformat()
+    today = local_date(town.now())
+    worked = [str(day) for day in (today, today + timedelta(days=1))]  # it may be night, and a day off
     await town.open(
         EHERRAC__AZIPS__URL=f"http://127.0.0.1:{port}",
         EHERRAC__AZIPS__FORMAT=request.param,
         EHERRAC__AZIPS__OPENS="00:00:00",
         EHERRAC__AZIPS__CLOSES="23:59:59",
-        EHERRAC__CALENDAR__WORKDAYS=f'["{today}"]',
+        EHERRAC__CALENDAR__WORKDAYS=json.dumps(worked),
     )
     azips = AzipsSandbox(
         AzipsSandboxSettings(

@@ -404,7 +404,7 @@ def _message_rewritten(contents: dict[str, bytes]) -> None:
 
 def _envelope_rewritten(contents: dict[str, bytes]) -> None:
     name = next(name for name in sorted(contents) if b"DecideOffer>" in contents[name])
-    contents[name] = contents[name].replace(b"yox", b"var")
+    contents[name] = contents[name].replace(b">yox<", b">var<")
 
 
 def test_tools_of_others_come_to_the_same_verdict_by_the_pages_own_words(

@@ -131,7 +131,7 @@ class Town:
         return subprocess.Popen(script, env=environ, start_new_session=True)
 
     def words_of_the_platform(self) -> str:
-        for _ in range(200):
+        for _ in range(1_200):
             heard = self.said.read_text() if self.said.exists() else ""
             if "platform" in heard:
                 return next(line for line in heard.splitlines() if line.startswith("platform"))
@@ -140,7 +140,7 @@ class Town:
 
     def is_empty(self, group: int) -> bool:
         """Whether everybody is gone, a little after the script is."""
-        for _ in range(100):
+        for _ in range(1_200):
             try:
                 os.killpg(group, 0)
             except ProcessLookupError:
@@ -155,7 +155,7 @@ def test_the_town_plays_once_and_ends_when_it_is_told(tmp_path: Path) -> None:
         running = town.start()
         assert town.words_of_the_platform() == words
         running.terminate()
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
         assert town.is_empty(running.pid)
 
 

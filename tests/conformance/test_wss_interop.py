@@ -119,7 +119,7 @@ def test_signxml_verifies_our_enveloped_signature_with_its_path(
 ) -> None:
     root = parse_xml(f"<M><Head/>{PAYLOAD}</M>".encode())
     sign_enveloped(root, credential, into=root[0])
-    expected = SignatureConfiguration(location=".//", require_x509=True)
+    expected = SignatureConfiguration(location=".//", require_x509=True, verification_time=NOW)
     result = XMLVerifier().verify(etree.tostring(root), x509_cert=leaf_pem(credential).decode(), expect_config=expected)
     assert result.signed_xml.findtext(".//{urn:d}Amount") == "1500.50"
 

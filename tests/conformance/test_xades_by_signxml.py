@@ -25,6 +25,7 @@ def test_another_implementation_verifies_our_seal_over_every_file(key: str) -> N
         signature_methods=frozenset({METHODS[key]}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
         location=".//",
+        verification_time=NOW,
     )
 
     def verify(files: dict[str, bytes]) -> list[object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -48,6 +49,7 @@ from gateway.wire.iso_participant import IsoParticipant, IsoParticipantSettings
 from gateway.wire.server import serve_app
 
 BOTH_WRAPPERS = pytest.mark.parametrize("world", list(Envelope), indirect=True)
+SHORT = pytest.mark.parametrize("patience_s", [0.6], ids=[""])
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +65,19 @@ def identities() -> dict[str, Identity]:
 
 
 @pytest.fixture
-async def world(identities, request):
+def patience_s() -> float:
+    """AÖS's, with a bank that has not answered yet; short where a test waits for its end."""
+    return PATIENCE_S
+
+
+@pytest.fixture
+async def world(identities, request, patience_s):
     wrapper = getattr(request, "param", Envelope.DATA_PDU)
     rows = (
         Participant(bic=GATEWAY_BIC, code="GATEWAY", name="g", clearing_account="C-EHR", opening_balance=5_000_000),
         Participant(bic=BANK_BIC, code="999101", name="b", clearing_account="C-XZR", opening_balance=9_000_000),
     )
-    rules = OperatingRules(confirmation_interval_s=0.6, request_interval_s=0.6)
+    rules = OperatingRules(confirmation_interval_s=patience_s, request_interval_s=patience_s)
     settings = AosSandboxSettings(identity=lambda: identities["AOS"], participants=rows, rules=rules, envelope=wrapper)
     aos = AosSandbox(settings)
     await aos.start()
@@ -130,6 +138,7 @@ async def test_a_credit_the_bank_declines_comes_back_as_its_reason(world):
     assert world.aos.system.ledger.blocked("C-EHR") == 0
 
 
+@SHORT
 async def test_a_creditor_bank_that_is_silent_ends_in_el202(world):
     """AOS-P5."""
     await world.gateway.send(world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, MUTE, 50_000, "refund-4"))
@@ -164,6 +173,7 @@ async def test_a_request_beyond_the_customers_funds_is_refused_with_both_codes(w
     assert world.clearing() == {"gateway": 5_000_000, "bank": 9_000_000}
 
 
+@SHORT
 async def test_a_debtor_bank_that_is_silent_ends_in_ep252(world):
     """AOS-P7."""
     await world.gateway.send(world.gateway.order(PaymentKind.REQUEST, MUTE, DESIGNATED, 5_000, "purchase-3"))
@@ -181,7 +191,7 @@ async def test_a_request_above_the_maximum_is_refused_by_receipt(world):
 async def test_a_message_of_yesterday_is_refused_by_its_value_date(world):
     """AOS-C2, AOS-R1."""
     order = world.gateway.order(PaymentKind.TRANSFER, DESIGNATED, CLAIMANT, 50_000, "refund-5")
-    yesterday = order.created_at.replace(year=order.created_at.year - 1)
+    yesterday = order.created_at - timedelta(days=1)
     assert local_date(yesterday) != local_date(order.created_at)
     await world.gateway.send(replace(order, created_at=yesterday))
     await until(lambda: world.gateway.events(Rejected) != [])
@@ -291,7 +301,7 @@ async def test_no_connection_is_not_sent_and_a_time_out_is_unknown(world, identi
     dispatch = Dispatch(id="d", channel="aos", recipient="AOS", body=order, attempt=1, created_at=now())
     outcomes = []
     for url in ("http://127.0.0.1:1", running.address):
-        client = SignedClient(lambda: identities["GATEWAY"], timeout_s=0.3, clock=now)
+        client = SignedClient(lambda: identities["GATEWAY"], timeout_s=1.0, clock=now)
         adapter = AosAdapter(client, AosSettings(url=url, own_bic=GATEWAY_BIC), lambda: identities["GATEWAY"])
         outcomes.append(await adapter.send(dispatch))
         await adapter.close()

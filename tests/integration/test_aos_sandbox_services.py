@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from waiting import until
 
 from adapters.aos.faults import Fault, FaultKind
@@ -163,6 +164,7 @@ async def world(identities: dict[str, Identity], tmp_path: Path) -> AsyncIterato
         rules=OperatingRules(confirmation_interval_s=0.8, warning_threshold=100_000),
         revoked=identities["AOS-OLD"].credential,
         state_file=tmp_path / "aos.jsonl",
+        port=free_port(),  # it goes away, and comes back to it
     )
     aos = AosSandbox(settings)
     await aos.start()
@@ -402,7 +404,7 @@ async def test_a_refused_connection_is_not_sent_and_works_again_on_the_same_port
 
 async def test_after_an_order_connections_are_refused_on_demand_and_taken_again(world):
     """The order itself runs; the next ones are not sent, which is safe to repeat."""
-    _fault(world, FaultKind.REFUSED, delay_s=1.0)
+    _fault(world, FaultKind.REFUSED, delay_s=3.0)
     await world.say(OPERATOR_BIC, order(1))
     await until(lambda: world.aos._running is None)
     with pytest.raises(NotSentError):

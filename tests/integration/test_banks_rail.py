@@ -25,7 +25,6 @@ from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import MessageIds
 from gateway.wire.iso_participant import IsoParticipant, IsoParticipantSettings
 
-NOW = datetime.now(UTC)
 RICH, POOR, PAYEE = make_iban("XZRN", "1"), make_iban("XZRN", "2"), make_iban("EHRN", "9")
 AMOUNT = Money(1_234_50)
 
@@ -66,18 +65,19 @@ class World:
     asking: Heard
 
     async def ask(self, iban: str) -> None:
-        message_id = MessageIds("EHRNAZ22AXXX").next(NOW)
+        now = datetime.now(UTC)
+        message_id = MessageIds("EHRNAZ22AXXX").next(now)
         await self.asking.rail.send(
             PaymentRequest(
                 message_id=message_id,
-                created_at=NOW,
+                created_at=now,
                 initiating_bic="NABZAZ2CIPS",
                 forwarding_bic="EHRNAZ22",
                 payment_information_id="L-1.payment",
                 instruction_id="L-1.payment",
                 end_to_end_id="L-1.payment",
                 amount_minor=AMOUNT.minor,
-                execution_date=local_date(NOW),
+                execution_date=local_date(now),
                 debtor=Holder(name="Bank", iban=iban, bic="XZRNAZ22"),
                 creditor=Holder(name="İcra xidməti", iban=PAYEE, bic="EHRNAZ22"),
                 purpose="Ödəniş",
@@ -88,10 +88,11 @@ class World:
 
 @pytest_asyncio.fixture
 async def world() -> AsyncIterator[World]:
-    authority = Authority.create(NOW)
-    keys = {name: authority.issue(name, name, key="p256", now=NOW) for name in ("AOS", "999101", "GATEWAY")}
+    now = datetime.now(UTC)
+    authority = Authority.create(now)
+    keys = {name: authority.issue(name, name, key="p256", now=now) for name in ("AOS", "999101", "GATEWAY")}
     trust = TrustStore.from_pem(
-        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(NOW)]
+        anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[authority.crl(now)]
     )
     aos = AosSandbox(
         AosSandboxSettings(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from waiting import PATIENCE_S
 
 from gateway.wire.broker import EmbeddedBroker, EmbeddedBrokerError
 
@@ -45,7 +46,7 @@ async def test_a_record_with_headers_and_key_comes_out_as_it_went_in(broker: Emb
     async with producer(broker) as writer:
         await writer.send_and_wait(TOPIC, b"value", key=b"L-1", headers=[("ce_id", b"D-1")])
     async with consumer(broker) as reader:
-        record = await asyncio.wait_for(reader.getone(), 10)
+        record = await asyncio.wait_for(reader.getone(), PATIENCE_S)
     assert (record.key, record.value, tuple(record.headers)) == (b"L-1", b"value", (("ce_id", b"D-1"),))
 
 
@@ -62,11 +63,11 @@ async def test_a_group_goes_on_where_it_committed_and_another_begins_at_the_begi
         for value in (b"1", b"2"):
             await writer.send_and_wait(TOPIC, value, partition=0)
     async with consumer(broker) as reader:
-        await asyncio.wait_for(reader.getone(), 10)
+        await asyncio.wait_for(reader.getone(), PATIENCE_S)
         await reader.commit({TopicPartition(TOPIC, 0): 1})
         assert await reader.committed(TopicPartition(TOPIC, 0)) == 1
     async with consumer(broker, group="other") as reader:
-        assert (await asyncio.wait_for(reader.getone(), 10)).value == b"1"
+        assert (await asyncio.wait_for(reader.getone(), PATIENCE_S)).value == b"1"
 
 
 async def test_an_outage_keeps_the_records(broker: EmbeddedBroker) -> None:
@@ -79,7 +80,7 @@ async def test_an_outage_keeps_the_records(broker: EmbeddedBroker) -> None:
     await writer.stop()
     broker.set_up()
     async with consumer(broker) as reader:
-        assert (await asyncio.wait_for(reader.getone(), 10)).value == b"before"
+        assert (await asyncio.wait_for(reader.getone(), PATIENCE_S)).value == b"before"
 
 
 async def test_a_fault_on_demand_reaches_the_client(broker: EmbeddedBroker) -> None:

@@ -7,18 +7,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import ClientSession, web
+from waiting import PATIENCE_S, until
 
 from gateway.doors import health
 from gateway.doors.metrics import Metrics
-from gateway.wire.server import serve_app
+from gateway.wire.server import Running, serve_app
 
 Serve = Callable[[health.Readiness], Awaitable[str]]
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    running = []
+def running() -> list[Running]:
+    """What the test serves."""
+    return []
 
+
+@pytest.fixture
+async def serve(running: list[Running]) -> AsyncIterator[Serve]:
     async def start(readiness: health.Readiness) -> str:
         app = web.Application()
         app.add_routes(health.health_routes(readiness, Metrics()))
@@ -28,6 +33,11 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for server in running:
         await server.close()
+
+
+def requests(running: list[Running]) -> int:
+    """How many were handed to a handler."""
+    return sum(one.runner.server.requests_count for one in running if one.runner.server is not None)
 
 
 async def get(url: str) -> tuple[int, str]:
@@ -77,14 +87,17 @@ async def test_metrics_are_prometheus_text(serve: Serve) -> None:
     assert "# TYPE eherrac_requests_total counter" in text
 
 
-async def test_the_checks_are_made_once_for_everybody_who_asks_at_once(serve: Serve) -> None:
+async def test_the_checks_are_made_once_for_everybody_who_asks_at_once(
+    serve: Serve, running: list[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One of them writes to the store, and anybody may ask."""
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", PATIENCE_S)
     made = 0
 
     async def writes() -> bool:
         nonlocal made
         made += 1
-        await asyncio.sleep(0.05)
+        await until(lambda: requests(running) == 20)
         return True
 
     url = await serve({"store": writes})

@@ -27,7 +27,7 @@ from ministry_house import (  # noqa: F401 - fixtures
     opened,
     running_house,
 )
-from waiting import until
+from waiting import PATIENCE_S, until
 
 from adapters.ministries.sandbox import Answering
 from contracts.errors import ErrorCode
@@ -80,7 +80,7 @@ async def first_record(house: House) -> Any:
     )
     await consumer.start()
     try:
-        return await asyncio.wait_for(consumer.getone(), 20)
+        return await asyncio.wait_for(consumer.getone(), PATIENCE_S)
     finally:
         await consumer.stop()
 

@@ -150,7 +150,7 @@ async def test_silence_after_sending_means_unknown(parties: Parties) -> None:
     app = web.Application()
     app.add_routes([web.post(NOTICES_PATH, silent)])
     server = await serve_app(app, "127.0.0.1", 0)
-    adapter = adapter_to(server.address + NOTICES_PATH, parties, timeout_s=0.2)
+    adapter = adapter_to(server.address + NOTICES_PATH, parties, timeout_s=1.0)
     outcome = await adapter.send(DISPATCH)
     assert isinstance(outcome, Unknown)
     assert outcome.exhibits[0].direction == "out"

@@ -18,6 +18,7 @@ from ministry_house import (  # noqa: F401 - fixtures
     each_cluster,
     embedded_cluster,
 )
+from waiting import PATIENCE_S
 
 from adapters.ministries.adapter import MinistriesAdapter, MinistriesSettings
 from adapters.ministries.kafka import KafkaSettings, create_topics
@@ -51,7 +52,7 @@ async def lying(kafka: KafkaSettings, topic: str, count: int) -> dict[tuple[int,
         partitions = [TopicPartition(topic, number) for number in range(3)]
         consumer.assign(partitions)
         found: dict[tuple[int, int], Any] = {}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
                 came = await consumer.getmany(timeout_ms=500)
                 found |= {(it.partition, it.offset): it for each in came.values() for it in each}
@@ -157,7 +158,7 @@ async def test_an_outage_leaves_all_unsent_and_silence_all_unknown(embedded: Clu
     await asyncio.sleep(0.1)  # until the connections' end is noticed
     assert {type(end) for end in await publisher.publish_all(sent)} == {NotSentError}
     broker.set_up()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while {type(end) for end in await publisher.publish_all(sent)} != {Written}:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await publisher.close()

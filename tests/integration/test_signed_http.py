@@ -263,7 +263,9 @@ async def test_whatever_goes_wrong_after_connecting_leaves_the_outcome_unknown(p
 
     server = await asyncio.start_server(serve_once, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = SignedClient(lambda: people.bank, timeout_s=0.3, clock=clock, answer_max_bytes=1_000)
+    client = SignedClient(
+        lambda: people.bank, timeout_s=1.0 if peer is say_nothing else PATIENCE_S, clock=clock, answer_max_bytes=1_000
+    )
     with pytest.raises(OutcomeUnknownError) as caught:
         await client.request(
             "POST", f"http://127.0.0.1:{port}/x", body=b"{}", content_type=JSON, expected_participant="X"

@@ -89,7 +89,7 @@ async def peer(
             answer_max_bytes=20_000,
         )
 
-    peer = Peer(keys, client(PATIENCE_S), impatient=client(0.5))
+    peer = Peer(keys, client(PATIENCE_S), impatient=client(1.0))
     app = web.Application()
     app.router.add_post("/", peer.handle)
     running = await serve_app(app, "127.0.0.1", 0)

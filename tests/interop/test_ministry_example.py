@@ -166,7 +166,6 @@ def _rewritten(container: bytes) -> bytes:
 
 
 @pytest.mark.usefixtures("programs")
-@pytest.mark.timeout(150)
 async def test_whoever_plays_a_ministry_of_the_demonstration_has_the_last_receipt(tmp_path: Path) -> None:
     """docs/ministries.md: `demo --yours` leaves a ministry's topic to a program of somebody else's."""
     folder = tmp_path / "town"

@@ -178,7 +178,6 @@ async def test_the_bank_takes_nothing_but_what_the_gateway_signed(scene: Scene) 
         assert sum("refused" in line for line in bank.said) == len(BAD)
 
 
-@pytest.mark.timeout(150)
 async def test_whoever_plays_a_bank_of_the_demonstration_sells_its_lot(tmp_path: Path) -> None:
     """docs/banks.md: `demo --yours` leaves a bank's notices and decisions to a program of somebody else's."""
     folder = tmp_path / "town"

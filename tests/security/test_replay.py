@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 from lxml import etree
 from raw_http import octets, send, statuses
-from town import PAYER, Town
+from town import PAYER, UNHURRIED, Town
 
 from certs.algorithms import P256_PART_BYTES
 from certs.http_signature import HttpRequestParts, sign_request
@@ -102,6 +102,7 @@ async def replicas(tmp_path: Path, store_url: str) -> AsyncIterator[Replicas]:
         "EHERRAC__AOS__URL": closed,
         "EHERRAC__ASAN_PAY__URL": closed,
         "EHERRAC__PLATFORM__CALLBACK_URL": closed,
+        **UNHURRIED,
     }
     towns = [await Town(tmp_path).open(**environ)]
     if not store_url.startswith("sqlite"):
