@@ -232,7 +232,7 @@ async def test_a_missing_receipt_is_overdue_after_its_term(city: City) -> None:
     await city.until(two_receipts)
     await city.until_quiet()
     assert (await city.noun("protocol", "L1.protocol")).state == "sealed"
-    await city.travel(timedelta(days=10))
+    await city.travel(timedelta(days=30))
     await city.until_state("protocol", "L1.protocol", "overdue")
     (alarm,) = [line for line in await city.journal("protocol", "L1.protocol") if line.event.startswith("Alarm")]
     assert orjson.loads(alarm.data)["facts"]["authorities"] == "INTERIOR"
