@@ -1,8 +1,8 @@
 """ASiC-E containers (ETSI EN 319 162-1): files, a manifest and one XAdES signature over every file, in one zip.
 
 Opening reads
- (1) the zip: within its limits of size, number and expansion; no name twice, no name that leads out, nothing encrypted,
-     nothing before, between or behind what the format puts there that a reader could take for content;
+ (1) the zip: within its limits of size, number and expansion, and read alike by every reader (`certs.plain_zip`, four
+     steps of its own); no name twice, no name that leads out;
  (2) `mimetype` is the first entry, stored plainly, with exactly the container's type;
  (3) beside the files stand only the manifest and one signature file;
  (4) the signature holds over every file (`certs.xades`, six steps of its own);
@@ -18,16 +18,14 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from lxml import etree
 
-from certs import timestamp, xades
+from certs import plain_zip, timestamp, xades
 from certs.algorithms import public_key_of
 from certs.expectations import STRICT, Expected
 from certs.explain import judge_signer
@@ -71,8 +69,6 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
 _ODF = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's own; the time of signing stands in the signature
 _DEFLATE_LEVEL = 1  # a print is compressed inside: the highest level takes half as long again for a thirtieth less
-_UTF8_NAME = 0x800  # the only flag taken: no encryption, no data descriptors
-_LOCAL_HEADER_BYTES, _DIRECTORY_ENTRY_BYTES, _END_BYTES = 30, 46, 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,59 +187,16 @@ def read_entries(container: bytes, limits: AsiceLimits = PROTOCOL) -> dict[str, 
     """
     if len(container) > limits.container_max_bytes:
         raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limits.container_max_bytes)
-    try:
-        with zipfile.ZipFile(io.BytesIO(container)) as archive:
-            _check_directory(archive, limits)
-            _check_layout(container, archive)
-            entries = _unpack(archive, limits.content_max_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError):
-        raise _malformed("zip", "not a readable zip") from None
-    if entries.pop(MIMETYPE_NAME) != MEDIA_TYPE.encode():
-        raise _malformed("mimetype", "another type of container")
-    return entries
-
-
-def _check_directory(archive: zipfile.ZipFile, limits: AsiceLimits) -> None:
-    infos = archive.infolist()
-    names = [info.filename for info in infos]
-    if not 1 <= len(infos) <= limits.entries_max or len({name.lower() for name in names}) != len(names):
-        raise _malformed("zip", "too many entries, or a name twice")
-    for info in infos:
-        if not _is_allowed_name(info.filename) or info.filename != info.orig_filename:
-            raise _malformed("zip", "a name that this profile does not take")
-        if info.flag_bits & ~_UTF8_NAME or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _malformed("zip", "encrypted, streamed, or compressed in another way")
-    if infos[0].filename != MIMETYPE_NAME or infos[0].compress_type != zipfile.ZIP_STORED:
+    listed = plain_zip.read(container, entries_max=limits.entries_max, content_max_bytes=limits.content_max_bytes)
+    if len({entry.name.lower() for entry in listed}) != len(listed):
+        raise _malformed("zip", "a name twice")
+    if not all(_is_allowed_name(entry.name) for entry in listed):
+        raise _malformed("zip", "a name that this profile does not take")
+    if listed[0].name != MIMETYPE_NAME or not listed[0].is_stored:
         raise _malformed("mimetype", "not the plain first entry")
-    if sum(info.file_size for info in infos) > limits.content_max_bytes:
-        raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=limits.content_max_bytes)
-
-
-def _check_layout(container: bytes, archive: zipfile.ZipFile) -> None:
-    """Entry after entry, then the directory, then the end: not one octet that is none of them."""
-    position, directory_bytes = 0, 0
-    for info in archive.infolist():
-        name_bytes, extra_bytes = struct.unpack_from("<HH", container, info.header_offset + 26)
-        if info.header_offset != position or extra_bytes or info.extra or info.comment:
-            raise _malformed("zip", "content outside its entries")
-        position += _LOCAL_HEADER_BYTES + name_bytes + info.compress_size
-        directory_bytes += _DIRECTORY_ENTRY_BYTES + name_bytes
-    if archive.comment or archive.start_dir != position or position + directory_bytes + _END_BYTES != len(container):
-        raise _malformed("zip", "content outside its entries")
-
-
-def _unpack(archive: zipfile.ZipFile, content_max_bytes: int) -> dict[str, bytes]:
-    """Unpack no more than the limit, whatever the directory says."""
-    entries: dict[str, bytes] = {}
-    left = content_max_bytes
-    for info in archive.infolist():
-        with archive.open(info) as stream:
-            content = stream.read(left + 1)
-        left -= len(content)
-        if left < 0:
-            raise refuse(ErrorCode.BODY_TOO_LARGE, limit_bytes=content_max_bytes)
-        entries[info.filename] = content
-    return entries
+    if listed[0].content != MEDIA_TYPE.encode():
+        raise _malformed("mimetype", "another type of container")
+    return {entry.name: entry.content for entry in listed[1:]}
 
 
 def _is_allowed_name(name: str) -> bool:

@@ -6,7 +6,8 @@ The plan:
   (3) every message bears its own signature, which holds at the time it passed, by the signer the index names;
   (4) every document is sealed, by the house that exported;
   (5) every noun's journal chain is whole from its first line to its head;
-  (6) every journal line has its cause: a message in the file, a document, a timer or a delivery of an earlier line;
+  (6) every journal line has its cause: a message in the file that its sender signed, a document, a timer or a delivery
+      of an earlier line;
   (7) every message belongs to a journal line;
   (8) the protocol that the journal says was sealed is the one in the file;
   (9) each time-stamp holds, and covers the journal lines it is said to cover;
@@ -304,18 +305,32 @@ class _Causes:
     """What a journal line may have come from (6)."""
 
     def __init__(self, index: Index, lines: Iterable[Line]) -> None:
-        self._messages = {(item.source, item.message_id) for item in index.items if item.kind is Kind.MESSAGE}
+        messages = [item for item in index.items if item.kind is Kind.MESSAGE]
+        came = [item for item in messages if item.direction == "in"]
+        signed = [item for item in came if is_signed(item.media_type) and item.signer is not None]
+        self._came = {(item.source, item.message_id) for item in came}
+        self._signed = {(item.source, item.message_id) for item in signed}
+        self._told = {(item.source, item.message_id) for item in signed if item.signer == item.source}
+        self._noted = {(item.source, item.message_id) for item in messages if not is_signed(item.media_type)}
         documents = {item.noun_id for item in index.items if item.kind is Kind.DOCUMENT}
         sealed = (line for line in lines if line.event == "Sealed" and line.noun_id in documents)
-        self._messages |= {(line.cause_source, line.cause_id) for line in sealed}
+        self._told |= {(line.cause_source, line.cause_id) for line in sealed}
         self._seqs = {f"{line.noun}.{line.noun_id}.{line.version}": line.seq for line in lines}
         self._long = {(line.noun, line.version) for line in lines if len(line.noun_id) > _READABLE_MAX_CHARS}
 
     def has(self, line: Line) -> bool:
-        """A message or document; or, for timers and for what could not be delivered, the line that ordered it."""
-        if (line.cause_source, line.cause_id) in self._messages:
+        """A message signed by whom it is said to be from, or a document; else what that kind of line may come from.
+
+        A recipient signs his acknowledgement under his own code, which need not be our name for him; where a record was
+        written is our own note. Timers, and what could not be delivered, come from the line that ordered them. A
+        deficiency is what we found in a message that we did not believe.
+        """
+        cause = (line.cause_source, line.cause_id)
+        if cause in self._told:
             return True
-        return line.event != "DeliveryAcknowledged" and self._is_ordered(line)
+        if line.event == "DeliveryAcknowledged":
+            return cause in self._signed or cause in self._noted
+        return self._is_ordered(line) or (line.noun == "deficiency" and cause in self._came)
 
     def _is_ordered(self, line: Line) -> bool:
         """Timers and deliveries are named by the line that ordered them (`ids.delivery_id`), always an earlier one."""

@@ -290,10 +290,38 @@ def _update(contents: dict[str, bytes], number: int, **changes: Any) -> None:
     contents[INDEX_NAME] = write_index(index.model_copy(update={"items": items}))
 
 
+def _disbelieve_afterwards(contents: dict[str, bytes]) -> None:
+    """The bank's refusal rewritten into a consent, and laid there as a message that nobody believed when it came."""
+    _change_envelope(contents)
+    number = next(i.number for i in read_index(contents[INDEX_NAME]).items if i.message_id == "decision-1")
+    _update(contents, number, signer=None, certificate_sha256=None)
+
+
+def _put_a_note_in_its_place(contents: dict[str, bytes]) -> None:
+    """The same as a note of ours, which nobody signs."""
+    _change_envelope(contents)
+    number = next(i.number for i in read_index(contents[INDEX_NAME]).items if i.message_id == "decision-1")
+    _update(contents, number, media_type="application/json")
+
+
+def _say_it_came_from_another(contents: dict[str, bytes]) -> None:
+    """The bank's envelope, truly signed, for a line that the platform is said to have caused."""
+    lines = read_lines(contents[JOURNAL_NAME])
+    first = next(line for line in lines if line.cause_source == "EHERRAC")
+    number = next(i.number for i in read_index(contents[INDEX_NAME]).items if i.message_id == "decision-1")
+    asked = {i.number for i in read_index(contents[INDEX_NAME]).items if i.message_id == first.cause_id}
+    for lost in asked:
+        _update(contents, lost, message_id="decision-1", source="999101")
+    _update(contents, number, message_id=first.cause_id, source="EHERRAC")
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
         (_change_message, "message"),
+        (_disbelieve_afterwards, "cause"),
+        (_put_a_note_in_its_place, "cause"),
+        (_say_it_came_from_another, "cause"),
         (_change_our_answer, "message"),
         (_change_envelope, "message"),
         (_lose_line, "chain"),
