@@ -229,7 +229,7 @@ def main(
     *floods: Flood,
     connections: Annotated[int, Parameter(help="Of each flooder.")] = 200,
     seconds: Annotated[float, Parameter(help="Length of each flood.")] = 20.0,
-    late_max_s: Annotated[float | None, Parameter(help="Of the gateway's intake; 10 is as if it had none.")] = None,
+    late_max_s: Annotated[float | None, Parameter(help="Of the loop; at 10 only a late store counts.")] = None,
     only: Annotated[str | None, Parameter(help="`SQLite` or `PostgreSQL`.")] = None,
 ) -> None:
     """Measure and print a row for each database and flood; without floods, for peace and every one."""

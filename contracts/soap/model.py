@@ -139,17 +139,19 @@ class PublishEventResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffers:
-    """Ask for the caller's offers (EHR-4, EHR-5)."""
+    """Ask for the caller's offers (EHR-4, EHR-5), from the one that follows `after`."""
 
     message_id: str
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffersResponse:
-    """The caller's offers, oldest first."""
+    """The caller's offers in order of id; `more`, if any are left after these."""
 
     in_reply_to: str
     offer: tuple[Offer, ...] = ()
+    more: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from gateway.engine.stamping import Stamping
 from gateway.store import Store, StoreBusyError, Turn
 
 CHECK_TIMEOUT_S = 2.0  # a check that takes longer has failed
+LOOKED_S = 1.0  # so long what was found is told again: one check writes, and whoever asks may ask without end
 _ASKED_FOR = 0.9  # the share of it in which the store may answer by itself
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -32,7 +33,7 @@ def health_routes(
 ) -> list[web.RouteDef]:
     """The three routes, for an application that serves them.
 
-    Anybody may ask, and one check writes to the store: it is made once at a time, however many ask.
+    Anybody may ask, and one check writes to the store: it is made once a second, however many ask.
     """
     looked = _Looked(readiness)
 
@@ -79,15 +80,17 @@ async def takes_writes(store: Store) -> bool:
 
 
 class _Looked:
-    """The checks, made once for everybody who asks while they are made."""
+    """The checks, made once for everybody who asks while they are made, and for `LOOKED_S` from their beginning."""
 
     def __init__(self, readiness: Readiness) -> None:
-        self._readiness = readiness
+        self._readiness, self._began_at = readiness, 0.0
         self._looking: asyncio.Task[dict[str, bool]] | None = None
 
     async def passing(self) -> dict[str, bool]:
         """Whoever comes while they are made waits for the same ones."""
-        if self._looking is None or self._looking.done():
+        now = asyncio.get_running_loop().time()
+        if self._looking is None or (self._looking.done() and now - self._began_at >= LOOKED_S):
+            self._began_at = now
             self._looking = asyncio.create_task(passing(self._readiness), name="readiness")
         return await asyncio.shield(self._looking)
 

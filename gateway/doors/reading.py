@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from certs.asice import extract
+from contracts.fields import TEXT_MAX
+from contracts.visible import one_line
 from gateway.domain.lot import Lot
 from gateway.domain.nouns import TABLES
 from gateway.domain.offer import Offer
@@ -119,7 +121,7 @@ def _offer(row: NounRow) -> OfferView:
 
 def _payment(row: NounRow) -> PaymentView:
     payment: Payment = _data(row)
-    refusal = " ".join(part for part in (payment.refusal_code, payment.refusal_reason) if part)
+    refusal = one_line(f"{payment.refusal_code or ''} {payment.refusal_reason or ''}", TEXT_MAX)
     return PaymentView(
         id=row.id,
         lot_id=payment.lot_id,

@@ -78,4 +78,4 @@ def document_form(request: web.Request) -> tuple[str, DocumentForm | None]:
         media_type = part.split(";")[0].strip().lower()
         if media_type in forms:
             return id, forms[media_type]
-    raise refuse(ErrorCode.CONTENT_TYPE, received=accept, expected=", ".join([JSON, *DocumentForm]))
+    raise refuse(ErrorCode.CONTENT_TYPE, received=f"Accept: {accept}", expected=", ".join([JSON, *DocumentForm]))

@@ -29,7 +29,11 @@ async def unknown_paths(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        refusal = Refusal(code=ErrorCode.NOT_FOUND, facts={"path": request.path})
-    except web.HTTPMethodNotAllowed:
-        refusal = Refusal(code=ErrorCode.METHOD_NOT_ALLOWED, facts={"method": request.method})
-    return problem_response(refusal, request.headers.get("Accept-Language", ""))
+        refusal, headers = Refusal(code=ErrorCode.NOT_FOUND, facts={"path": request.path}), {}
+    except web.HTTPMethodNotAllowed as error:
+        headers = {"Allow": error.headers["Allow"]}
+        facts = {"method": request.method, "allowed": error.headers["Allow"]}
+        refusal = Refusal(code=ErrorCode.METHOD_NOT_ALLOWED, facts=facts)
+    response = problem_response(refusal, request.headers.get("Accept-Language", ""))
+    response.headers.update(headers)
+    return response

@@ -73,7 +73,7 @@ class Operations:
                 return await self._list_offers(message, sender)
             case model.GetPayment():
                 view = await self._queries.payment(message.payment_id, sender.actor)
-                payment = _payment(found(view, ErrorCode.PAYMENT_UNKNOWN, message.payment_id))
+                payment = payment_element(found(view, ErrorCode.PAYMENT_UNKNOWN, message.payment_id))
                 return model.GetPaymentResponse(in_reply_to=message.message_id, payment=payment)
             case model.GetProtocol():
                 return await self._protocol(message, sender)
@@ -110,8 +110,13 @@ class Operations:
         return model.DecideOfferResponse(in_reply_to=message.message_id, receipt=_receipt(answer))
 
     async def _list_offers(self, message: model.ListOffers, sender: Sender) -> model.ListOffersResponse:
-        views = await self._queries.offers(sender.as_bank("ListOffers"), limit=self._offers_max)
-        return model.ListOffersResponse(in_reply_to=message.message_id, offer=tuple(map(_offer, views)))
+        bank, most = sender.as_bank("ListOffers"), self._offers_max
+        views = await self._queries.offers(bank, after=message.after or "", limit=most + 1)
+        return model.ListOffersResponse(
+            in_reply_to=message.message_id,
+            offer=tuple(map(_offer, views[:most])),
+            more=True if len(views) > most else None,  # else left out: an older schema does not know it
+        )
 
     async def _protocol(self, message: model.GetProtocol, sender: Sender) -> model.GetProtocolResponse:
         form = _FORMS[message.format]
@@ -193,7 +198,8 @@ def _offer(view: OfferView) -> model.Offer:
     )
 
 
-def _payment(view: PaymentView) -> model.Payment:
+def payment_element(view: PaymentView) -> model.Payment:
+    """A payment on the wire."""
     return model.Payment(
         id=view.id,
         lot_id=view.lot_id,

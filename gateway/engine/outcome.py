@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.visible import visible
 from gateway.domain.delivery import Attempt, Result
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
 from gateway.store.rows import OutboxRow
@@ -21,14 +22,14 @@ def result_of(outcome: Outcome) -> Result:
 
 
 def reason_of(outcome: Outcome) -> str:
-    """One line for journal and operator; empty for an acknowledgement."""
+    """For journal and operator; empty for an acknowledgement. Others may say what no database keeps."""
     match outcome:
         case Acknowledged():
             return ""
         case Refused():
-            return f"{outcome.code}: {outcome.reason}"
+            return visible(f"{outcome.code}: {outcome.reason}")
         case NotSent() | Unknown():
-            return outcome.reason
+            return visible(outcome.reason)
 
 
 def attempt_of(row: OutboxRow, outcome: Outcome, *, taken_over: bool) -> Attempt:

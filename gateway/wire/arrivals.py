@@ -38,7 +38,7 @@ class Gone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class SocketRoom:
     """How many sockets may stand open; every bound is of one listener."""
 
     connections: int
@@ -64,7 +64,9 @@ def address_of(transport: asyncio.BaseTransport | None) -> str:
 class Arrivals:
     """Handshakes under way."""
 
-    def __init__(self, context: tls.SSLContext, room: Room, sockets: Sockets, welcome: Callable[[str], bool]) -> None:
+    def __init__(
+        self, context: tls.SSLContext, room: SocketRoom, sockets: Sockets, welcome: Callable[[str], bool]
+    ) -> None:
         """`welcome` is asked by address before a handshake begins."""
         self.context, self.sockets, self.welcome = context, sockets, welcome
         self._room = room

@@ -23,12 +23,13 @@ from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from contracts.errors import ErrorCode, Refusal
-from gateway.wire.arrivals import Gone, Room, Sockets, address_of
+from gateway.wire.arrivals import Gone, SocketRoom, Sockets, address_of
 from gateway.wire.problems import PROBLEM_TYPE, preferred_language, problem_body
 
 SERVER_NAME = "eherrac"
 IDLE_MAX_S = 75.0  # half a head is idle too; proxies keep theirs for 60 s
 UNREAD_MAX_S = 30.0  # for the next 48 kB of an answer to be taken, or what is left of the last one on a connection
+# (over TLS for the last one only: what else is not taken is not seen there, and ends with `IDLE_MAX_S`)
 PARTING_MAX_S = 5.0  # for what is left of an answer where we close for want of anything said
 HEAD_MAX_BYTES = 65_536  # of a request, all its fields together: one of them carries a certificate path
 _CONNECTIONS_MAX = 4096
@@ -40,12 +41,14 @@ _AT_ONCE_SHARE = 64  # who looks for room looks at everybody: so much is made at
 _log = logging.getLogger(__name__)
 
 
-def room_for(connections_max: int | None = None) -> Room:
+def room_for(connections_max: int | None = None) -> SocketRoom:
     """So many connections, or as many as the files of this process allow."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     connections = connections_max or min(_CONNECTIONS_MAX, files // _FILES_SHARE)
     handshakes = max(connections // _HANDSHAKES_SHARE, 1)
-    return Room(connections=connections, handshakes=handshakes, handshakes_of_one=max(handshakes // _ADDRESS_SHARE, 1))
+    return SocketRoom(
+        connections=connections, handshakes=handshakes, handshakes_of_one=max(handshakes // _ADDRESS_SHARE, 1)
+    )
 
 
 class Runner(web.AppRunner):
@@ -53,7 +56,7 @@ class Runner(web.AppRunner):
 
     __slots__ = ("_sockets", "room")
 
-    def __init__(self, app: web.Application, *, room: Room, **options: Any) -> None:
+    def __init__(self, app: web.Application, *, room: SocketRoom, **options: Any) -> None:
         super().__init__(app, keepalive_timeout=IDLE_MAX_S, **options)
         self.room, self._sockets = room, Sockets()
 
@@ -200,10 +203,20 @@ class Connection(RequestHandler):
             self._unread.cancel()
             self._unread = None
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """See the base. An expectation that aiohttp does not know it refuses by itself, before any middleware."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = _problem(resp.status, request.headers.get("Accept-Language", ""), what="Expect")
+        return await super().finish_response(request, resp, start_time)
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """The answer to what could not be read or, by a fault of ours, not handled."""
+        if isinstance(exc, ConnectionError):  # gone before aiohttp itself could write: "100 Continue"
+            raise exc
         if status >= 500:
             _log.error("unexpected failure of a connection", exc_info=exc)
         else:
@@ -213,9 +226,9 @@ class Connection(RequestHandler):
         return _problem(status, request.headers.get("Accept-Language", ""))
 
 
-def _problem(status: int, accept_language: str) -> web.Response:
+def _problem(status: int, accept_language: str, **facts: str) -> web.Response:
     code = ErrorCode.INTERNAL if status >= 500 else ErrorCode.REQUEST_MALFORMED
-    own_status, body = problem_body(Refusal(code=code), preferred_language(accept_language))
+    own_status, body = problem_body(Refusal(code=code, facts=facts), preferred_language(accept_language))
     response = web.Response(status=own_status, body=body, content_type=PROBLEM_TYPE)
     response.headers["Server"] = SERVER_NAME
     response.force_close()

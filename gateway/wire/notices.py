@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.events.notices import SOURCE, TYPE_PREFIX, AmountModel, NoticeData, NoticeEvent
 from contracts.fields import TEXT_MAX
+from contracts.visible import one_line
 from gateway.domain.dispatches import Notice
 
 
@@ -37,7 +38,5 @@ def notice_event(notice: Notice, *, id: str, sequence: int | None, version: int)
 
 
 def _line(text: str | None) -> str | None:
-    """One bounded line: what others wrote (a rail's reason) may be of any length and hold line ends."""
-    if text is None:
-        return None
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:TEXT_MAX].rstrip() or None
+    """What others wrote (a rail's reason) may be of any length and hold line ends."""
+    return one_line(text or "", TEXT_MAX) or None

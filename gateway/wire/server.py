@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler, Middleware
 
 from certs.http_signature import HttpRequestParts, HttpResponseParts, HttpSignaturePolicy, sign_response, verify_request
@@ -63,7 +63,8 @@ async def read_body(request: web.Request, body_max_bytes: int) -> bytes:
         RefusedError: BODY_TOO_LARGE; CONTENT_TYPE for an encoded (compressed) body; REQUEST_MALFORMED for one that is
             transferred in another way than whole or in chunks, or does not come to its end in `BODY_MAX_S`.
     """
-    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+    transferred = request.headers.get("Transfer-Encoding")
+    if transferred is not None and (transferred.lower() != "chunked" or request.version < HttpVersion11):
         raise refuse(ErrorCode.REQUEST_MALFORMED, what="Transfer-Encoding")
     if "Content-Encoding" in request.headers:
         raise refuse(ErrorCode.CONTENT_TYPE, received=f"Content-Encoding: {request.headers['Content-Encoding']}")
@@ -104,9 +105,12 @@ def request_parts(request: web.Request, body: bytes) -> HttpRequestParts:
 
 
 def problem_response(refusal: Refusal, accept_language: str = "") -> web.Response:
-    """A refusal as an (unsigned) problem document."""
+    """A refusal as an (unsigned) problem document. Of a request that breaks the rules nobody knows where it ends."""
     status, body = problem_body(refusal, preferred_language(accept_language))
-    return web.Response(status=status, body=body, content_type=PROBLEM_TYPE, headers=retry_after(refusal))
+    response = web.Response(status=status, body=body, content_type=PROBLEM_TYPE, headers=retry_after(refusal))
+    if refusal.code is ErrorCode.REQUEST_MALFORMED:
+        response.force_close()
+    return response
 
 
 def signed_http(
@@ -247,7 +251,8 @@ def _framework_refusal(request: web.Request, error: web.HTTPException) -> Refusa
     if code is None:
         _log.error("a handler raised HTTP %s for %s", error.status, request.path)
         return Refusal(code=ErrorCode.INTERNAL)
-    return Refusal(code=code, facts={"method": request.method, "path": request.path})
+    facts = {"method": request.method, "path": request.path}
+    return Refusal(code=code, facts=facts | ({"allowed": error.headers["Allow"]} if "Allow" in error.headers else {}))
 
 
 @dataclass(frozen=True, slots=True)

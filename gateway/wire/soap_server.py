@@ -153,7 +153,10 @@ class SoapEndpoint(Generic[CallerT]):
             self._keep_answer(call.exhibit, lambda: self._exhibit(call.version, answer))
         if self._on_answered is not None:
             self._on_answered(outcome, time.monotonic() - started)
-        return _bytes(answer, call.version.media_type, status, headers)
+        response = _bytes(answer, call.version.media_type, status, headers)
+        if outcome == ErrorCode.REQUEST_MALFORMED:
+            response.force_close()  # nobody knows where it ends
+        return response
 
     async def _answer(self, request: web.Request, call: _Call) -> etree._Element:
         call.version = _announced(request)

@@ -85,6 +85,7 @@ class Books:
     received: list[Message] = field(default_factory=list)
     refused: list[tuple[str | None, ErrorCode]] = field(default_factory=list)
     fails: bool = False
+    stored: tuple[OfferView, ...] = (OFFER,)
 
     async def receive(self, message: Message) -> Answer:
         if self.fails:
@@ -101,8 +102,8 @@ class Books:
             noun=message.target.noun, id=id, state="accepted", version=2, accepted_at=NOW, repeated=known is not None
         )
 
-    async def offers(self, actor: str | None, *, limit: int) -> tuple[OfferView, ...]:
-        return (OFFER,)[:limit] if actor == BANK else ()
+    async def offers(self, actor: str | None, *, after: str = "", limit: int) -> tuple[OfferView, ...]:
+        return tuple(offer for offer in self.stored if offer.id > after)[:limit] if actor == BANK else ()
 
     async def offer(self, id: str, actor: str | None) -> OfferView | None:
         return OFFER if actor == BANK else None

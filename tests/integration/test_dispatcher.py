@@ -110,6 +110,18 @@ async def test_a_refusal_is_not_repeated_at_them_and_waits_for_a_person(hand: Ha
     assert not await hand.engine.parked.requeue(row.id, person="Leyla")
 
 
+async def test_a_refusal_in_signs_that_no_database_keeps_is_booked_like_any_other(hand: Hand) -> None:
+    """JSON may say NUL, and half a surrogate pair; unbooked, the same went out again at the end of every lease."""
+    adapter = TestAdapter("alpha", one_after_another(Refused(code="BAD\x00", reason="a\x00b \ud800 \u202ec")))
+    await hand.say(Opened())
+    await hand.say(Wished(sends=(TO_R,)))
+    async with working(hand.engine, adapter):
+        await until(parked(hand))
+    (row,) = await hand.waiting()
+    assert row.last_error == "BAD[U+0000]: a[U+0000]b [U+D800] [U+202E]c"
+    assert len(adapter.begun) == 1
+
+
 async def test_the_whole_schedule_is_gone_through_before_a_person_is_asked(hand: Hand, clock: Clock) -> None:
     """One attempt more than there are pauses; never parked earlier, never tried later."""
     adapter = TestAdapter("alpha", lambda _: NotSent(reason="away"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl as tls
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import orjson
@@ -14,11 +16,14 @@ from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.typedefs import Handler
 from waiting import until
 
+from certs.authority import Authority
+from certs.keystore import Credential
 from gateway.doors import fairness
 from gateway.doors.fairness import UNSIGNED_PATHS, Fairness, Spent
 from gateway.doors.health import health_routes
 from gateway.doors.metrics import Metrics
 from gateway.doors.shares import SCRAPERS, STRANGERS, Account, Kind, Shares
+from gateway.tls import secured
 from gateway.wire.server import VERIFIED, Running, read_body, serve_app
 
 BANK = Account(kind=Kind.PARTICIPANT, name="999101")
@@ -34,11 +39,11 @@ class Doors:
         self.read: list[str] = []
         self.running: Running
 
-    async def open(self) -> None:
+    async def open(self, ssl: tls.SSLContext | None = None) -> None:
         app = web.Application(middlewares=[self.fairness.mind, self.verify])
         app.add_routes([web.post("/said", self.said), web.post("/dear", self.dear)])
         app.add_routes(health_routes({}, self.metrics))
-        self.running = await serve_app(app, "127.0.0.1", 0, welcome=self.fairness.welcome)
+        self.running = await serve_app(app, "127.0.0.1", 0, ssl, welcome=self.fairness.welcome)
 
     @web.middleware
     async def verify(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,6 +120,54 @@ async def test_an_address_is_known_by_a_signature_that_came_from_there(doors: Do
         assert await say(bank, doors, "1", "999202") == (200, "")
         doors.make_short(STRANGERS)
         assert await say(bank, doors, "2", "999202") == (200, "")
+
+
+async def test_over_mutual_tls_a_client_is_known_by_its_certificate_before_it_signed(
+    doors: Doors, tmp_path: Path
+) -> None:
+    """After a restart amid a flood nobody has proved anything; one address is everybody's, as behind a NAT."""
+    authority, now = Authority.create(datetime.now(UTC)), datetime.now(UTC)
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority.anchors_pem + authority.intermediates_pem)
+    shown = {name: authority.issue(name, name, key="p256", now=now) for name in ("999101", "999202")}
+    await doors.running.close()
+    server = authority.issue_server("gateway", ["127.0.0.1"], now=now)
+    context = secured(*pem_files(tmp_path / "server", server))
+    context.load_verify_locations(roots)
+    context.verify_mode = tls.CERT_REQUIRED
+    await doors.open(context)
+
+    def client(name: str) -> ClientSession:
+        context = tls.create_default_context(cafile=roots)
+        context.load_cert_chain(*pem_files(tmp_path / name, shown[name]))
+        return ClientSession(connector=TCPConnector(ssl=context, force_close=True))
+
+    async with client("999101") as greedy, client("999202") as honest:
+        assert await say(greedy, doors, "1") == (200, "")
+        (account,) = doors.shares._taken
+        assert account.kind is Kind.CERTIFICATE
+        doors.make_short(account)
+        assert await say(greedy, doors, "2") == (503, "5")
+        assert await say(honest, doors, "3") == (200, "")
+    assert b'eherrac_shed_total{known_by="certificate"} 1.0' in doors.metrics.text()
+
+
+def pem_files(stem: Path, credential: Credential) -> tuple[Path, Path]:
+    """Certificate chain and key."""
+    key_pem, chain_pem = credential.to_pem()
+    chain, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
+    chain.write_bytes(chain_pem)
+    key.write_bytes(key_pem)
+    return chain, key
+
+
+async def test_a_proxys_word_on_whom_it_passes_on_makes_nobody_known(doors: Doors) -> None:
+    """Anybody may write it: the address is the connection's."""
+    doors.make_short(STRANGERS)
+    doors.fairness._proven_at["192.0.2.2"] = asyncio.get_running_loop().time()
+    forwarded = {"X-Forwarded-For": "192.0.2.2", "Forwarded": "for=192.0.2.2", "X-Real-IP": "192.0.2.2"}
+    async with ClientSession(headers=forwarded) as stranger:
+        assert await say(stranger, doors, "1") == (503, "5")
 
 
 async def test_health_and_what_is_counted_are_answered_whoever_else_floods(doors: Doors) -> None:

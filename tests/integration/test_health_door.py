@@ -103,3 +103,19 @@ async def test_the_checks_are_made_once_for_everybody_who_asks_at_once(
     url = await serve({"store": writes})
     answers = await asyncio.gather(*(get(f"{url}/{path}") for path in ("readyz", "metrics") * 10))
     assert ({status for status, _ in answers}, made) == ({200}, 1)
+
+
+async def test_who_asks_without_end_is_told_what_was_found_a_moment_ago(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each answer would cost the store a write."""
+    monkeypatch.setattr(health, "LOOKED_S", 3600.0)
+    found = iter((True, False))
+
+    async def writes() -> bool:
+        return next(found)
+
+    url = await serve({"store": writes})
+    assert [(await get(f"{url}/readyz"))[0] for _ in range(3)] == [200, 200, 200]
+    monkeypatch.setattr(health, "LOOKED_S", 0.0)
+    assert (await get(f"{url}/readyz"))[0] == 503

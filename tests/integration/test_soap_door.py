@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import aiohttp
 import pytest
 from lxml import etree
@@ -11,6 +13,7 @@ from soap_world import (  # noqa: F401 - fixtures
     DECIDE,
     IBAN,
     NOW,
+    OFFER,
     OTHER,
     PLATFORM,
     World,
@@ -75,6 +78,20 @@ async def test_a_bank_reads_its_offers_payment_protocol_and_feed(world: World) -
     asked_again = model.GetUnacknowledged(message_id="q-5", after=1, limit=10)
     unacknowledged = await world.ask(asked_again, model.GetUnacknowledgedResponse)
     assert [notice.sequence for notice in unacknowledged.notice] == [3]
+
+
+async def test_more_offers_than_one_answer_holds_are_listed_in_several(world: World) -> None:
+    """EHR-5. What came after the first five hundred could not be seen over SOAP."""
+    world.books.stored = tuple(replace(OFFER, id=f"L-{number:04}.offer") for number in range(1, 1002))
+    seen, after, answers = [], None, []
+    for number in range(3):
+        asked = model.ListOffers(message_id=f"q-{number}", after=after)
+        answer = await world.ask(asked, model.ListOffersResponse)
+        seen += [offer.id for offer in answer.offer]
+        after = seen[-1]
+        answers.append((len(answer.offer), answer.more))
+    assert answers == [(500, True), (500, True), (1, None)]
+    assert seen == [offer.id for offer in world.books.stored]
 
 
 async def test_another_banks_nouns_answer_like_unknown_ones(world: World) -> None:

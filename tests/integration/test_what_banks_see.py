@@ -11,14 +11,19 @@ import itertools
 import pytest
 from tests_house import BANK_ACCOUNT, RULES, START, announced
 
+from contracts.fields import TEXT_MAX
+from contracts.soap import model
+from contracts.soap.outgoing import written
 from gateway.domain.dispatches import Channel, NoticeKind
 from gateway.domain.events import lot as lots
 from gateway.domain.events import offer as offers
+from gateway.domain.events import payment as payments
 from gateway.domain.events import protocol as protocols
 from gateway.domain.nouns import TABLES
 from gateway.domain.table import Event
 from gateway.doors.queries import DocumentForm
 from gateway.doors.reading import StoreQueries
+from gateway.doors.soap_operations import payment_element
 from gateway.engine.engine import Engine
 from gateway.ports import Message, Target
 from gateway.store import Store
@@ -55,6 +60,19 @@ async def queries(store: Store) -> StoreQueries:
     )
     await store.transact(lambda tx: tx.add_document(document))
     return StoreQueries(store)
+
+
+async def test_a_rails_words_fit_the_contract_however_they_came(queries: StoreQueries, store: Store) -> None:
+    """AZIPS writes on several lines, and what AÖS explains was cut in the middle: our own schema refused the answer."""
+    engine = Engine(store, TABLES, RULES, clock=lambda: START, policies={})
+    words = f"no money\r\n{'x' * 480} \n and more"
+    await tell(engine, "payment", "L1.purchase", payments.Rejected(code="AM04", reason=words))
+    view = await queries.payment("L1.purchase", OURS)
+    assert view is not None
+    assert view.reason is not None
+    assert view.reason.startswith("AM04 no money xxx")
+    assert len(view.reason) <= TEXT_MAX
+    written(model.GetPaymentResponse(in_reply_to="q-1", payment=payment_element(view)))
 
 
 @pytest.mark.parametrize(

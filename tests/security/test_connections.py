@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectionResetError, ClientSession, web
 from waiting import PATIENCE_S, until
 
 from gateway.wire import listener
@@ -182,3 +182,23 @@ async def test_half_a_head_is_not_waited_for_without_end(monkeypatch: pytest.Mon
     running = await serve_app(web.Application(), "127.0.0.1", 0)
     assert await (await stranger(running, HALF_A_HEAD)).ended()
     await running.close()
+
+
+async def test_who_is_gone_before_he_is_told_to_continue_is_no_failure_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Anybody could write tracebacks into our log."""
+    gone = asyncio.Event()
+
+    async def leave(_: web.Request) -> None:
+        gone.set()
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    app = web.Application()
+    app.router.add_post("/said", said, expect_handler=leave)
+    left = await serve_app(app, "127.0.0.1", 0)
+    one = await stranger(left, b"POST /said HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert await one.ended()
+    assert gone.is_set()
+    await left.close()
+    assert not caplog.records
