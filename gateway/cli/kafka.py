@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError
 from cyclopts import App, Parameter
 
 from adapters.ministries.grants import Verdict
@@ -36,9 +36,11 @@ def create(
     """Create the declared topics that are not there; those that are stay as they are."""
 
     async def work(settings: Config) -> list[str]:
-        return await create_topics(
-            kafka_settings(settings, settings.kafka.bootstrap), topics_of(settings), replication=replication
-        )
+        kafka = kafka_settings(settings, settings.kafka.bootstrap)
+        try:
+            return await create_topics(kafka, topics_of(settings), replication=replication)
+        except InvalidReplicationFactorError:
+            fail(f"{kafka.bootstrap_servers}: fewer than {replication} brokers; --replication says how many copies", 1)
 
     created = _asked(config, work)
     for name in created:

@@ -8,7 +8,7 @@ years: it is counted the less often the more of it there is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -19,6 +19,7 @@ import structlog
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
+from gateway.domain.recipient import RecipientState
 from gateway.domain.table import Alarm, StateTable
 from gateway.engine.room import Level, Room
 from gateway.engine.sweep import Sweep, sweep_on
@@ -88,11 +89,7 @@ def take_census(
         waiting=waiting + sum(row.count for row in outbox if row.state == DeliveryState.PARKED),
         alarms=(
             *_unscheduled(reader, tables, nouns),
-            *(
-                Alarm("DELIVERY_LATE", {"channel": row.channel, "recipient": row.recipient, "count": str(row.count)})
-                for row in outbox
-                if row.state == DeliveryState.DUE and row.oldest_due_at is not None and row.oldest_due_at + late < now
-            ),
+            *_late(reader, outbox, before=now - late),
         ),
     )
 
@@ -104,6 +101,17 @@ def _unscheduled(reader: Reader, tables: Mapping[str, StateTable[Any]], nouns: M
         for noun, state in nouns
         if state in tables[noun].scheduled
         for row in reader.unscheduled(noun, state)
+    ]
+
+
+def _late(reader: Reader, outbox: Sequence[OutboxCount], *, before: datetime) -> list[Alarm]:
+    """Deliveries that nobody sends. What waits for a silent recipient's next probe has been told as its silence."""
+    silent = {row.id for row in reader.list_nouns("recipient", state=RecipientState.SILENT)}
+    return [
+        Alarm("DELIVERY_LATE", {"channel": row.channel, "recipient": row.recipient, "count": str(row.count)})
+        for row in outbox
+        if row.state == DeliveryState.DUE and row.oldest_due_at is not None and row.oldest_due_at < before
+        if f"{row.channel}/{row.recipient}" not in silent
     ]
 
 

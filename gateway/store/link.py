@@ -8,6 +8,8 @@ connection is made and sent through libpq's pipeline: nothing waits for an answe
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -32,10 +34,16 @@ _WATCHFUL = {  # a server that is gone without a word is known to be after some 
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",  # milliseconds
 }
+_NAME_MAX_BYTES = 63  # PostgreSQL cuts off the rest; the end of ours tells one replica from another
 _BINARY, _TEXT = pq.Format.BINARY, pq.Format.TEXT
 _SURELY = " surely"  # after a query's name: the same, failing where it touches no row
 _SURELY_WRITTEN = ("insert_inbox", "insert_journal", "insert_noun", "move_noun", "touch_noun", "update_noun")
 _SURE = "WITH done AS ({sql} RETURNING 1) SELECT 1 / count(*) FROM done"
+
+
+def application_name() -> str:
+    """What this process is called in the server's list of connections: as at the console's foot and in leases."""
+    return f"eherrac-gateway {socket.gethostname()}.{os.getpid()}"[-_NAME_MAX_BYTES:]
 
 
 class Control(StrEnum):
@@ -83,6 +91,7 @@ class Link:
         """
         settings: dict[str, Any] = {
             **_WATCHFUL,
+            "application_name": application_name(),
             "connect_timeout": max(2, round(lock_timeout_s)),
             **conninfo_to_dict(dsn),
         }

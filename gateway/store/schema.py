@@ -31,12 +31,12 @@ _TABLE_PAUSE_S = (1.0, 3.0)  # meanwhile the others work
 LEAVING_S = 2.0  # for connections of who was just ended; and PostgreSQL gives locks back one by one, this lock first
 _LEAVING_PAUSE_S = 0.1
 _OF_BEFORE = f"""
-SELECT coalesce(host(a.client_addr), 'local'), count(*)
+SELECT a.application_name, coalesce(host(a.client_addr), 'local'), string_agg(a.pid::text, ' ' ORDER BY a.pid)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND l.classid::bigint = {SPACE}::bigint & 4294967295 AND l.objid::bigint < {{least}}
-GROUP BY 1 ORDER BY 1"""  # noqa: S608 - of a constant and a number
+GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608 - of a constant and a number
 _NONE_OF_BEFORE = f"""
 SELECT bool_and(pg_try_advisory_xact_lock({SPACE}, n)) FROM generate_series(1, {{least}} - 1) AS n
 """  # noqa: S608
@@ -134,7 +134,7 @@ def _check_alone(connection: Connection, least: int) -> None:
     )
     if looking(lambda: connection.exec_driver_sql(_NONE_OF_BEFORE.format(least=least)).scalar()) is False:
         found = connection.exec_driver_sql(_OF_BEFORE.format(least=least)).all()
-        where = ", ".join(f"{count} from {address}" for address, count in found)
+        where = "; ".join(f"{name} from {address}, server processes {pids}" for name, address, pids in found)
         raise SchemaError(
             f"the step to a schema that serves only programs from v{least:04} on is not made while others are "
             f'connected ({where}): end them first, docs/operations.md, "Upgrading"'

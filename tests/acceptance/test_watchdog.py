@@ -6,6 +6,7 @@ from functools import partial
 
 from town import Town
 
+from gateway.domain.recipient import AnsweredAgain, FellSilent
 from gateway.store.rows import OutboxItem, OutboxRow
 
 
@@ -43,6 +44,22 @@ async def test_a_delivery_that_lies_due_is_an_alarm(town: Town) -> None:
     town.offset += timedelta(minutes=2)
     census = await town.system.watchdog.count()
     assert {alarm.code for alarm in census.alarms} == {"DELIVERY_LATE"}
+
+
+async def test_what_waits_for_a_silent_recipients_next_probe_is_told_as_its_silence_alone(town: Town) -> None:
+    """A bank away for a night is one alarm, not one at every count whose text says that it is not silent."""
+    await town.system.dispatcher.stop()
+    await town.announce()
+    await town.unsold()
+    silences = town.system.engine.silences
+    await silences.note(("banks", "999101"), FellSilent(failures=5, reason="no answer"))
+    town.offset += timedelta(minutes=2)
+    census = await town.system.watchdog.count()
+    assert [alarm.facts["channel"] for alarm in census.alarms] == ["platform"]
+    await silences.note(("banks", "999101"), AnsweredAgain())
+    town.offset += timedelta(minutes=2)
+    census = await town.system.watchdog.count()
+    assert [alarm.facts["channel"] for alarm in census.alarms] == ["banks", "platform"]
 
 
 async def test_what_waits_behind_a_delivery_that_is_tried_again_later_is_not_late_itself(town: Town) -> None:

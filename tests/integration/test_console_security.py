@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,11 +13,14 @@ import pytest
 import pytest_asyncio
 from console_door import COOKIE, EVIL, FORM_TOKEN, POLICY, Hand, Office
 from tests_house import announced
+from yarl import URL
 
 from contracts.errors import ErrorCode
 from gateway.domain.events.lot import AuctionCancelled
 from gateway.domain.visit import Role
+from gateway.doors.console import app
 from gateway.doors.console.app import ROUTES, Route
+from gateway.doors.console.words import text
 from gateway.store import open_store
 from gateway.store.testing import blank_store_url
 
@@ -210,6 +214,36 @@ async def test_a_visit_that_is_ended_on_the_host_is_over_at_once(office: Office)
     assert (await viewer.get("/")).status == 401
     events = [line.event for line in await office.store.read(lambda reader: reader.journal_of("visit", id))]
     assert events == ["Invited", "SignedIn", "Ended"]
+
+
+async def test_who_pressed_a_button_as_the_visit_ended_is_told_that_nothing_was_done(office: Office) -> None:
+    await office.park()
+    operator = await office.visitor(Role.OPERATOR)
+    form = await operator.get("/waiting/delivery?id=d1")
+    office.clock.now += POLICY.idle
+    refused = await operator.submit(form, "/waiting/discard", {"id": "d1", "reason": "a wrong address"})
+    assert (refused.status, text("az", "message.visit_over_form.title") in refused.text) == (401, True)
+    row = await office.store.read(lambda reader: reader.find_outbox("d1"))
+    assert row is not None
+    assert row.parked_at is not None
+    looked = await operator.get("/waiting")
+    assert (looked.status, text("az", "message.visit_over.title") in looked.text) == (401, True)
+    stranger = await (await office.visitor(None)).get("/waiting")
+    assert text("az", "message.sign_in.title") in stranger.text
+
+
+async def test_a_form_whose_end_does_not_come_is_given_up(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody need be signed in for it: the form that signs in is everybody's."""
+    monkeypatch.setattr(app, "FORM_MAX_S", 0.2)
+    address = URL(office.running.address)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 9\r\n\r\nlink="
+    )
+    assert await reader.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_tokens_of_two_people_and_of_two_forms_differ(office: Office) -> None:

@@ -33,6 +33,9 @@ class Counting:
     def unscheduled(self, *_: Any) -> list[Any]:
         return []
 
+    def list_nouns(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
 
 def look(store: Counting, ended: Ended, now: datetime) -> tuple[dict[tuple[str, str], int], Ended]:
     census = take_census(cast(Reader, store), TABLES, now, LATE, ended.known(now))

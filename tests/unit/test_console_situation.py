@@ -211,6 +211,23 @@ def test_the_worst_stands_first_and_of_equals_what_runs_out_first() -> None:
     ]
 
 
+def test_of_alarms_those_that_keep_money_from_moving_stand_first() -> None:
+    """At night the first one is read first: a grant too much stood above a silent AÖS, and the database last."""
+    excess = {"principal": "User:X", "operation": "WRITE", "topic": "eherrac.receipts"}
+    found = replace(
+        WELL,
+        checks={"store": False, "broker": False},
+        silent_since={("aos", "AOS"): NOW},
+        grants=(("GRANT_EXCESSIVE", excess),),
+    )
+    assert [trouble.kind for trouble in troubles(found)] == [
+        Kind.STORE_AWAY,
+        Kind.RAIL_SILENT,
+        Kind.BROKER_AWAY,
+        Kind.GRANT_EXCESSIVE,
+    ]
+
+
 def test_what_waits_for_a_silent_recipient_is_not_told_twice() -> None:
     late = Alarm("DELIVERY_LATE", {"channel": "banks", "recipient": "999101", "count": "1"})
     found = replace(WELL, silent_since={BANK: NOW}, **census(alarms=(late,)))

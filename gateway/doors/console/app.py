@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
@@ -25,6 +26,7 @@ from gateway.doors.console.words import LANGUAGES
 from gateway.store.errors import StoreError
 
 FORM_TOKEN = "form_token"  # noqa: S105 - the field's name
+FORM_MAX_S = 15.0  # from a form's head to its end; as at every other door
 _FORM_MAX_BYTES = 16_384
 _LANGUAGE_S = 31_536_000
 _STATIC = {"console.css": "text/css", "live.js": "text/javascript"}
@@ -123,7 +125,7 @@ class _Door:
     async def _somebody(self, request: web.Request, route: Route, role: Role) -> web.StreamResponse:
         presence = await self._desk.visits.present(request.cookies.get(self._cookie, ""))
         if presence is None:
-            return self._say(request, "sign_in", HTTPStatus.UNAUTHORIZED)
+            return self._say(request, _unknown(request, self._cookie), HTTPStatus.UNAUTHORIZED)
         if not presence.may(role):
             await self._note(presence, request, "role")
             return self._say(request, "not_permitted", HTTPStatus.FORBIDDEN, presence)
@@ -136,7 +138,7 @@ class _Door:
         return await route.handler(visitor)
 
     async def _visitor(self, request: web.Request, presence: Presence | None) -> Visitor:
-        posted = await request.post() if request.method == "POST" else {}
+        posted = await _posted(request) if request.method == "POST" else {}
         form = {name: value for name, value in posted.items() if isinstance(value, str)}
         return Visitor(request=request, desk=self._desk, presence=presence, form=form, now=self._desk.clock())
 
@@ -155,7 +157,7 @@ class _Door:
         return response
 
     def _told(self, request: web.Request, error: web.HTTPException) -> web.StreamResponse:
-        keys = {404: "not_found", 405: "not_found", 413: "too_large"}
+        keys = {404: "not_found", 405: "not_found", 408: "too_slow", 413: "too_large"}
         return self._say(request, keys.get(error.status, "broken"), error.status)
 
     def _say(self, request: web.Request, key: str, status: int, presence: Presence | None = None) -> web.Response:
@@ -172,6 +174,22 @@ def _failure(request: web.Request, error: Exception) -> tuple[str, int]:
         return "overtaken", HTTPStatus.CONFLICT
     _log.error("the console failed at %s", request.path, exc_info=error)
     return "broken", HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+async def _posted(request: web.Request) -> Mapping[str, object]:
+    """The form. Raises HTTPRequestTimeout, HTTPRequestEntityTooLarge."""
+    try:
+        async with asyncio.timeout(FORM_MAX_S):
+            return await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+
+
+def _unknown(request: web.Request, cookie: str) -> str:
+    """What is said to who is not signed in: whoever was a moment ago shall know whether the last press counted."""
+    if cookie not in request.cookies:
+        return "sign_in"
+    return "visit_over" if request.method == "GET" else "visit_over_form"
 
 
 def _bears_token(visitor: Visitor) -> bool:

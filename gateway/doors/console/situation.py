@@ -46,34 +46,34 @@ class Severity(IntEnum):
 
 
 class Kind(StrEnum):
-    """What can be wrong; its texts stand in the catalogue under `trouble.KIND`."""
+    """What can be wrong, the worst first; its texts stand in the catalogue under `trouble.KIND`."""
 
+    STORE_TAMPERED = "store_tampered"
     STORE_AWAY = "store_away"
+    STORE_FULL = "store_full"
+    PAYMENT_UNRESOLVED = "payment_unresolved"
+    RAIL_SILENT = "rail_silent"
+    ISSUER_CLOSED = "issuer_closed"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_ENDED = "certificate_ended"
+    NOT_SCHEDULED = "not_scheduled"
+    DELIVERY_LATE = "delivery_late"
+    NOT_COUNTED = "not_counted"
+    INTAKE_CLOSED = "intake_closed"
+    CERTIFICATE_ENDS = "certificate_ends"
+    STAMPS_CLOSED = "stamps_closed"
     BROKER_AWAY = "broker_away"
     TOPICS_WRONG = "topics_wrong"
     GRANT_MISSING = "grant_missing"
     GRANT_EXCESSIVE = "grant_excessive"
-    GRANTS_NOT_ENFORCED = "grants_not_enforced"
-    NOT_COUNTED = "not_counted"
-    NOT_SCHEDULED = "not_scheduled"
-    STORE_TAMPERED = "store_tampered"
-    DELIVERY_LATE = "delivery_late"
-    INTAKE_CLOSED = "intake_closed"
-    STORE_FULL = "store_full"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    LIQUIDITY_SHORT = "liquidity_short"
     STORE_FILLING = "store_filling"
-    ISSUER_CLOSED = "issuer_closed"
     ISSUER_STALE = "issuer_stale"
-    STAMPS_CLOSED = "stamps_closed"
-    STAMPS_WAITING = "stamps_waiting"
     RECIPIENT_SILENT = "recipient_silent"
     TOPIC_SILENT = "topic_silent"
-    RAIL_SILENT = "rail_silent"
-    CERTIFICATE_REVOKED = "certificate_revoked"
-    CERTIFICATE_ENDED = "certificate_ended"
-    CERTIFICATE_ENDS = "certificate_ends"
-    LIQUIDITY_SHORT = "liquidity_short"
-    PAYMENT_UNRESOLVED = "payment_unresolved"
-    PAYMENT_UNKNOWN = "payment_unknown"
+    STAMPS_WAITING = "stamps_waiting"
+    GRANTS_NOT_ENFORCED = "grants_not_enforced"
     PERSON_WANTED = "person_wanted"
     DELIVERY_PARKED = "delivery_parked"
 
@@ -128,11 +128,16 @@ class Findings:
 
 
 def troubles(found: Findings) -> list[Trouble]:
-    """What is wrong, the worst first; of equals those that run out soonest."""
+    """What is wrong, the loudest first: of alarms the worst, of what still works what runs out soonest."""
     told = [*_checks(found), *_watchdog(found), *_issuers(found), *_stamps(found), *_lanes(found)]
     told += [*_certificates(found), *_liquidity(found), *_persons(found)]
-    endless = float("inf")
-    return sorted(told, key=lambda t: (-t.severity, endless if t.grace_left_s is None else t.grace_left_s, t.kind))
+    worst, endless = list(Kind), float("inf")
+
+    def place(trouble: Trouble) -> tuple[float, ...]:
+        kind, left = worst.index(trouble.kind), endless if trouble.grace_left_s is None else trouble.grace_left_s
+        return (-trouble.severity, *((kind, left) if trouble.severity is Severity.ALARM else (left, kind)))
+
+    return sorted(told, key=place)
 
 
 def lanes(found: Findings) -> list[LaneView]:
