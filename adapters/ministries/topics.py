@@ -88,12 +88,16 @@ def _faults(topic: Topic, partitions: int, configured: Mapping[str, str]) -> lis
 
 
 class TopicWatch:
-    """Looks at the topics at the start and from time to time; `faults` is None until the cluster has been asked."""
+    """Looks at the topics at the start and from time to time; `faults` is None until the cluster has been asked.
+
+    `is_answered`: whether it answered last. A consumer that has nothing to read does not notice that its brokers went.
+    """
 
     def __init__(self, settings: KafkaSettings, topics: Iterable[Topic], *, interval_s: float = 30.0) -> None:
         self._settings, self._topics, self._interval_s = settings, tuple(topics), interval_s
         self._task: asyncio.Task[None] | None = None
         self.faults: tuple[str, ...] | None = None
+        self.is_answered = True
 
     def start(self) -> None:
         """Begin looking; while the cluster is away, what was found last stands."""
@@ -105,12 +109,22 @@ class TopicWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def look(self) -> None:
+        """Look once; that nobody answers is said once, and once that somebody does again."""
+        try:
+            self._judge(await topic_faults(self._settings, self._topics))
+        except (KafkaError, OSError, TimeoutError) as error:
+            if self.is_answered:
+                _log.warning("Kafka does not answer: %s", error)
+            self.is_answered = False
+        else:
+            if not self.is_answered:
+                _log.warning("Kafka answers again")
+            self.is_answered = True
+
     async def _run(self) -> None:
         while True:
-            try:
-                self._judge(await topic_faults(self._settings, self._topics))
-            except (KafkaError, OSError, TimeoutError) as error:
-                _log.info("topics not looked at: %s", error)
+            await self.look()
             await asyncio.sleep(self._interval_s)
 
     async def ready(self) -> bool:

@@ -190,7 +190,7 @@ def readiness(house: Surroundings, inside: Inside) -> Readiness:
     store = inside.engine.store
 
     async def broker() -> bool:
-        return inside.receipts.reader.reading.is_set()
+        return inside.receipts.reader.reading.is_set() and (inside.topics is None or inside.topics.is_answered)
 
     async def revocation() -> bool:
         standings = house.standings()

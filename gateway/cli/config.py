@@ -23,10 +23,10 @@ def check(*, config: ConfigPath = None) -> None:
         raise SystemExit(2)
     say(f"{path_of(config)}: good. {len(settings.banks)} banks, {len(settings.ministries)} authorities, "
         f"{len(settings.regimes)} regime rules.")  # fmt: skip
-    custody = settings.custody
-    if len(custody.approvers) < custody.approvals:
-        say(f"Nobody can release a payment above {custody.limit} AZN: custody.approvers names {len(custody.approvers)} "
-            f"persons, custody.approvals wants {custody.approvals}. Such a payment waits until they are named.")  # fmt: skip
+    named, wanted = len(settings.custody.approvers), settings.custody.approvals
+    if named < wanted:
+        say(f"custody.approvers names {named} of at least {wanted} persons: "
+            f"what is above {settings.custody.limit} AZN waits until they are named.")  # fmt: skip
 
 
 @app.command

@@ -73,12 +73,21 @@ async def test_what_is_missing_is_named_and_nothing_else_is_told(
     serve: Serve, check: health.Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.05)
-    address = await serve({"store": good, "broker": check})
+    address = await serve({"store": check, "broker": good})
     status, text = await get(address + "/readyz")
     assert status == 503
-    assert '"broker": "failed"' in text
+    assert '"store": "failed"' in text
     assert "secret" not in text
     assert (await get(address + "/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("check", ["broker", "topics", "grants"])
+async def test_without_kafka_a_process_still_takes_messages(serve: Serve, check: str) -> None:
+    """Every replica has the same brokers: a balancer that took them out took out all, and payments with them."""
+    address = await serve({"store": good, check: bad})
+    status, text = await get(address + "/readyz")
+    assert (status, f'"{check}": "failed"' in text) == (200, True)
+    assert f'eherrac_check{{check="{check}"}} 0.0' in (await get(address + "/metrics"))[1]
 
 
 async def test_metrics_are_prometheus_text(serve: Serve) -> None:

@@ -100,13 +100,19 @@ async def test_readiness_follows_the_topics(kafka: KafkaSettings, mark: str) -> 
     await watch.close()
 
 
-async def test_a_cluster_that_is_away_is_asked_again_and_not_called_ready() -> None:
+async def test_a_cluster_that_is_away_is_asked_again_not_called_ready_and_told_of_once(
+    kafka: KafkaSettings, mark: str, caplog: pytest.LogCaptureFixture
+) -> None:
     away = KafkaSettings(bootstrap_servers="127.0.0.1:9", request_timeout_s=0.5)
-    watch = TopicWatch(away, topics("x"), interval_s=0.01)
-    watch.start()
-    await asyncio.sleep(0.2)
-    assert watch.faults is None
-    await watch.close()
+    watch = TopicWatch(away, topics(mark))
+    for _ in range(2):
+        await watch.look()
+        assert (watch.is_answered, watch.faults, await watch.ready()) == (False, None, False)
+    watch._settings = kafka
+    await watch.look()
+    assert watch.is_answered
+    told = [line.message.split(":")[0] for line in caplog.records if "Kafka" in line.message]
+    assert told == ["Kafka does not answer", "Kafka answers again"]
 
 
 @pytest.fixture
