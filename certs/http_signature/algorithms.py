@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from certs.algorithms import is_allowed_key, verify_bytes
 from certs.expectations import Algorithm
 from contracts.errors import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.refusal import RefusedError, refuse
 
 RSA_V1_5_SHA256 = "rsa-v1_5-sha256"
 RSA_PSS_SHA512 = "rsa-pss-sha512"
@@ -57,14 +57,21 @@ def _rsa_pss(key: object, signature: bytes, base: bytes) -> None:
 
 def _ecdsa_p256(key: object, signature: bytes, base: bytes) -> None:
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=ECDSA_P256_SHA256)
+        raise _unfit(ECDSA_P256_SHA256, key)
     verify_bytes(key, signature, base)
 
 
 def _rsa(key: object, algorithm: str) -> rsa.RSAPublicKey:
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size > _RSA_MAX_BITS:
-        raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm)
+        raise _unfit(algorithm, key)
     return key
+
+
+def _unfit(algorithm: str, key: object) -> RefusedError:
+    """Named by who signed, and of another kind than the certificate's key; which one fits it."""
+    fitting = algorithm_for(key)
+    facts = {} if fitting == algorithm else {"fitting": fitting}
+    return refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm=algorithm, **facts)
 
 
 ALGORITHMS: Mapping[str, Callable[[object, bytes, bytes], None]] = {

@@ -28,7 +28,7 @@ PARTICIPANTS = {
     "GATEWAY": ("eHərrac şlüzü (nümunə)", "rsa"),
     "EHERRAC": ("eHərrac platforması (nümunə)", "p256"),
     "AOS": ("Ani Ödənişlər Sistemi (nümunə)", "rsa"),
-    "AZIPS": ("AZİPS (nümunə)", "rsa"),
+    "AZIPS": ("AZIPS (nümunə)", "rsa"),
     "ASANPAY": ("Asan Pay (nümunə)", "p256"),
     "999101": ("Xəzər Nümunə Bankı", "rsa"),
     "999202": ("Günəş Nümunə Bankı", "p256"),

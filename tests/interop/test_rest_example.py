@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from gateway.doors import fairness
 from gateway.doors.shares import Shares
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rest-bank" / "bank.mjs"
+CALL = EXAMPLE.with_name("call.sh")
 PAYERS = {
     "999101": {"holder": "Xəzər Nümunə Bankı", "iban": "AZ85XZRN38010000000000090001", "bic": "XZRNAZ22"},
     "999202": {"holder": "Günəş Nümunə Bankı", "iban": "AZ69GNSN38010000000000020202", "bic": "GNSNAZ22"},
@@ -79,6 +81,19 @@ class Scene:
         finally:
             await bank.close()
 
+    async def call(self, *words: str) -> str:
+        """What the gateway answers to the example that has no program."""
+        environ = os.environ | {"KEYS": str(self.town.folder / "keys" / self.bank), "ID": "call-1"}
+        called = await asyncio.create_subprocess_exec(
+            *("bash", str(CALL), self.town.system.address, *words),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environ,
+        )
+        said, fault = await asyncio.wait_for(called.communicate(), PATIENCE_S)
+        assert called.returncode == 0, fault.decode()
+        return said.decode()
+
     def callback(self, participant: str, *, age_s: int = 0) -> HttpRequestParts:
         """A notice, signed by anybody so long ago."""
         parts = HttpRequestParts.of(
@@ -130,6 +145,16 @@ async def test_the_bank_decides_once_and_takes_every_notice_of_it(scene: Scene) 
     assert len({line["id"] for line in notices}) == len(notices)
     assert not any("refused" in line for line in bank.said)
     assert (await scene.town.noun("offer", "L1.offer")).state == "accepted"
+
+
+async def test_openssl_and_curl_alone_make_a_call_that_is_taken(scene: Scene, tmp_path: Path) -> None:
+    """docs/banks.md: before a library is chosen."""
+    refusal = tmp_path / "refusal.json"
+    refusal.write_text('{"decision": "refuse", "reason": "Qiymət yüksəkdir"}')
+    assert (await scene.call("GET", "/v1/offers?limit=1")).startswith("HTTP/1.1 200 OK")
+    decided = [await scene.call("POST", "/v1/offers/L1.offer/decision", str(refusal)) for _ in range(2)]
+    assert [answer.splitlines()[0] for answer in decided] == ["HTTP/1.1 202 Accepted"] * 2, decided
+    assert (await scene.town.noun("offer", "L1.offer")).state == "declined"
 
 
 async def test_the_bank_comes_again_when_the_gateway_has_no_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

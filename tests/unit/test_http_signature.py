@@ -196,9 +196,10 @@ def test_a_changed_signature_input_is_refused(world: World, change: Callable[[st
         (lambda v: v.replace('"@path" "@query" ', ""), "part", "@path, @query"),
         (lambda v: v.replace(';nonce="n-1"', ";first=1"), "what", "missing: nonce; unknown: first"),
         (lambda v: v.replace(';tag="eherrac"', ""), "what", "missing: tag"),
+        (lambda v: v.replace("ecdsa-p256-sha256", "rsa-v1_5-sha256"), "fitting", "ecdsa-p256-sha256"),
     ],
 )
-def test_everything_that_is_missing_is_named_at_once(
+def test_what_is_missing_is_named_at_once_and_what_would_fit(
     world: World, change: Callable[[str], str], fact: str, said: str
 ) -> None:
     request = with_field(signed(order(), world.bank), "signature-input", change)

@@ -24,7 +24,8 @@ TELLING = sorted(
     )
     for path in ROOT.glob(pattern)
 )
-_COMMAND = re.compile(r"eherrac-gateway +(?P<rest>[a-z](?:(?!eherrac-gateway)[^`\"\n;|()<>#…])*)")
+# no command has a digit: that is a process, `eherrac-gateway HOST.PID`
+_COMMAND = re.compile(r"eherrac-gateway +(?P<rest>(?!\S*\d)[a-z](?:(?!eherrac-gateway)[^`\"\n;|()<>#…])*)")
 
 
 def told(text: str) -> Iterator[list[str]]:
