@@ -72,6 +72,22 @@ def test_the_doors_speak_tls_unless_a_sidecar_does(rendered: dict[str, dict[str,
     assert "tls" not in volumes
 
 
+def test_where_tls_is_mutual_the_kubelet_asks_without_a_certificate(helm: Path, tmp_path: Path) -> None:
+    """HTTPS probes would be turned away and every pod killed for it."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    mutual = values["config"].replace("[keys]", 'tls_client_ca = "/etc/eherrac/tls/ca.crt"\n\n[keys]')
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({"config": mutual}), "utf-8")
+    arguments = ("template", "gateway", str(CHART), "--values", str(tmp_path / "values.yaml"))
+    refused = _run(helm, *arguments)
+    assert (refused.returncode != 0, "probes.scheme=TCP" in refused.stderr) == (True, True)
+    shown = _run(helm, *arguments, "--set", "probes.scheme=TCP")
+    container = next(m for m in yaml.safe_load_all(shown.stdout) if m and m["kind"] == "Deployment")["spec"][
+        "template"
+    ]["spec"]["containers"][0]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["tcpSocket"] == {"port": "doors"}
+
+
 def test_nobody_reaches_the_gateway_or_is_reached_unless_named(rendered: dict[str, dict[str, Any]]) -> None:
     policy = rendered["NetworkPolicy"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
