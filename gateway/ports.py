@@ -71,7 +71,10 @@ class Answer:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """One outbox row handed to an adapter. `id` is constant over all attempts; `sequence` is gap-free per recipient."""
+    """One outbox row handed to an adapter. `id` is constant over all attempts; `sequence` is gap-free per recipient.
+
+    `may_have_left`: whoever had it before never said how that ended, so a copy of it may be with the recipient.
+    """
 
     id: str
     channel: str
@@ -79,6 +82,7 @@ class Dispatch:
     body: Any  # a dataclass of `gateway.domain.dispatches`
     attempt: int  # 1 at the first
     created_at: datetime
+    may_have_left: bool = False
     sequence: int | None = None  # only for recipients with a feed (banks, platform)
     state_version: int = 0  # journal position of the noun that sends it
     attachment: bytes | None = None

@@ -1,7 +1,7 @@
 """The way out to AZIPS: one message, one POST, one transport answer; what becomes of it arrives at our AZIPS door.
 
-No rule says that AZIPS refuses a second copy, so what may have arrived is never sent again: the payment becomes UNKNOWN
-and a person asks.
+No rule says that AZIPS refuses a second copy, so what may have arrived is never sent again, neither after silence nor
+after a death between sending and booking: the payment becomes UNKNOWN and a person asks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from gateway.wire.client import SignedClient
 from gateway.wire.fin import AZIPS_PATH, FIN_TYPE
 from gateway.wire.identity import Identity
 from gateway.wire.iso_envelope import CONTENT_TYPE, seal
+
+_INTERRUPTED = "whoever was sending it died or lost its lease: it may have arrived"
 
 
 class Format(StrEnum):
@@ -54,11 +56,22 @@ class AzipsAdapter:
     async def send(self, dispatch: Dispatch) -> Outcome:
         """Say one dispatch; the same dispatch is always the same message."""
         payment = isinstance(dispatch.body, PaymentOrder)
+        if payment and dispatch.may_have_left:
+            return Unknown(reason=_INTERRUPTED, event=OutcomeUnknown(reason=_INTERRUPTED))
         try:
             content, content_type = await self._written(dispatch.body)
         except RefusedError as fault:
             facts = "; ".join(f"{name}={value}" for name, value in fault.refusal.facts.items())
             return Refused(code=fault.refusal.code, reason=facts)
+        outcome = await self._said(content, content_type)
+        if isinstance(outcome, Acknowledged) and payment:
+            return replace(outcome, event=Sent())
+        if isinstance(outcome, Unknown):
+            return replace(outcome, event=OutcomeUnknown(reason=outcome.reason))
+        return outcome
+
+    async def _said(self, content: bytes, content_type: str) -> Outcome:
+        """What the transport makes of it."""
         try:
             answer = await self._client.request(
                 "POST",
@@ -70,13 +83,8 @@ class AzipsAdapter:
         except NotSentError as error:
             return NotSent(reason=error.reason)
         except OutcomeUnknownError as error:
-            return Unknown(reason=error.reason, event=OutcomeUnknown(reason=error.reason), exhibits=error.exhibits)
-        outcome = callback_outcome(answer)
-        if isinstance(outcome, Acknowledged) and payment:
-            return replace(outcome, event=Sent())
-        if isinstance(outcome, Unknown):
-            return replace(outcome, event=OutcomeUnknown(reason=outcome.reason))
-        return outcome
+            return Unknown(reason=error.reason, exhibits=error.exhibits)
+        return callback_outcome(answer)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -62,6 +62,7 @@ def _dispatch(row: LeasedRow, attached: Mapping[str, Attachment]) -> Dispatch:
         recipient=row.recipient,
         body=codec.decode_again(DISPATCHES[row.body_type], row.body),  # a protocol is the same for every ministry
         attempt=row.attempt,
+        may_have_left=row.attempt > row.booked + 1,
         created_at=row.created_at,
         sequence=row.sequence,
         state_version=row.state_version,

@@ -160,6 +160,25 @@ async def test_a_delivery_interrupted_again_and_again_is_an_alarm(hand: Hand, cl
     assert alarms == [{"delivery": row.id, "times": "5"}]
 
 
+async def test_an_adapter_is_told_what_may_have_left_before_and_only_that(hand: Hand, clock: Clock) -> None:
+    """A claim that nobody booked may have been sent; what was booked, or given back, was not."""
+    adapter = TestAdapter("alpha", one_after_another(NotSent(reason="away")))
+    for name in ("booked", "given back", "interrupted"):
+        await hand.say(Opened(), to=name)
+        await hand.say(Wished(sends=(("alpha", name),)), to=name)
+    rows = {row.recipient: row for row in await hand.claim("alpha", lease_s=1)}
+    await hand.engine.conclude(rows["booked"], NotSent(reason="away"))
+    await hand.engine.store.transact(lambda tx: tx.give_back(rows["given back"]))
+    clock.pass_s(60)
+    async with working(hand.engine, adapter):
+        await until(lambda: len(adapter.done) == 3)
+    assert {sent.recipient: sent.may_have_left for sent in adapter.done} == {
+        "booked": False,
+        "given back": False,
+        "interrupted": True,
+    }
+
+
 async def test_who_answers_again_gets_at_once_what_waited_for_its_next_attempt(store: Store, clock: Clock) -> None:
     """By then each has a long wait of its own before it; what goes to somebody else keeps its time."""
     away = {"R", "S"}
