@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import takewhile
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -26,7 +25,6 @@ from gateway.store.rows import StampRow
 from gateway.store.turns import Turn
 
 BATCH_MAX = 10_000  # leaves under one root: 320 kB, and proofs of 14 digests
-SETTLED_S = 10.0  # lines younger than this wait: a transaction under way may yet put one before them
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +52,9 @@ class StampStanding:
 class Stamping:
     """One per process; of several replicas the first to write a batch has stamped it.
 
+    A line is stamped once nothing can come before it any more: a transaction under way has the numbers of its lines
+    already, and they are seen when it is committed, however long that takes.
+
     Args:
         interval_s: between two batches.
         grace_s: how long lines may wait for their stamp.
@@ -67,11 +68,12 @@ class Stamping:
         clock: Callable[[], datetime],
         interval_s: float,
         grace_s: float,
-        settled_s: float = SETTLED_S,
     ) -> None:
         self._store, self._stamper, self._clock = store, stamper, clock
-        self._interval_s, self._grace_s, self._settled = interval_s, grace_s, timedelta(seconds=settled_s)
+        self._interval_s, self._grace_s = interval_s, grace_s
         self._waiting_since: datetime | None = None
+        self._settled = self._seen = 0  # lines up to which nothing can come any more; that were there at the last look
+        self._writers: frozenset[str] = frozenset()  # at work then
 
     @property
     def standing(self) -> StampStanding:
@@ -104,12 +106,12 @@ class Stamping:
             GatewayError, RefusedError: the authority gave no token; the lines go on waiting.
             StoreError: the store is away.
         """
-        until = self._clock() - self._settled
+        await self._settle()
         found = await self._store.read(
             lambda reader: reader.journal_leaves(after=reader.last_stamped(), limit=BATCH_MAX), Turn.UNDER_WAY
         )
-        leaves = list(takewhile(lambda leaf: leaf.at <= until, found))  # none is passed over
-        self._waiting_since = leaves[0].at if leaves else None
+        leaves = [leaf for leaf in found if leaf.seq <= self._settled]
+        self._waiting_since = found[0].at if found else None
         if not leaves:
             return False
         hashes = [leaf.hash for leaf in leaves]
@@ -127,3 +129,12 @@ class Stamping:
         _log.info("stamped", first=row.first_seq, last=row.last_seq, root=root.hex())  # kept where the log is kept
         self._waiting_since = None
         return len(leaves) == BATCH_MAX
+
+    async def _settle(self) -> None:
+        """Whoever writes at this moment may come before what is seen; who begins later comes after it."""
+        seen, writers = await self._store.read(
+            lambda reader: (reader.last_line(), reader.journal_writers()), Turn.UNDER_WAY
+        )
+        if self._writers & writers:
+            return
+        self._settled, self._seen, self._writers = self._seen if writers else seen, seen, writers

@@ -113,6 +113,12 @@ class Reader(Protocol):
     def last_stamped(self) -> int:
         """The last line that a time-stamp covers; 0 before the first."""
 
+    def last_line(self) -> int:
+        """The last line that is seen; 0 before the first."""
+
+    def journal_writers(self) -> frozenset[str]:
+        """The transactions that may have written lines which nobody sees yet; begun before now, by name."""
+
     def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
         """Lines of all chains, in order of `seq`."""
 

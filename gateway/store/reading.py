@@ -118,6 +118,12 @@ class SqlReader:
     def last_stamped(self) -> int:
         return self._session.scalar("last_stamped") or 0
 
+    def last_line(self) -> int:
+        return self._session.scalar("last_line") or 0
+
+    def journal_writers(self) -> frozenset[str]:
+        return frozenset((self._session.scalar("journal_writers") or "").split())
+
     def journal_leaves(self, *, after: int, limit: int) -> list[JournalLeaf]:
         return self._session.rows(JournalLeaf, "journal_leaves", after=after, limit=limit)
 

@@ -3,6 +3,13 @@
 -- name: last_stamped$
 SELECT max(last_seq) FROM time_stamps;
 
+-- name: last_line$
+SELECT max(seq) FROM journal;
+
+-- name: journal_writers$
+-- None: SQLite's only writer has committed one line before it writes the next.
+SELECT NULL;
+
 -- name: journal_leaves
 SELECT seq, at, hash FROM journal WHERE seq > :after ORDER BY seq LIMIT :limit;
 

@@ -6,6 +6,12 @@ SELECT nouns.*, line.hash AS line_hash, line.bound FROM nouns
 LEFT JOIN journal AS line ON line.noun = nouns.noun AND line.noun_id = nouns.id AND line.version = nouns.version
 WHERE nouns.noun = :noun AND nouns.id = :id FOR UPDATE OF nouns;
 
+-- name: journal_writers$
+-- Who inserts has this lock before the line has its number, and until the end of the transaction.
+SELECT string_agg(virtualtransaction, ' ') FROM pg_locks
+WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = 'journal'::regclass
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
 -- name: lock_lot_of
 SELECT pg_advisory_xact_lock(hashtextextended('lot|' || lot_id, 0))
 FROM nouns WHERE noun = :noun AND id = :id AND lot_id <> '';
