@@ -43,6 +43,7 @@ install_programs() {
   local wanted=()
   command -v chromium >/dev/null || wanted+=(chromium fonts-dejavu-core)
   command -v softhsm2-util >/dev/null || wanted+=(softhsm2)
+  [ -n "$(PATH=$PATH:/usr/sbin command -v pgbouncer)" ] || wanted+=(pgbouncer)
   command -v npm >/dev/null || wanted+=(nodejs npm)
   command -v javac >/dev/null || wanted+=(default-jdk-headless)
   command -v mvn >/dev/null || wanted+=(maven)

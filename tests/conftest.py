@@ -145,6 +145,7 @@ def program() -> Callable[[str, str], str]:
     """Finds a program that Debian's package of the given name installs."""
 
     def find(name: str, package: str) -> str:
-        return shutil.which(name) or missing(name, f"apt-get install {package}")
+        found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+        return found or missing(name, f"apt-get install {package}")
 
     return find

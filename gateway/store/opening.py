@@ -23,6 +23,7 @@ async def open_store(url: str, *, lock_timeout_s: float = 5.0, pool_size: int = 
         ValueError: another kind of URL.
         StoreUnavailableError: it cannot be opened.
         SchemaError: its schema serves only later programs, or this program's would not serve others at work.
+        SharedSessionError: a pooler before PostgreSQL gives connections' sessions to others.
     """
     scheme, _, path = url.partition("://")
     if scheme == "sqlite" and path.startswith("/") and len(path) > 1:
@@ -58,10 +59,12 @@ def _open_sqlite(path: str, lock_timeout_s: float) -> Store:
 async def _open_postgres(dsn: str, lock_timeout_s: float, pool_size: int) -> Store:
     import psycopg  # only who uses PostgreSQL pays for loading it
 
+    from gateway.store.pooler import check_session
     from gateway.store.postgres import PostgresStore
     from gateway.store.schema import ensure_postgres
 
     try:
+        await asyncio.to_thread(check_session, dsn)
         await asyncio.to_thread(ensure_postgres, dsn)
     except psycopg.Error as error:
         raise StoreUnavailableError(str(error)) from error
