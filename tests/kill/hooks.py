@@ -40,7 +40,6 @@ WORKS = {
     "park": points.BOOKING,
     "add_stamp": points.STAMP,
 }
-SETTLED_S = 2.0  # lines younger than this wait for their time-stamp; ten seconds in the product
 CHECKPOINT_PAGES = 200  # 1000 in the product, which one run's lots do not always write
 _LOOK_S = 0.0002
 _NOTICE_OF_PAYMENT = "payment.state"
@@ -96,7 +95,6 @@ def install(sentry: Sentry) -> None:
     _after(sentry, "gateway.bootstrap.assembly", "serve_app", points.DOORS_OPEN)
     _migrations(sentry)
     _dumps(sentry)
-    _stamp_soon()
 
 
 def _found(where: str) -> Any:
@@ -325,8 +323,3 @@ def _pass_when_written(sentry: Sentry, file: Path, over: threading.Event) -> Non
             sentry.passed(points.BACKING_UP)
             return
         time.sleep(_LOOK_S)
-
-
-def _stamp_soon() -> None:
-    assembly = _found("gateway.bootstrap.assembly")
-    assembly.Stamping = functools.partial(assembly.Stamping, settled_s=SETTLED_S)
