@@ -18,6 +18,8 @@ from gateway.domain.rulebook import RegimeRule
 from gateway.domain.table import Alarm, Effect, Tell
 from gateway.domain.values import Account, Bidder, DepositForm, Purpose
 
+LEAST = Money(1)  # of a deposit: everybody else pays one (EHR-3), and no invoice is over 0.00
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -32,8 +34,12 @@ class Standing:
     @property
     def admitted(self) -> bool:
         """May win: deposit paid, guaranteed or not owed, and the participation fee paid."""
-        secured = self.deposit_paid or self.bidder.deposit_form is not DepositForm.MONEY
-        return secured and (self.fee_paid or self.fee == ZERO)
+        return (self.deposit_paid or not self.pays_deposit) and (self.fee_paid or self.fee == ZERO)
+
+    @property
+    def pays_deposit(self) -> bool:
+        """Owes one in money; nobody does under a regime that has none."""
+        return self.bidder.deposit_form is DepositForm.MONEY and self.deposit != ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +78,16 @@ def _missing(bidder: Bidder) -> str | None:
 
 
 def admit(bidder: Bidder, rule: RegimeRule, starting_price: Money) -> Standing:
-    """EHR-13: the deposit is a percentage of the starting price; the claimant owes none (EHR-3)."""
-    exempt = bidder.deposit_form is DepositForm.EXEMPT
-    deposit = ZERO if exempt else starting_price.share(rule.deposit_bp)
+    """EHR-13: the deposit is a percentage of the starting price; the claimant alone owes none (EHR-3)."""
+    is_owed = bidder.deposit_form is not DepositForm.EXEMPT and rule.deposit_bp > 0
+    deposit = max(starting_price.share(rule.deposit_bp), LEAST) if is_owed else ZERO
     return Standing(bidder=bidder, deposit=deposit, fee=rule.participation_fee)
 
 
 def wanted(standing: Standing, terms: Terms) -> tuple[Effect, ...]:
     """What a bidder is asked for on registration."""
     effects: list[Effect] = []
-    if standing.bidder.deposit_form is DepositForm.MONEY:
+    if standing.pays_deposit:
         effects.append(collect(standing.bidder, Purpose.DEPOSIT, standing.deposit, terms))
     if standing.bidder.deposit_form is DepositForm.GUARANTEE:
         effects.append(_lodge(standing, terms))
@@ -134,23 +140,25 @@ def with_payment(standings: Iterable[Standing], paid: CollectionPaid) -> tuple[S
     return tuple(update(standing) for standing in standings)
 
 
-def return_deposits(standings: Iterable[Standing], lot_id: str, *, keep: str | None, reason: str) -> tuple[Effect, ...]:
+def return_deposits(
+    standings: Iterable[Standing], lot_id: str, *, keep: str | None, reason: str, due: datetime
+) -> tuple[Effect, ...]:
     """EHR-10: all deposits but the winner's go back; EHR-11: only money is refunded, guarantees are released."""
     effects: list[Effect] = []
     for standing in standings:
         if standing.bidder.id != keep:
-            effects.extend(_return_one(standing, lot_id, reason))
+            effects.extend(_return_one(standing, lot_id, reason, due))
     return tuple(effects)
 
 
-def _return_one(standing: Standing, lot_id: str, reason: str) -> Iterable[Effect]:
+def _return_one(standing: Standing, lot_id: str, reason: str, due: datetime) -> Iterable[Effect]:
     bidder = standing.bidder
     if bidder.deposit_form is DepositForm.GUARANTEE:
         yield Tell("guarantee", guarantee_id(lot_id, bidder.id), guarantees.Released())
-    elif bidder.deposit_form is DepositForm.MONEY:
+    elif standing.pays_deposit:
         deposit = collection_id(lot_id, Purpose.DEPOSIT, bidder.id)
         if standing.deposit_paid and bidder.refund_account is not None:
-            yield Tell("collection", deposit, collections.RefundOrdered(account=bidder.refund_account))
+            yield Tell("collection", deposit, collections.RefundOrdered(account=bidder.refund_account, due=due))
         else:
             yield Tell("collection", deposit, collections.Cancelled(reason=reason))
     if not standing.fee_paid and standing.fee != ZERO:
@@ -186,8 +194,8 @@ def final_amount(standing: Standing, price: Money, rule: RegimeRule) -> Money:
     return owed - held if held < owed else ZERO
 
 
-def paid_after_close(lot_id: str, paid: CollectionPaid, account: Account | None) -> tuple[Effect, ...]:
+def paid_after_close(lot_id: str, paid: CollectionPaid, account: Account | None, due: datetime) -> tuple[Effect, ...]:
     """A deposit that was paid while the auction was closing goes back; a fee needs a person."""
     if paid.purpose is Purpose.DEPOSIT and account is not None:
-        return (Tell("collection", paid.collection_id, collections.RefundOrdered(account=account)),)
+        return (Tell("collection", paid.collection_id, collections.RefundOrdered(account=account, due=due)),)
     return (Alarm("PAID_AFTER_CLOSE", {"lot": lot_id, "collection": paid.collection_id}),)

@@ -69,6 +69,8 @@ class Collection:
     invoice_number: str | None = None
     operation_number: str | None = None
     paid_at: datetime | None = None
+    received: Money | None = None  # for a cancelled invoice, where nobody compares it with the amount
+    refund_due: datetime | None = None  # EHR-13
 
 
 _S = CollectionState
@@ -81,6 +83,8 @@ TABLE = StateTable(
     waiting_for_person=(_S.REFUND_HELD, _S.PAID_LATE, _S.INVOICE_REFUSED),
     scheduled=(_S.ORDERED,),
     unknown=ErrorCode.COLLECTION_UNKNOWN,
+    expected_at=lambda collection: collection.refund_due if collection.state is _S.REFUNDING else None,
+    overdue=Alarm("REFUND_OVERDUE"),
     quoted=lambda collection: (collection.invoice_number, collection.operation_number),
 )
 
@@ -100,7 +104,7 @@ def _notice(collection: Collection, context: Context, state: CollectionState, re
             subject_id=context.id,
             state=state,
             occurred_at=context.now,
-            amount=collection.amount,
+            amount=collection.received or collection.amount,
             case_number=collection.case_number,
             reference=collection.invoice_number,
             reason=reason,
@@ -210,11 +214,10 @@ def _paid_again(collection: Collection, event: Paid, context: Context) -> Change
 
 @TABLE.on(_S.CANCELLED, event=Paid, to=_S.PAID_LATE)
 def _paid_late(collection: Collection, event: Paid, context: Context) -> Change[Collection]:
-    collection = _with_payment(collection, event)
-    return Change(
-        collection,
-        (_notice(collection, context, _S.PAID_LATE), Alarm("PAID_AFTER_CANCELLATION", {"collection": context.id})),
-    )
+    """Whatever came is a person's: how much, and under which case number, is nobody's to refuse any more."""
+    collection = replace(_with_payment(collection, event), received=event.amount)
+    facts = {"collection": context.id, "received": str(event.amount), "operation": event.operation_number}
+    return Change(collection, (_notice(collection, context, _S.PAID_LATE), Alarm("PAID_AFTER_CANCELLATION", facts)))
 
 
 @TABLE.on(_S.PAID, event=RefundOrdered, to=_S.REFUNDING)
@@ -233,7 +236,7 @@ def _refund(collection: Collection, event: RefundOrdered, context: Context) -> C
         purpose=f"Behin qaytarılması, lot {collection.lot_id}",
     )
     return Change(
-        collection,
+        replace(collection, refund_due=event.due),
         (
             Tell("payment", f"{collection.lot_id}.refund.{collection.bidder_id}", order),
             _notice(collection, context, _S.REFUNDING),

@@ -73,6 +73,7 @@ class Lot:
     reason: str | None = None
     payer: Account | None = None
     protocol_number: str | None = None
+    held_at: datetime | None = None  # when the auction was held, as the platform says
 
 
 _S = LotState
@@ -141,6 +142,15 @@ def _register(lot: Lot, event: BidderRegistered, context: Context) -> Change[Lot
     return Change(replace(lot, bidders=(*lot.bidders, standing)), effects)
 
 
+@TABLE.on(_S.DEFAULTED, event=BidderRegistered)
+def _register_after_default(lot: Lot, event: BidderRegistered, context: Context) -> Refusal:
+    """EHR-13: who won this lot and did not pay is barred from it; for all others it is over."""
+    if event.bidder.id == lot.winner:
+        return Refusal(code=ErrorCode.BARRED, facts={"bidder": event.bidder.id})
+    facts = {"noun": "lot", "id": context.id, "event": "BidderRegistered", "state": lot.state.value}
+    return Refusal(code=ErrorCode.STATE_CONFLICT, facts=facts)
+
+
 @TABLE.on(_S.ANNOUNCED, event=CollectionPaid)
 def _collected(lot: Lot, event: CollectionPaid, _: Context) -> Change[Lot]:
     return Change(replace(lot, bidders=bidding.with_payment(lot.bidders, event)))
@@ -152,15 +162,18 @@ def _sell(lot: Lot, event: AuctionSold, context: Context) -> Change[Lot] | Refus
     winner = _standing(lot, event.winner)
     if winner is None or not winner.admitted:
         return Refusal(code=ErrorCode.WINNER_NOT_ADMITTED, facts={"bidder": event.winner})
-    rule = _rule(lot, context)
-    lot = replace(lot, winner=event.winner, price=event.price)
-    return Change(
-        lot,
-        (
-            *_final_payment(lot, winner, rule, context),
-            *bidding.return_deposits(lot.bidders, lot.lot_id, keep=event.winner, reason="auction closed"),
-        ),
-    )
+    if event.price < lot.starting_price:  # a lower one is offered by a repeat auction, a lot of its own (EHR-14)
+        facts = {"expected": f"≥ {lot.starting_price}", "received": str(event.price)}
+        return Refusal(code=ErrorCode.AMOUNT_MISMATCH, facts=facts)
+    lot = replace(lot, winner=event.winner, price=event.price, held_at=event.held_at)
+    final = _final_payment(lot, winner, _rule(lot, context), context)
+    return Change(lot, (*final, *_returned(lot, context, keep=event.winner, reason="auction closed")))
+
+
+def _returned(lot: Lot, context: Context, *, keep: str | None, reason: str) -> tuple[Effect, ...]:
+    """EHR-10, in the term of EHR-13."""
+    due = add_calendar_days(context.now, _rule(lot, context).refund_days)
+    return bidding.return_deposits(lot.bidders, lot.lot_id, keep=keep, reason=reason, due=due)
 
 
 def _final_payment(lot: Lot, winner: Standing, rule: RegimeRule, context: Context) -> tuple[Effect, ...]:
@@ -188,10 +201,11 @@ def _paid_after_sale(lot: Lot, event: CollectionPaid, context: Context) -> Chang
     _S.OFFERED, _S.AWAITING_PAYMENT, _S.DRAWING_UP, _S.CONCLUDED, _S.CANCELLED, _S.DEFAULTED, _S.HELD,
     event=CollectionPaid,
 )  # fmt: skip
-def _paid_too_late(lot: Lot, event: CollectionPaid, _: Context) -> Change[Lot]:
+def _paid_too_late(lot: Lot, event: CollectionPaid, context: Context) -> Change[Lot]:
     standing = _standing(lot, event.bidder_id)
     account = standing.bidder.refund_account if standing else None
-    return Change(lot, bidding.paid_after_close(lot.lot_id, event, account))
+    due = add_calendar_days(context.now, _rule(lot, context).refund_days)
+    return Change(lot, bidding.paid_after_close(lot.lot_id, event, account, due))
 
 
 @TABLE.on(_S.AWAITING_FINAL_AMOUNT, event=FinalAmountPaid, to=_S.DRAWING_UP)
@@ -208,7 +222,9 @@ def _default(lot: Lot, _: WinnerDefaulted, context: Context) -> Change[Lot]:
     winner = _standing(lot, lot.winner)
     forfeited = bidding.forfeit_deposit(winner, lot.lot_id) if winner else ()
     facts = {"lot": context.id, "winner": str(lot.winner)}
-    return Change(lot, (*forfeited, Alarm("WINNER_DEFAULTED", facts), *_held_notices(lot, context, "winner defaulted")))
+    return Change(
+        lot, (*forfeited, Alarm("WINNER_DEFAULTED", facts), *_stopped(lot, context, _S.DEFAULTED, "winner defaulted"))
+    )
 
 
 @TABLE.on(_S.ANNOUNCED, event=AuctionUnsold, to=_S.OFFERED)
@@ -224,18 +240,17 @@ def _offer(lot: Lot, event: AuctionUnsold, context: Context) -> Change[Lot]:
         case_number=lot.case_number,
     )
     return Change(
-        replace(lot, reason=event.reason),
+        replace(lot, reason=event.reason, held_at=event.held_at),
         (
             Tell("offer", offer_id(lot.lot_id), opened),
-            *bidding.return_deposits(lot.bidders, lot.lot_id, keep=None, reason="auction closed"),
+            *_returned(lot, context, keep=None, reason="auction closed"),
         ),
     )
 
 
 @TABLE.on(_S.ANNOUNCED, event=AuctionCancelled, to=_S.CANCELLED)
-def _cancel(lot: Lot, event: AuctionCancelled, _: Context) -> Change[Lot]:
-    returned = bidding.return_deposits(lot.bidders, lot.lot_id, keep=None, reason=event.reason)
-    return Change(replace(lot, reason=event.reason), returned)
+def _cancel(lot: Lot, event: AuctionCancelled, context: Context) -> Change[Lot]:
+    return Change(replace(lot, reason=event.reason), _returned(lot, context, keep=None, reason=event.reason))
 
 
 @TABLE.on(_S.OFFERED, event=AuctionCancelled, to=_S.CANCELLED)
@@ -290,7 +305,9 @@ def _failed(lot: Lot, event: PaymentFailed, context: Context) -> Change[Lot]:
     """No money, no protocol: bank and platform are told, a person decides."""
     reason = f"{event.code} {event.reason}".strip()
     facts = {"lot": context.id, "payment": event.payment_id, "code": event.code}
-    return Change(replace(lot, reason=reason), (Alarm("PAYMENT_FAILED", facts), *_held_notices(lot, context, reason)))
+    return Change(
+        replace(lot, reason=reason), (Alarm("PAYMENT_FAILED", facts), *_stopped(lot, context, _S.HELD, reason))
+    )
 
 
 @TABLE.on(_S.DRAWING_UP, event=ProtocolIssued, to=_S.CONCLUDED)
@@ -298,12 +315,13 @@ def _issued(lot: Lot, event: ProtocolIssued, _: Context) -> Change[Lot]:
     return Change(replace(lot, protocol_number=event.number))
 
 
-def _held_notices(lot: Lot, context: Context, reason: str) -> tuple[Effect, ...]:
+def _stopped(lot: Lot, context: Context, state: LotState, reason: str) -> tuple[Effect, ...]:
+    """Bank and platform hear that it waits for a person, and as what."""
     notice = Notice(
         kind=NoticeKind.LOT_HELD,
         lot_id=lot.lot_id,
         subject_id=context.id,
-        state=_S.HELD,
+        state=state,
         occurred_at=context.now,
         amount=lot.price,
         case_number=lot.case_number,
@@ -337,7 +355,7 @@ def _draw_up(
         regime=lot.regime,
         rule_version=_rule(lot, context).version,
         case_number=lot.case_number,
-        auction_at=lot.auction_at,
+        auction_at=lot.held_at or lot.auction_at,  # builds of before kept only when it was to be
         starting_price=lot.starting_price,
         claimant_code=lot.owner,
         bidders=tuple(standing.bidder for standing in lot.bidders),

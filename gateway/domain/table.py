@@ -163,6 +163,7 @@ class StateTable(Generic[NounT]):
         unknown: the code answered where an event meets no noun of that id.
         expected_at: when the world is to do something to the noun, as far as the noun itself knows; the store finds
             nouns by it.
+        overdue: the alarm, at every count of the watchdog, while `expected_at` has passed and is expected still.
         quoted: what others call the noun and read out on the telephone, where it is no id of ours; not theirs alone.
     """
 
@@ -177,10 +178,11 @@ class StateTable(Generic[NounT]):
         scheduled: Iterable[StrEnum] = (),
         unknown: ErrorCode = ErrorCode.REFERENCE_UNKNOWN,
         expected_at: Callable[[NounT], datetime | None] = lambda _: None,
+        overdue: Alarm | None = None,
         quoted: Callable[[NounT], tuple[str | None, ...]] = lambda _: (),
     ) -> None:
         self.name, self.data, self.states, self.unknown = name, data, states, unknown
-        self.expected_at, self.quoted = expected_at, quoted
+        self.expected_at, self.overdue, self.quoted = expected_at, overdue, quoted
         self.final, self.waiting_for_person = frozenset(final), frozenset(waiting_for_person)
         self.scheduled = frozenset(scheduled)
         self.events: dict[str, type[Any]] = {}

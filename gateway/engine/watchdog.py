@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from gateway.domain.clock import format_instant
 from gateway.domain.delivery import DeliveryState
 from gateway.domain.dispatches import Channel
 from gateway.domain.frozen import replace
@@ -30,6 +31,7 @@ from gateway.store.turns import Turn
 
 _log = structlog.get_logger(__name__)
 _ENDED_PER_S = 20_000  # nouns that have ended, counted a second on the long run: some 0.1 % of a processor
+_OVERDUE_MAX = 20  # told of each kind
 _State = tuple[str, str]  # a kind of noun and one of its states
 
 
@@ -90,6 +92,7 @@ def take_census(
         alarms=(
             *_unscheduled(reader, tables, nouns),
             *_late(reader, outbox, before=now - late),
+            *_overdue(reader, tables, now),
         ),
     )
 
@@ -112,6 +115,17 @@ def _late(reader: Reader, outbox: Sequence[OutboxCount], *, before: datetime) ->
         for row in outbox
         if row.state == DeliveryState.DUE and row.oldest_due_at is not None and row.oldest_due_at < before
         if f"{row.channel}/{row.recipient}" not in silent
+    ]
+
+
+def _overdue(reader: Reader, tables: Mapping[str, StateTable[Any]], now: datetime) -> list[Alarm]:
+    """Nouns to which the world has not done in its term what the rules want: the oldest of each kind."""
+    return [
+        Alarm(table.overdue.code, {noun: row.id, "lot": row.lot_id, "due": format_instant(row.expected_at)})
+        for noun, table in tables.items()
+        if table.overdue is not None
+        for row in reader.nouns_expected(noun, until=now, limit=_OVERDUE_MAX)
+        if row.expected_at is not None
     ]
 
 

@@ -21,5 +21,6 @@ def build() -> SimpleNamespace:
         announced=tests_house.announced,
         bidder=tests_house.bidder,
         ordered=tests_house.ordered,
+        regime_rule=tests_house.regime_rule,
         BANK_ACCOUNT=tests_house.BANK_ACCOUNT,
     )

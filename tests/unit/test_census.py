@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from gateway.domain.nouns import TABLES
 from gateway.engine.watchdog import Ended, take_census
 from gateway.store.interface import Reader
-from gateway.store.rows import NounCount, OutboxCount
+from gateway.store.rows import NounCount, NounRow, OutboxCount
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 LATE = timedelta(minutes=1)
@@ -22,6 +23,7 @@ class Counting:
     def __init__(self, **payments: int) -> None:
         self.nouns = {("payment", state): count for state, count in payments.items()}
         self.asked: list[tuple[str, str]] = []
+        self.expected: list[Any] = []
 
     def count_states(self, states: Iterable[tuple[str, str]]) -> list[NounCount]:
         self.asked = list(states)
@@ -29,6 +31,9 @@ class Counting:
 
     def count_outbox(self) -> list[OutboxCount]:
         return []
+
+    def nouns_expected(self, noun: str, *, until: datetime, limit: int) -> list[NounRow]:
+        return [row for row in self.expected if row.noun == noun and row.expected_at <= until][:limit]
 
     def unscheduled(self, *_: Any) -> list[Any]:
         return []
@@ -77,3 +82,25 @@ def test_a_state_counted_lately_keeps_its_turn_while_another_is_counted() -> Non
     _, second = look(store, first, NOW + timedelta(seconds=10))
     assert ("payment", "refused") in store.asked
     assert second.again_at[SETTLED] == first.again_at[SETTLED] == NOW + timedelta(minutes=5)
+
+
+def test_a_deposit_that_has_not_gone_back_in_its_term_is_told_at_every_count() -> None:
+    """EHR-10, EHR-13. An auction whose hour has passed is not: the platform says when it was held."""
+    store = Counting()
+    late = NounRow(
+        noun="collection",
+        id="L1.deposit.B1",
+        state="refunding",
+        version=5,
+        lot_id="L1",
+        owner="999101",
+        data="",
+        head_hash=b"",
+        updated_at=NOW,
+        expected_at=NOW,
+    )
+    store.expected = [late, replace(late, id="L2.deposit.B1", expected_at=NOW + LATE), replace(late, noun="lot")]
+    for _ in range(2):
+        [alarm] = take_census(cast(Reader, store), TABLES, NOW, LATE).alarms
+        facts = {"collection": "L1.deposit.B1", "lot": "L1", "due": "2026-11-23T04:00:00.000Z"}
+        assert (alarm.code, alarm.facts) == ("REFUND_OVERDUE", facts)

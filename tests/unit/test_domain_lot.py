@@ -1,7 +1,7 @@
 """Lot: from the announcement to the protocol, by the rules of its regime."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +27,7 @@ from gateway.domain.events import offer as offers
 from gateway.domain.events import payment as payments
 from gateway.domain.events import protocol as protocols
 from gateway.domain.money import Money
+from gateway.domain.nouns import TABLES
 from gateway.domain.values import DepositForm, Purpose, Regime
 
 
@@ -134,6 +135,38 @@ def test_losers_money_goes_back_and_guarantees_are_released(bidding) -> None:
     assert bidding.state("collection", "L1.deposit.B2") == "refunded"
 
 
+@pytest.mark.parametrize("close", ["sold", "unsold", "cancelled"])
+def test_a_deposit_goes_back_in_its_term_and_is_expected_to_until_it_has(bidding, close) -> None:
+    """EHR-10, EHR-13: seven calendar days of Baku, from the day of the closing."""
+    closed = {
+        "sold": sold(bidding),
+        "unsold": lots.AuctionUnsold(held_at=bidding.now, reason="heç kim"),
+        "cancelled": lots.AuctionCancelled(reason="məhkəmə"),
+    }
+    bidding.tell("lot", "L1", closed[close])
+    expected = TABLES["collection"].expected_at
+    assert expected(bidding.nouns["collection", "L1.deposit.B2"]) == datetime(2026, 11, 30, 20, tzinfo=UTC)
+    bidding.tell("payment", "L1.refund.B2", payments.Settled(reference="R", settled_at=bidding.now))
+    assert expected(bidding.nouns["collection", "L1.deposit.B2"]) is None
+
+
+def test_a_deposit_paid_after_the_closing_goes_back_in_the_same_term(bidding, build) -> None:
+    """EHR-13: the payer was asked before the auction closed, the money came after it."""
+    bidding.tell("lot", "L1", sold(bidding))
+    paid = lots.CollectionPaid(
+        collection_id="L1.deposit.B2",
+        purpose=Purpose.DEPOSIT,
+        bidder_id="B2",
+        operation_number="OP",
+        paid_at=bidding.now,
+    )
+    before = bidding.nouns["collection", "L1.deposit.B2"]
+    bidding.nouns["collection", "L1.deposit.B2"] = replace(before, state=CollectionState.PAID, refund_due=None)
+    del bidding.nouns["payment", "L1.refund.B2"]
+    bidding.tell("lot", "L1", paid)
+    assert bidding.nouns["collection", "L1.deposit.B2"].refund_due == datetime(2026, 11, 30, 20, tzinfo=UTC)
+
+
 def test_the_winner_owes_the_price_less_the_deposit_and_then_the_protocol_is_drawn_up(bidding) -> None:
     """EHR-7."""
     bidding.tell("lot", "L1", sold(bidding))
@@ -166,6 +199,29 @@ def test_a_winner_who_does_not_pay_in_time_forfeits_the_deposit(bidding) -> None
     assert bidding.state("collection", "L1.deposit.B1") == "forfeited"
     assert bidding.state("collection", "L1.final-amount.B1") == "cancelled"
     assert bidding.bodies(SealOrder) == []
+    told = {notice.state for notice in bidding.bodies(Notice) if notice.kind is NoticeKind.LOT_HELD}
+    assert told == {"defaulted"}
+
+
+def test_who_won_and_did_not_pay_is_barred_from_the_lot(bidding, build) -> None:
+    """EHR-13."""
+    bidding.tell("lot", "L1", sold(bidding))
+    bidding.fire("lot", "L1", "default")
+    again, another = (lots.BidderRegistered(bidder=build.bidder(id)) for id in ("B1", "B9"))
+    assert refused(bidding, "lot", "L1", again) is ErrorCode.BARRED
+    assert refused(bidding, "lot", "L1", another) is ErrorCode.STATE_CONFLICT
+
+
+def test_money_for_a_cancelled_invoice_is_written_down_as_it_came(house, build) -> None:
+    """How much came, the person who gives it back must know: only the amount of the invoice was kept."""
+    house.tell("lot", "L1", build.announced())
+    house.tell("lot", "L1", lots.BidderRegistered(bidder=build.bidder("B1")))
+    house.tell("lot", "L1", lots.AuctionCancelled(reason="məhkəmə"))
+    pay(house, "L1.deposit.B1", amount=Money(7_700), operation_number="OP-LATE")
+    assert house.nouns["collection", "L1.deposit.B1"].received == Money(7_700)
+    assert house.alarms[-1].facts == {"collection": "L1.deposit.B1", "received": "77.00", "operation": "OP-LATE"}
+    notices = {notice.state: notice.amount for notice in house.bodies(Notice) if notice.subject_id == "L1.deposit.B1"}
+    assert notices["paid_late"] == Money(7_700)
 
 
 def test_a_winner_with_a_guarantee_who_does_not_pay_has_it_called(bidding) -> None:
@@ -175,14 +231,58 @@ def test_a_winner_with_a_guarantee_who_does_not_pay_has_it_called(bidding) -> No
     assert bidding.state("guarantee", "L1.guarantee.B3") == "called"
 
 
-@pytest.mark.parametrize("price", [99_999, 100_000], ids=["less than the deposit", "the deposit"])
-def test_where_the_deposit_covers_the_price_nothing_is_invoiced_and_a_person_is_told(bidding, price) -> None:
-    """EHR-13: found by simulation, an invoice over 0.00 is one that nobody can make."""
-    bidding.tell("lot", "L1", sold(bidding, price=price))
-    assert ("collection", "L1.final-amount.B1") not in bidding.nouns
-    assert bidding.state("collection", "L1.deposit.B1") == "applied"
-    assert bidding.state("lot", "L1") == "drawing_up"
-    assert "DEPOSIT_COVERS_PRICE" in {alarm.code for alarm in bidding.alarms}
+@pytest.mark.parametrize("start", [1, 9], ids=["0.01", "0.09"])
+def test_of_the_least_lots_too_everybody_pays_a_deposit_and_one_that_covers_the_price_is_told(house, build, start):
+    """EHR-3, EHR-13: found by simulation, an invoice over 0.00 is one that nobody can make."""
+    house.tell("lot", "L1", build.announced(starting_price=Money(start)))
+    house.tell("lot", "L1", lots.BidderRegistered(bidder=build.bidder("B1")))
+    assert house.nouns["collection", "L1.deposit.B1"].amount == Money(1)
+    pay(house, "L1.deposit.B1")
+    pay(house, "L1.participation-fee.B1")
+    house.tell("lot", "L1", sold(house, price=start))
+    assert (("collection", "L1.final-amount.B1") in house.nouns) == (start > 1)
+    assert ("DEPOSIT_COVERS_PRICE" in {alarm.code for alarm in house.alarms}) == (start == 1)
+    if start == 1:
+        assert (house.state("lot", "L1"), house.state("collection", "L1.deposit.B1")) == ("drawing_up", "applied")
+
+
+@pytest.mark.parametrize("event", ["sold to a rival", "sold", "unsold", "cancelled"])
+def test_where_the_regime_wants_no_deposit_none_is_invoiced_and_none_goes_back(house, build, event) -> None:
+    """EHR-13: of 0 % an invoice over 0.00 was made, which nobody can pay: nobody could win."""
+    house.rules = replace(house.rules, regimes=(build.regime_rule(Regime.ENFORCEMENT, deposit_bp=0),))
+    house.tell("lot", "L1", build.announced())
+    for id in ("B1", "B2"):
+        house.tell("lot", "L1", lots.BidderRegistered(bidder=build.bidder(id)))
+        pay(house, f"L1.participation-fee.{id}")
+    closed = {
+        "sold to a rival": sold(house, winner="B2"),
+        "sold": sold(house),
+        "unsold": lots.AuctionUnsold(held_at=house.now, reason="heç kim"),
+        "cancelled": lots.AuctionCancelled(reason="məhkəmə"),
+    }
+    house.tell("lot", "L1", closed[event])
+    assert {order.purpose for order in house.bodies(InvoiceOrder)} <= {Purpose.PARTICIPATION_FEE, Purpose.FINAL_AMOUNT}
+    if event == "sold":
+        assert house.nouns["collection", "L1.final-amount.B1"].amount == Money(3_000_000)
+        house.fire("lot", "L1", "default")
+        assert house.state("lot", "L1") == "defaulted"
+
+
+def test_nobody_buys_below_the_starting_price(bidding) -> None:
+    """EHR-14: the deposit, a share of it, might be more than such a price, and the rest of it went nowhere."""
+    assert refused(bidding, "lot", "L1", sold(bidding, price=1_999_999)) is ErrorCode.AMOUNT_MISMATCH
+    assert bidding.state("lot", "L1") == "announced"
+    bidding.tell("lot", "L1", sold(bidding, price=2_000_000))
+    assert bidding.state("lot", "L1") == "awaiting_final_amount"
+
+
+def test_the_protocol_says_when_the_auction_was_held_and_not_when_it_was_to_be(bidding) -> None:
+    """EHR-16: it said the announced time, whatever the platform had told."""
+    held_at = bidding.now - timedelta(minutes=40)
+    bidding.tell("lot", "L1", replace(sold(bidding), held_at=held_at))
+    pay(bidding, "L1.final-amount.B1")
+    (order,) = bidding.bodies(SealOrder)
+    assert order.content.auction_at == held_at
 
 
 def test_an_invoice_that_asan_pay_would_not_make_keeps_no_auction_from_closing(house, build) -> None:

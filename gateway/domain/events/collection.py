@@ -52,9 +52,10 @@ class Paid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrdered:
-    """The lot wants the money to go back (EHR-10)."""
+    """The lot wants the money to go back (EHR-10), by the end of its term (EHR-13)."""
 
     account: Account
+    due: datetime | None = None  # None in lines of before there was one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,19 +152,19 @@ class _Play:
         self, platform: PlatformSandbox, lot: str, random: Random, clock: Callable[[], datetime], fault_s: float
     ) -> None:
         self._platform, self._lot, self._random, self._clock = platform, lot, random, clock
-        self._patience_s, self._number = fault_s / 2, 0
+        self._patience_s, self._number, self._start = fault_s / 2, 0, PRICES[0]
 
     async def run(self) -> None:
         random = self._random
         await asyncio.sleep(random.uniform(0, 5))
-        regime = random.choice(("enforcement", "mortgage", "voluntary"))
+        regime, self._start = random.choice(("enforcement", "mortgage", "voluntary")), random.choice(PRICES)
         await self._say(
             "az.eherrac.lot.announced.v1",
             title="Mənzil",
             address="Bakı",
             regime=regime,
             claimant="999101",
-            startingPrice=random.choice(PRICES),
+            startingPrice=self._start,
             auctionAt=(self._clock() + timedelta(days=1)).isoformat(),
             caseNumber="5-1/2026" if regime == "enforcement" else None,
         )
@@ -196,7 +196,7 @@ class _Play:
         if random.random() < 0.1:
             await self._say("az.eherrac.auction.cancelled.v1", reason="ləğv")
         elif admitted and random.random() < 0.6:
-            price = random.choice(PRICES[:4])
+            price = max(random.choice(PRICES[:4]), self._start, key=float)
             await self._say(closed, result="sold", heldAt=self._clock().isoformat(), winnerId=admitted[0], price=price)
         else:
             await self._say(closed, result="unsold", heldAt=self._clock().isoformat(), reason="heç kim")
