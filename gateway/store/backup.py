@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.store.errors import StoreError, StoreUnavailableError
+from gateway.store.opening import make_private
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -40,11 +41,12 @@ def back_up(url: str, file: Path) -> None:
         raise StoreError(f"{file} exists and is never overwritten")
     part = file.with_name(file.name + _PART)
     try:
+        part.unlink(missing_ok=True)
+        make_private(part)
         if url.startswith(_SQLITE):
             _copy_sqlite(Path(url.removeprefix(_SQLITE)), part)
         else:
             _dump(url, part)
-        part.chmod(0o600)
         part.rename(file)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailableError(str(error)) from error
@@ -74,6 +76,8 @@ def restored(file: Path, url: str) -> Iterator[str]:
     part = target.with_name(target.name + _PART)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        make_private(part)
         _copy_sqlite(file, part)
         yield f"{_SQLITE}{part}"
         part.rename(target)
@@ -85,10 +89,9 @@ def restored(file: Path, url: str) -> Iterator[str]:
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
-    """By SQLite's online copy, then judged page by page."""
+    """By SQLite's online copy into an empty file, then judged page by page."""
     if not source.is_file():
         raise StoreUnavailableError(f"no file {source}")
-    target.unlink(missing_ok=True)
     with (
         closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reading,
         closing(sqlite3.connect(target)) as to,

@@ -44,12 +44,18 @@ def disk_free(url: str) -> int | None:
         return None
 
 
+def make_private(file: Path) -> None:
+    """Make a file that only its owner reads, from its first byte on (PSP-7.5); one that is there stays as it is."""
+    file.touch(mode=0o600)
+
+
 def _open_sqlite(path: str, lock_timeout_s: float) -> Store:
     from gateway.store.schema import ensure_sqlite
     from gateway.store.sqlite import SqliteStore
 
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_private(Path(path))
         ensure_sqlite(path, lock_timeout_s)
         return SqliteStore(path, lock_timeout_s)
     except (sqlite3.Error, OSError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dispatching import empty, working
@@ -23,7 +24,7 @@ from gateway.cli.verify import store as verify_store
 from gateway.cli.world import packaged
 from gateway.engine.audit import Audit, audit
 from gateway.engine.proof import Mismatch, What
-from gateway.store import Store, StoreError, open_store
+from gateway.store import Store, StoreError, backup, open_store
 from gateway.store.backup import back_up, restored
 from gateway.store.rows import JournalRow
 from gateway.store.testing import blank_store_url
@@ -64,7 +65,6 @@ async def test_what_was_backed_up_is_restored_row_for_row(store: Store, store_ur
     before = everything(store_url)
     file = tmp_path / "gateway.backup"
     back_up(store_url, file)
-    assert file.stat().st_mode & 0o077 == 0
     url = emptied(store_url, tmp_path)
     with restored(file, url) as place:
         found = await looked_at(place)
@@ -74,6 +74,44 @@ async def test_what_was_backed_up_is_restored_row_for_row(store: Store, store_ur
     await hand.say(Heard(word="work goes on"), to="P3")
     assert (await audit(opened)).lines == 61
     await opened.close()
+
+
+async def test_nobody_else_reads_a_store_or_a_copy_of_it_nor_while_it_is_made(
+    store: Store, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PSP-7.5: names, accounts and FINs lie in it. A copy of gigabytes was open to all until it was whole, a restored
+    store and a new one for ever.
+    """
+    await filled(store)
+    modes: list[int] = []
+
+    def look(folder: Path) -> None:
+        modes.extend(file.stat().st_mode & 0o777 for file in folder.iterdir() if file.is_file())
+
+    def watched(make: Callable[[Any, Path], None]) -> Callable[[Any, Path], None]:
+        def making(source: Any, target: Path) -> None:
+            look(target.parent)
+            make(source, target)
+            look(target.parent)
+
+        return making
+
+    for name in ("_copy_sqlite", "_dump"):
+        monkeypatch.setattr(backup, name, watched(getattr(backup, name)))
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    before = os.umask(0o022)
+    try:
+        back_up(store_url, folder / "gateway.backup")
+        await (await open_store(f"sqlite:///{folder}/new.db")).close()
+        if store_url.startswith("sqlite"):
+            with restored(folder / "gateway.backup", f"sqlite:///{folder}/again.db") as place:
+                await looked_at(place)
+    finally:
+        os.umask(before)
+    look(folder)
+    assert len(modes) >= 3
+    assert set(modes) == {0o600}
 
 
 async def test_everything_acknowledged_before_the_backup_is_in_it_and_work_goes_on(
