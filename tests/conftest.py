@@ -15,12 +15,23 @@ from typing import Any, NoReturn
 
 import pytest
 from apache_kafka import ApacheKafka
+from hypothesis import HealthCheck, settings
 
 from certs.steps import EFFORT
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 KAFKA_MAJORS = ("3", "4")
+
+# No example has a time of its own: the machine may be slow. Every run draws the same; with EXPLORE=1 others each time.
+settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize=os.environ.get("EXPLORE") != "1",
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("ours")
 
 
 def missing(what: str, remedy: str) -> NoReturn:

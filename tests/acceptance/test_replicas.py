@@ -85,7 +85,6 @@ async def pair(tmp_path: Path, schema: str, kafka_bootstrap: str) -> AsyncIterat
         "EHERRAC__STORE__URL": schema,
         "EHERRAC__STORE__CONNECTIONS_MAX": "4",
         "EHERRAC__KAFKA__BOOTSTRAP": kafka_bootstrap,
-        **UNHURRIED,
     }
     config = load_config(tmp_path / "gateway.toml", environ)
     await create_topics(kafka_settings(config, kafka_bootstrap), topics_of(config))

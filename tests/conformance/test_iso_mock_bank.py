@@ -33,7 +33,7 @@ class Bank:
             self._address + path, method=method, data=body, headers={"Content-Type": "application/xml"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as refused:
             with refused:

@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from store_rows import NOUN
 from test_backup import execute
+from waiting import PATIENCE_S
 
 from gateway.cli.world import packaged
 from gateway.store import Store, StoreBusyError, StoreUnavailableError, open_store, revisions, schema
@@ -113,9 +114,10 @@ async def test_who_holds_a_step_back_is_named_so_that_a_hung_one_can_be_ended_at
 
 @ON_POSTGRESQL
 async def test_connections_that_are_just_ending_hold_no_step_back(
-    store: Store, store_url: str, later_program: Callable[[str], None]
+    store: Store, store_url: str, later_program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two that start at once after a kill: the second saw the locks of the first, which were on their way back."""
+    monkeypatch.setattr(schema, "LEAVING_S", PATIENCE_S)
     later_program("v9999")
     step = asyncio.create_task(asyncio.to_thread(schema.ensure_postgres, store_url))
     await asyncio.sleep(0.4)

@@ -76,7 +76,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_attack_is_refused_in_less_than_a_second_and_50_megabytes(
+def test_an_attack_is_refused_in_less_than_a_second_of_the_processor_and_50_megabytes(
     told: dict[str, dict[str, Any]], name: str
 ) -> None:
     if name in ATTACKS and not FOLDER.is_dir():
