@@ -49,15 +49,15 @@ class Booker(Protocol):
     async def conclude_all(self, ended: Sequence[Ended]) -> list[bool]: ...
 
 
-Booked = bool | BaseException  # whether its lease held, or what went wrong
+Fate = bool | BaseException  # whether its lease held, or what went wrong
 
 
 @dataclass(slots=True)
 class _Hand:
     """Attempts that were handed in together, by one who waits for all of them."""
 
-    booked: asyncio.Future[list[Booked]]
-    said: list[Booked]  # of each, by its place
+    booked: asyncio.Future[list[Fate]]
+    said: list[Fate]  # of each, by its place
     left: int
 
 
@@ -69,7 +69,7 @@ class _Waiting:
     hand: _Hand
     place: int
 
-    def settle(self, booked: Booked) -> None:
+    def settle(self, booked: Fate) -> None:
         hand = self.hand
         hand.said[self.place] = booked
         hand.left -= 1
@@ -88,7 +88,7 @@ class Endings:
         self._finishing = asyncio.Event()
         self._booked = 0  # so far
 
-    async def conclude(self, *ended: Ended) -> list[Booked]:
+    async def conclude(self, *ended: Ended) -> list[Fate]:
         """As `Engine.conclude` for each, and what it raised. Who is cancelled while waiting is booked nevertheless."""
         hand = _Hand(asyncio.get_running_loop().create_future(), [False] * len(ended), len(ended))
         self._ready.extend(_Waiting(each, hand, place) for place, each in enumerate(ended))

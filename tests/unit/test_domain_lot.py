@@ -372,6 +372,19 @@ def test_the_bank_pays_from_an_account_of_its_own(offered, build, changes) -> No
     assert code is ErrorCode.ACCOUNT_MISMATCH
 
 
+def test_the_claimant_pays_what_it_was_offered_it_for(house, build) -> None:
+    """EHR-14: of a mortgagee three quarters; the order, the price of the lot and the protocol say the same."""
+    house.tell("lot", "L1", build.announced(regime=Regime.MORTGAGE, case_number=None))
+    house.tell("lot", "L1", unsold(house))
+    assert house.nouns["offer", "L1.offer"].title == "Mənzil"
+    house.tell("offer", "L1.offer", offers.Accepted(payer=build.BANK_ACCOUNT))
+    (order,) = house.bodies(PaymentOrder)
+    house.tell("payment", "L1.purchase", payments.Settled(reference="R", settled_at=house.now))
+    (drawn,) = house.bodies(SealOrder)
+    asked = house.nouns["offer", "L1.offer"].amount
+    assert asked == order.amount == house.nouns["lot", "L1"].price == drawn.content.price == Money(1_500_000)
+
+
 @pytest.mark.parametrize("second", ["accept", "decline"])
 def test_a_decision_is_made_once(offered, build, second) -> None:
     accepted = offers.Accepted(payer=build.BANK_ACCOUNT)

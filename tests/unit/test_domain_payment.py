@@ -1,5 +1,6 @@
 """Payment: not knowing is a state, and nothing but an answer or a person ends it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import strategies as st
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import RefusedError
-from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentOrder
+from gateway.domain.dispatches import CreditAnswer, PaymentEnquiry, PaymentKind, PaymentOrder
 from gateway.domain.events import credit as credits
 from gateway.domain.events import order as orders
 from gateway.domain.events import payment as payments
 from gateway.domain.money import Money
 from gateway.domain.nouns import TABLES
+from gateway.domain.payment.data import PaymentState
 
 ID = "L1.purchase"
 
@@ -41,6 +43,12 @@ def test_a_payment_of_an_enforcement_case_without_its_number_is_never_made(house
     assert refused.value.refusal.code is ErrorCode.CASE_NUMBER_MISSING
     assert house.sent == []
     assert house.nouns == {}
+
+
+def test_an_order_says_what_it_is_for(awaiting) -> None:
+    """AOS-M1, AOS-M2: who reads the statement of an account sees the lot."""
+    (order,) = awaiting.bodies(PaymentOrder)
+    assert order.purpose == "Hərrac əmlakının dəyəri, lot L1"
 
 
 def test_the_case_number_is_on_the_order_and_on_every_notice(awaiting) -> None:
@@ -152,7 +160,41 @@ def test_a_credit_is_confirmed_only_as_exactly_what_is_awaited(awaiting, changes
     awaiting.tell("credit", "C1", offered(awaiting, **changes))
     (answer,) = awaiting.bodies(CreditAnswer)
     assert (answer.authorised, answer.reason) == (reason is None, reason)
+    said = (answer.original_message_id, answer.original_end_to_end_id, answer.original_transaction_id, answer.of_return)
+    credit = awaiting.nouns["credit", "C1"]
+    assert said == (credit.message_id, credit.end_to_end_id, "T1", False)
     assert awaiting.state("payment", ID) == ("authorised" if reason is None else "sent")
+
+
+def returned(order, message_id):
+    """AÖS passes us a pacs.004 of this payment."""
+    return credits.ReturnOffered(
+        message_id=message_id,
+        end_to_end_id=order.end_to_end_id,
+        transaction_id="T1",
+        amount=order.amount,
+        debtor_name=order.creditor.holder,
+        debtor_iban=order.creditor.iban,
+        creditor_iban=order.debtor.iban,
+        case_number=order.case_number,
+        returned_message_id=order.message_id,
+    )
+
+
+def test_a_return_that_aos_did_not_book_leaves_room_for_the_next(house, build) -> None:
+    """AOS-T3, AOS-T5: one at a time; after its RJCT another may be agreed to, and is booked once."""
+    house.tell("payment", "P1", build.ordered(kind=PaymentKind.TRANSFER))
+    (order,) = house.bodies(PaymentOrder)
+    house.nouns["payment", "P1"] = replace(house.nouns["payment", "P1"], state=PaymentState.SETTLED)
+    for number, outcome in enumerate(
+        (credits.Released(code="EL202", reason=""), credits.Settled(settled_at=house.now))
+    ):
+        house.tell("credit", f"C{number}", returned(order, f"M{number}"))
+        house.tell("credit", f"C9{number}", returned(order, f"M9{number}"))
+        house.tell("credit", f"C{number}", outcome)
+    answers = [(answer.credit_id, answer.authorised, answer.of_return) for answer in house.bodies(CreditAnswer)]
+    assert answers == [("C0", True, True), ("C90", False, True), ("C1", True, True), ("C91", False, True)]
+    assert house.state("payment", "P1") == "returned"
 
 
 def test_a_second_credit_for_the_same_payment_is_refused(awaiting) -> None:

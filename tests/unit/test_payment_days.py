@@ -210,6 +210,23 @@ def test_a_return_refused_for_its_day_is_asked_about_before_a_person_may_order_a
     assert len(house.bodies(ReturnOrder)) == 1
 
 
+def test_a_return_ordered_anew_knows_nothing_of_the_day_of_the_one_before() -> None:
+    """AOS-T5: never seen by AÖS, it goes again, and no person is asked over and over."""
+    house = into(returning(), "return_sent")
+    house.tell("credit", CREDIT, rejected(house))
+    house.tell("credit", CREDIT, rejected(house, code="AM04"))
+    assert house.state("credit", CREDIT) == "return_asked"
+    house.tell("credit", CREDIT, credits.RecallGranted(person="ALI"))
+    house.tell("credit", CREDIT, orders.Sent())
+    house.fire("credit", CREDIT, "answer")
+    house.fire("credit", CREDIT, "answer")
+    house.tell("credit", CREDIT, no_such_return(house))
+    assert house.state("credit", CREDIT) == "returning"
+    first, second, again = house.bodies(ReturnOrder)
+    assert first.message_id != second.message_id
+    assert again == second
+
+
 def test_a_return_executed_before_the_day_ended_is_booked() -> None:
     house = into(returning(), "return_sent")
     house.tell("credit", CREDIT, rejected(house))

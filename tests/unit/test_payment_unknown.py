@@ -95,6 +95,17 @@ def test_a_rail_that_is_down_is_not_asked_in_vain(paying) -> None:
     assert paying.timers["payment", ID, "answer"].event == orders.EnquiryDue(number=2)
 
 
+def test_a_question_about_the_order_before_it_went_again_says_nothing_of_it_now(unknown) -> None:
+    """AOS-C3: a second copy of the old answer, while the order that went again is not asked about yet."""
+    old = not_there(unknown)
+    unknown.tell("payment", ID, old)
+    unknown.tell("payment", ID, orders.Sent())
+    unknown.fire("payment", ID, "answer")
+    unknown.tell("payment", ID, old)
+    assert unknown.state("payment", ID) == "unknown"
+    assert len(unknown.bodies(PaymentOrder)) == 2
+
+
 @pytest.mark.parametrize("state", ["sent", "settled", "refused"])
 def test_an_answer_that_was_overtaken_changes_nothing(unknown, state) -> None:
     said = not_there(unknown)

@@ -308,3 +308,14 @@ def test_money_that_comes_back_to_us_is_asked_about_as_a_return() -> None:
     assert (enquiry.original_message_id, enquiry.of_return) == ("M2", True)
     house.tell("credit", "credit.M2", credits.Settled(settled_at=house.now))
     assert house.state("payment", "P1") == "returned"
+
+
+def test_a_question_about_the_return_before_it_went_again_says_nothing_of_it_now() -> None:
+    """AOS-C3."""
+    house = into(returning(), "return_unknown")
+    old = not_there(house)
+    house.tell("credit", ID, old)
+    house.tell("credit", ID, orders.Sent())
+    house.fire("credit", ID, "answer")
+    house.tell("credit", ID, old)
+    assert (house.state("credit", ID), len(house.bodies(ReturnOrder))) == ("return_unknown", 2)
