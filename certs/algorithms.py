@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from contracts.errors.codes import ErrorCode
-from contracts.errors.refusal import refuse
+from contracts.errors.refusal import RefusedError, refuse
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -51,6 +51,13 @@ def is_affordable_key(key: object) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size <= RSA_MAX_BITS and key.public_numbers().e < RSA_MAX_EXPONENT
     return isinstance(key, ec.EllipticCurvePublicKey)
+
+
+def is_strong_key(key: object) -> bool:
+    """An authority's: of an elliptic curve of 256 bits or more, or RSA of 2048 to 4096."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.key_size >= 8 * P256_PART_BYTES
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_MIN_BITS and is_affordable_key(key)
 
 
 def signature_method(key: PrivateKey | PublicKey) -> str:
@@ -133,9 +140,20 @@ def public_key_of(certificate: x509.Certificate) -> PublicKey:
     except (ValueError, TypeError):
         raise refuse(ErrorCode.CERTIFICATE_MALFORMED, what="key") from None
     except UnsupportedAlgorithm:
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key") from None
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not is_allowed_key(key):
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
-    if not is_affordable_key(key):  # a stranger's signature is looked at before his path
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="key")
+        raise _unspoken("unknown") from None
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise _unspoken(type(key).__name__.removesuffix("PublicKey"))
+    if not is_allowed_key(key) or not is_affordable_key(key):  # a stranger's signature is looked at before his path
+        raise _unspoken(_described(key))
     return key
+
+
+def _described(key: PublicKey) -> str:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.name
+    return f"RSA of {key.key_size} bits, exponent of {key.public_numbers().e.bit_length()} bits"
+
+
+def _unspoken(received: str) -> RefusedError:
+    expected = f"RSA of {RSA_MIN_BITS} to {RSA_MAX_BITS} bits, or secp256r1"
+    return refuse(ErrorCode.CERTIFICATE_USAGE, what="key", expected=expected, received=received)

@@ -4,7 +4,8 @@ An answer counts for a certificate when
   (1) it is a successful one, with a nextUpdate, and repeats our nonce where we sent one and it has one;
   (2) it names this certificate: the serial number, and its issuer by name and by key;
   (3) it is signed by the issuer itself, or by a responder whose certificate the issuer signed for just that
-      (OCSPSigning), which was valid when it answered and need not be asked about in turn (id-pkix-ocsp-nocheck);
+      (OCSPSigning), which was valid when it answered, need not be asked about in turn (id-pkix-ocsp-nocheck), has a
+      strong key, may sign by its key usage, and says nothing critical that is unknown to us;
   (4) the signature is that of the responder named in it, and with a digest we believe;
   (5) it is fresh by the same rules as lists are.
 "Unknown" is no answer. Nothing is fetched here, and never while a message waits.
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from certs.algorithms import is_strong_key
 from certs.freshness import Freshness
 from certs.revocation import unknown, unrevoked_until
 from contracts.errors.codes import ErrorCode
@@ -31,6 +33,7 @@ from contracts.errors.refusal import refuse
 
 STRONG_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 _OF_ONE = ("certificate_status", "hash_algorithm", "this_update_utc", "next_update_utc", "revocation_time_utc")
+_RESPONDERS_EXTENSIONS = (x509.ExtendedKeyUsage, x509.KeyUsage, x509.BasicConstraints, x509.OCSPNoCheck)
 _Answer = tuple[ocsp.OCSPResponse, ocsp.OCSPSingleResponse]
 
 
@@ -128,7 +131,7 @@ class OcspAnswers:
             for answer, single in self._about(certificate, issuer)
             if single.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN and self._is_believable(answer, issuer)
         )
-        return max(believed, key=lambda single: single.this_update_utc, default=None)
+        return max(believed, key=_order, default=None)
 
     def _about(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Iterable[_Answer]:
         """Step (2)."""
@@ -153,14 +156,9 @@ class OcspAnswers:
         octets, digest = responder.tbs_certificate_bytes, responder.signature_hash_algorithm
         if responder.issuer != issuer.subject:
             return False
-        try:
-            usages = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            responder.extensions.get_extension_for_class(x509.OCSPNoCheck)
-        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-            return False
         in_time = responder.not_valid_before_utc <= answer.produced_at_utc <= responder.not_valid_after_utc
-        meant = ExtendedKeyUsageOID.OCSP_SIGNING in usages
-        return in_time and meant and self._is_signed(issuer.public_key(), responder.signature, octets, digest)
+        meant = in_time and _may_answer(responder)
+        return meant and self._is_signed(issuer.public_key(), responder.signature, octets, digest)
 
     def _is_signed(self, key: object, signature: bytes, octets: bytes, digest: HashAlgorithm | None) -> bool:
         if digest is None or digest.name not in self._digests:
@@ -175,6 +173,24 @@ class OcspAnswers:
         except (InvalidSignature, UnsupportedAlgorithm):
             return False
         return True
+
+
+def _may_answer(responder: x509.Certificate) -> bool:
+    """A certificate made for answering, and for being believed unasked: what it says besides must be known to us."""
+    extensions = [(extension.critical, extension.value) for extension in responder.extensions]
+    kinds = {type(value): value for _, value in extensions}
+    usages, usage = kinds.get(x509.ExtendedKeyUsage), kinds.get(x509.KeyUsage)
+    if not isinstance(usages, x509.ExtendedKeyUsage) or ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
+        return False
+    if isinstance(usage, x509.KeyUsage) and not usage.digital_signature:
+        return False
+    odd = any(critical and not isinstance(value, _RESPONDERS_EXTENSIONS) for critical, value in extensions)
+    return x509.OCSPNoCheck in kinds and not odd and is_strong_key(responder.public_key())
+
+
+def _order(single: ocsp.OCSPSingleResponse) -> tuple[datetime, bool]:
+    """The newer last, and of two of one second that which says "revoked"."""
+    return single.this_update_utc, single.certificate_status is ocsp.OCSPCertStatus.REVOKED
 
 
 def _names_issuer(single: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bool:

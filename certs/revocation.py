@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from certs.algorithms import public_key_of
+from certs.algorithms import is_affordable_key
 from certs.freshness import Freshness, RevocationSource
 from contracts.errors.codes import ErrorCode
 from contracts.errors.refusal import RefusedError, refuse
@@ -177,7 +178,18 @@ def is_believable(entries: List, issuer: x509.Certificate) -> bool:
         return False
     if not all(isinstance(extension.value, x509.DeltaCRLIndicator) for extension in critical):
         return False
-    return usage.crl_sign and entries.is_signature_valid(public_key_of(issuer))
+    # Critical or not, it says that the list is not complete.
+    if any(isinstance(extension.value, x509.IssuingDistributionPoint) for extension in entries.extensions):
+        return False
+    return usage.crl_sign and _is_signed(entries, issuer)
+
+
+def _is_signed(entries: List, issuer: x509.Certificate) -> bool:
+    """By whatever key an authority has: those that participants may have are fewer."""
+    key = issuer.public_key()
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not is_affordable_key(key):
+        return False
+    return entries.is_signature_valid(key)
 
 
 def is_delta(entries: List) -> bool:

@@ -2,8 +2,9 @@
 
 Verification of a token reads
   (1) CMS signed data with exactly one signer, over a TSTInfo;
-  (2) the TSTInfo is of version 1 and names the digest that was to be stamped, by SHA-256;
-  (3) the signed attributes name that content, its digest, and the signing certificate by its SHA-256;
+  (2) the TSTInfo is of version 1, has no critical extension, and names the digest that was to be stamped, by SHA-256;
+  (3) the signed attributes name that content, its digest, and the signing certificate by its SHA-256, the one that the
+      signer's own identifier names;
   (4) the signature over the attributes is the certificate's, by an allowed algorithm;
   (5) the certificate's extended key usage is time-stamping, alone and critical;
   (6) the certificate is trusted at the time the token states.
@@ -159,6 +160,8 @@ def _check_imprint(info: tsp.TSTInfo, digest: bytes) -> None:
     imprint = info["message_imprint"]
     if info["version"].native != "v1" or imprint["hash_algorithm"]["algorithm"].native != "sha256":
         raise _malformed("imprint", "another version or digest algorithm")
+    if any(extension["critical"].native for extension in info["extensions"]):
+        raise _malformed("imprint", "a critical extension")
     stamped = imprint["hashed_message"].native
     if stamped != digest:
         raise refuse(ErrorCode.DIGEST_MISMATCH, reference="imprint", expected=stamped.hex(), received=digest.hex())
@@ -188,8 +191,21 @@ def _check_attributes(
         raise refuse(ErrorCode.ALGORITHM_NOT_ALLOWED, algorithm="signing certificate digest")
     for certificate in certificates:
         if certificate.fingerprint(SHA256()) == named["cert_hash"].native:
+            _check_named(signer["sid"], certificate)
             return certificate
     raise _malformed("attributes", "the signing certificate is not there")
+
+
+def _check_named(sid: cms.SignerIdentifier, certificate: x509.Certificate) -> None:
+    """What is not signed says the same as what is: other readers look for the certificate by it."""
+    if sid.name == "issuer_and_serial_number":
+        own = _asn1(certificate)
+        named = (sid.chosen["issuer"].dump(), sid.chosen["serial_number"].native)
+        agrees = named == (own.issuer.dump(), own.serial_number)
+    else:
+        agrees = sid.chosen.native == _asn1(certificate).key_identifier
+    if not agrees:
+        raise _malformed("attributes", "another certificate is named beside them")
 
 
 def _check_signature(signer: cms.SignerInfo, leaf: x509.Certificate) -> None:

@@ -5,7 +5,7 @@ Participants are authenticated by the registration code in their certificate (AO
 Judgement reads
   (1) the certificate is within its validity at the moment asked for;
   (2) it is a leaf whose key we speak, its key usage allows digital signatures, its extended usage (if any) signing;
-  (3) it names its participant exactly once (organizationIdentifier), where the policy asks for it;
+  (3) it names its participant exactly once (organizationIdentifier, visible ASCII), where the policy asks for it;
   (4) a path leads from it to an anchor at that moment, through our intermediates or those the message brought;
   (5) no certificate of the path, the issuing CA's included, is revoked at that moment, says a fresh list or
       OCSP answer, and no other source says that it is.
@@ -16,6 +16,7 @@ every message. A new snapshot is a new TrustStore with an empty memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -44,6 +45,7 @@ DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 EXTRA_MAX = 8  # certificates a message may bring along
 REMEMBERED_MAX = 4096  # judgements; a gateway has tens of peers
 SEEN_MAX = 1024
+_CODE = re.compile(r"[!-~]{1,64}")  # visible ASCII: nothing that a page, a log or a database shows otherwise
 
 
 Issued = tuple[x509.Certificate, x509.Certificate]
@@ -255,7 +257,7 @@ class TrustStore:
         Raises RefusedError: REVOCATION_UNKNOWN, CERTIFICATE_REVOKED.
         """
         told = OcspAnswers([answer for answer in answers if given_at(answer) <= at], self._policy.freshness)
-        issuers = [authority for authority in self.authorities if authority.subject == certificate.issuer]
+        issuers = [authority for authority in self.authorities if _issued(authority, certificate)]
         known = [issuer for issuer in issuers if told.fresh_until(certificate, issuer) is not None]
         if not known:
             raise refuse(ErrorCode.REVOCATION_UNKNOWN, issuer=certificate.issuer.rfc4514_string())
@@ -353,6 +355,15 @@ def _untrusted(certificate: x509.Certificate, fault: Exception) -> RefusedError:
     return refuse(ErrorCode.CERTIFICATE_UNTRUSTED, subject=subject, issuer=issuer)
 
 
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """By its key, not only by its name: anybody can make a certificate of the same name."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 def _may_issue(certificate: x509.Certificate) -> bool:
     """Whether trying a stranger's path certificate is affordable; one whose key is odd leads nowhere anyway."""
     try:
@@ -388,7 +399,7 @@ def _check_leaf(certificate: x509.Certificate, policy: TrustPolicy) -> None:
 
 def _participant(certificate: x509.Certificate, policy: TrustPolicy) -> str:
     codes = participant_codes(certificate)
-    if len(codes) == 1 and codes[0].strip() == codes[0] != "":
+    if len(codes) == 1 and _CODE.fullmatch(codes[0]) is not None:
         return codes[0]
     if policy.participant_required or codes:
         raise refuse(ErrorCode.CERTIFICATE_USAGE, what="organizationIdentifier")

@@ -75,13 +75,14 @@ class KeyFolder:
             self.anchors,
         )
 
-    def newest_change(self) -> int:
-        """When any of the files was last written, nanoseconds."""
+    def changes(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Of each file when it was written (ns), its size and inode: one put in place of another may well be older."""
         names = [self.chain, self.anchors, self.intermediates, *self.crls]
         if self.device is None:
             names.append(self.key)
         names += [name for name in (self.next_key, self.next_chain) if (self.directory / name).exists()]
-        return max((self.directory / name).stat().st_mtime_ns for name in names)
+        stats = [(name, (self.directory / name).stat()) for name in names]
+        return tuple((name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in stats)
 
     def _credential(self) -> Credential:
         if self.device is not None:
@@ -121,7 +122,7 @@ class WatchedKeys:
         self._lists: tuple[x509.CertificateRevocationList, ...] = ()
         self._answers: tuple[OCSPResponse, ...] = ()
         self._identity = self._own
-        self._changed = folder.newest_change()
+        self._changed = folder.changes()
         self._look_at = time.monotonic() + reload_s
 
     def __call__(self) -> Identity:
@@ -148,7 +149,7 @@ class WatchedKeys:
 
     def _reload(self) -> None:
         try:
-            changed = self._folder.newest_change()
+            changed = self._folder.changes()
             due = self._switch_at is not None and self._clock() >= self._switch_at
             if changed != self._changed or due:
                 own, self._changed = self._folder.identity(self._clock()), changed

@@ -142,7 +142,7 @@ def test_a_key_folder_takes_its_key_from_the_device(device: Device) -> None:
     (device.folder / "chain.pem").write_bytes(device.chains["p256"])
     folder = KeyFolder(directory=device.folder, device=key)
     assert folder.identity().credential.participant == "GATEWAY"
-    assert folder.newest_change() > 0
+    assert [name for name, *_ in folder.changes()]
     key.close()
 
 

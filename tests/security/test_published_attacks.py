@@ -19,6 +19,7 @@ from lxml import etree
 
 from certs.algorithms import ENVELOPED, EXCLUSIVE_C14N, XMLDSIG, sha256_b64
 from certs.authority import Authority
+from certs.expectations import Expectations, Expected
 from certs.http_signature import HttpRequestParts, content_digest, verify_request
 from certs.http_signature.signing import certificate_field
 from certs.keystore import Credential
@@ -289,6 +290,41 @@ def test_a_published_attack_on_an_envelope_is_refused_though_its_signature_holds
     change, code = ENVELOPES[name]
     data = envelope(change)
     assert code_of(lambda: verify_envelope(parse_xml(data), _trust, at=NOW)) is code
+
+
+def agreed_block(*blocks: str, signed: int) -> Change:
+    """Blocks of the Header by their tags, one of them signed in place of the token."""
+
+    def change(root: etree._Element) -> None:
+        made = [etree.SubElement(root[0], tag) for tag in blocks]
+        made[signed].set(WSU_ID, "block")
+        signature = next(root.iter(SIGNATURE))
+        signature[0][4].set("URI", "#block")
+        signature[0][4][2].text = sha256_b64(canonical(made[signed]))
+        sign_again(signature)
+
+    return change
+
+
+BLOCKS = {
+    "the token's namesake without a namespace": (agreed_block("BinarySecurityToken", signed=0), "BinarySecurityToken"),
+    "the second of two": (agreed_block("{urn:a}To", "{urn:a}To", signed=1), "{urn:a}To"),
+    "the first of two": (agreed_block("{urn:a}To", "{urn:a}To", signed=0), "{urn:a}To"),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_signed_block_stands_for_no_other_that_was_agreed(name: str) -> None:
+    """AOS-S2: what is agreed with a counterparty to be signed is the one part of that name."""
+    change, agreed = BLOCKS[name]
+    data, expected = envelope(change), Expected(house=Expectations(soap_parts=frozenset({agreed})))
+    assert code_of(lambda: verify_envelope(parse_xml(data), _trust, at=NOW, expected=expected)) is MALFORMED
+
+
+def test_the_agreed_block_once_and_signed_is_accepted() -> None:
+    data = envelope(agreed_block("{urn:a}To", "{urn:a}From", signed=0))
+    expected = Expected(house=Expectations(soap_parts=frozenset({"{urn:a}To"})))
+    assert code_of(lambda: verify_envelope(parse_xml(data), _trust, at=NOW, expected=expected)) is None
 
 
 def test_the_envelope_without_an_attack_is_accepted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,6 +72,19 @@ def test_a_next_key_put_there_while_we_run_is_seen(world: World) -> None:
     keys = WatchedKeys(world.folder, reload_s=0, clock=world.clock)
     following = world.follow(at=NOW)
     assert keys().credential.certificate == following.certificate
+
+
+def test_a_file_put_in_place_of_another_is_seen_though_it_is_older_than_the_newest(world: World) -> None:
+    """PSP-7.1.5: a key prepared last week and moved into its place keeps its date; a list fetched today is newer."""
+    prepared = world.authority.issue("GATEWAY", "Nümunə", key="p256", now=NOW)
+    for name, content in zip(("key", "chain"), prepared.to_pem(), strict=True):
+        (world.path / f"{name}.prepared").write_bytes(content)
+        os.utime(world.path / f"{name}.prepared", (NOW.timestamp() - 1e6, NOW.timestamp() - 1e6))
+    keys = WatchedKeys(world.folder, reload_s=0, clock=world.clock)
+    assert keys().credential.certificate == world.present.certificate
+    for name in ("key", "chain"):
+        (world.path / f"{name}.prepared").replace(world.path / f"{name}.pem")
+    assert keys().credential.certificate == prepared.certificate
 
 
 def test_what_the_old_key_signed_is_believed_beside_the_new(world: World) -> None:
