@@ -1,22 +1,26 @@
 """Keys inside a PKCS#11 device (HSM, smart card, SoftHSM): opened with a PIN, they sign and never leave it.
 
 One session, used by one thread at a time: a library need not bear more. A session that broke (the device was restarted,
-the network went) is opened again once; what fails then is our own fault and is told so.
+the network went, the token was taken out) is opened again once, by the library started anew where it must be; what
+fails then is our own fault and is told so, and the next signature tries again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pkcs11
 from pkcs11 import KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import PKCS11Error
+from pkcs11.exceptions import PinIncorrect, PinLocked, PKCS11Error
 
 from gateway.errors import OurFaultError
+
+_alone = threading.Lock()  # of the library, which starts anew for all of a process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,38 +39,47 @@ class Pkcs11Key:
     def __init__(self, place: DevicePlace) -> None:
         """Open the session. Raises OurFaultError: no such library, token or key, or a wrong PIN."""
         self._place = place
-        self._alone = threading.Lock()
-        self._key = self._open()
+        try:
+            with _alone:
+                self._key = self._open()
+        except (PKCS11Error, RuntimeError) as error:
+            raise self._failure(error) from error
 
     def sign_message(self, data: bytes) -> bytes:
         """RSA PKCS#1 v1.5 over SHA-256, or ECDSA P-256 over SHA-256 as raw r||s. Raises OurFaultError."""
-        with self._alone:
-            try:
+        with _alone:
+            with suppress(PKCS11Error):
                 return _sign(self._key, data)
-            except PKCS11Error:
-                self._key = self._open()
             try:
+                self._key = self._open_again()
                 return _sign(self._key, data)
-            except PKCS11Error as error:
+            except (PKCS11Error, RuntimeError) as error:
                 raise self._failure(error) from error
 
     def close(self) -> None:
         """Log out. The next signature would log in again."""
-        with self._alone:
+        with _alone:
             self._key.session.close()
 
     def _open(self) -> Any:
         """The key's handle; the library gives it its abilities at run time."""
+        token = pkcs11.lib(str(self._place.module)).get_token(token_label=self._place.token)
+        session = token.open(user_pin=self._place.pin)
         try:
-            token = pkcs11.lib(str(self._place.module)).get_token(token_label=self._place.token)
-            session = token.open(user_pin=self._place.pin)
-            try:
-                return session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=self._place.label)
-            except PKCS11Error:
-                session.close()
-                raise
-        except (PKCS11Error, RuntimeError) as error:
-            raise self._failure(error) from error
+            return session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=self._place.label)
+        except PKCS11Error:
+            session.close()
+            raise
+
+    def _open_again(self) -> Any:
+        """A library may keep to what it saw of a token that was taken out: then it starts anew."""
+        try:
+            return self._open()
+        except (PinIncorrect, PinLocked):
+            raise  # another try would use one up
+        except PKCS11Error:
+            pkcs11.lib(str(self._place.module)).reinitialize()
+            return self._open()
 
     def _failure(self, error: Exception) -> OurFaultError:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")

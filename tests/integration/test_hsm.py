@@ -18,6 +18,7 @@ from lxml import etree
 from waiting import PATIENCE_S
 
 from certs import asice
+from certs.algorithms import verify_bytes
 from certs.authority import Authority
 from certs.http_signature import HttpRequestParts, sign_request, verify_request
 from certs.keystore import Credential, pem_bundle
@@ -151,6 +152,27 @@ def test_a_session_that_broke_is_opened_again(device: Device) -> None:
     credential = Credential.in_device(key, device.chains["p256"])
     key.close()  # as when the device was restarted
     assert len(credential.sign(b"again")) == 64
+    key.close()
+
+
+@pytest.mark.parametrize("open_then", [True, False], ids=["session open", "session closed"])
+def test_a_token_taken_out_and_put_back_signs_again(device: Device, open_then: bool) -> None:
+    """PSP-7.1.5: without a restart; while it is out, every signature is our fault and none is made."""
+    key = Pkcs11Key(device.place("p256"))
+    credential = Credential.in_device(key, device.chains["p256"])
+    if not open_then:
+        key.close()
+    tokens, away = device.folder / "tokens", device.folder / "away"
+    tokens.rename(away)
+    tokens.mkdir()
+    try:
+        for _ in range(2):
+            with pytest.raises(OurFaultError, match=TOKEN):
+                credential.sign(b"out")
+    finally:
+        tokens.rmdir()
+        away.rename(tokens)
+    verify_bytes(credential.public_key, credential.sign(b"back"), b"back")
     key.close()
 
 
