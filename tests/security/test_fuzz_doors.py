@@ -12,7 +12,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,7 +34,16 @@ from certs.xmldsig import sign_enveloped
 from contracts.errors.refusal import RefusedError
 from contracts.events.protocols import ProtocolReceipted, write_receipt
 from contracts.iso20022 import envelope
-from contracts.iso20022.samples import STATUS, SYSTEM_BIC, TRANSFER
+from contracts.iso20022.samples import (
+    BANK_BIC,
+    BIDDER,
+    DESIGNATED,
+    OPERATOR_BIC,
+    SAMPLES,
+    STATUS,
+    SYSTEM_BIC,
+    TRANSFER,
+)
 from contracts.receipt.codec import Receipt, build_receipt
 from contracts.soap import model
 from contracts.soap.codec import write
@@ -229,10 +238,22 @@ def test_a_number_that_no_store_keeps_is_refused_by_the_schema(doors: Doors) -> 
     assert doors.knock(octets(parts)) == 400
 
 
+# One that AÖS may well send us, under its bank's own id: the credit of a buyer's deposit. Of the samples some are, too.
+CREDIT = replace(
+    TRANSFER,
+    message_id="XZRNAZ22A001261122000000000000001",
+    instructing_bic=BANK_BIC,
+    instructed_bic=OPERATOR_BIC,
+    debtor=BIDDER,
+    creditor=replace(DESIGNATED, iban="AZ73EHRN01010000000000000001"),
+)
+
+
 @EXAMPLES
 @given(data=st.data(), raw=st.integers(0, 9))
 def test_iso_messages_of_anything(doors: Doors, data: st.DataObject, raw: int) -> None:
-    root = envelope.wrap(data.draw(st.sampled_from([STATUS, TRANSFER])), from_bic=SYSTEM_BIC, to_bic="EHRNAZ22")
+    message = data.draw(st.sampled_from([CREDIT, STATUS, *SAMPLES.values()]))
+    root = envelope.wrap(message, from_bic=SYSTEM_BIC, to_bic="EHRNAZ22")
     place = envelope.signature_parent(root)
     rewrite(data.draw, root)
     if root in place.iterancestors():
