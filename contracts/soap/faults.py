@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from lxml import etree
 
 from contracts.errors import Refusal
-from contracts.errors.catalogue import describe
+from contracts.errors.catalogue import LANGUAGES, describe
 from contracts.soap.codec import read, write
 from contracts.soap.description import schema
 from contracts.soap.model import Fact, Problem, Said
 from contracts.soap.names import GATEWAY, XML_LANG, SoapVersion
 
-LANGUAGES = ("az", "en")
 _SERVER_FAULT = 500
 _THEIR_OWN = ("Server", "Receiver")  # the peer says that it is at fault: the same message may succeed later
 _CODE_MAX, _REASON_MAX = 64, 300
@@ -30,7 +29,7 @@ class SoapFault:
 
 
 def problem_of(refusal: Refusal, in_reply_to: str | None = None) -> Problem:
-    """The detail of a refusal: Azerbaijani first, then English."""
+    """The detail of a refusal: Azerbaijani first, then English, then Russian."""
     facts = {name: _printable(value) for name, value in refusal.facts.items()}
     texts = {language: describe(Refusal(code=refusal.code, facts=facts), language) for language in LANGUAGES}
     first = texts[LANGUAGES[0]]

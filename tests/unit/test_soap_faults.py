@@ -29,13 +29,13 @@ def test_a_wrapped_message_comes_out_of_its_envelope(version: SoapVersion) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_fault_says_code_words_and_path_in_azerbaijani_then_english(version: SoapVersion) -> None:
+def test_a_fault_says_code_words_and_path_in_every_language_azerbaijani_first(version: SoapVersion) -> None:
     element = parse_xml(to_bytes(wrap(version, fault(version, REFUSAL, "d-1"))))
     content = only_child(element[1])
     problem = read_problem(content)
     assert problem is not None
     assert (problem.code, problem.in_reply_to, problem.retry) == ("SCHEMA_INVALID", "d-1", False)
-    assert [said.language for said in problem.said] == ["az", "en"]
+    assert [said.language for said in problem.said] == ["az", "en", "ru"]
     assert all(said.title and said.detail and said.remedy for said in problem.said)
     assert {fact.name: fact.value for fact in problem.fact} == {"path": "/DecideOffer/Payer", "fault": "bir\\x07 şey"}
 
