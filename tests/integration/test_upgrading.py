@@ -108,7 +108,7 @@ async def test_who_holds_a_step_back_is_named_so_that_a_hung_one_can_be_ended_at
     named = re.search(rf"\(eherrac-gateway {here} from 127.0.0.1, server processes ([\d ]+)\)", str(refused.value))
     assert named is not None, refused.value
     for number in named[1].split():
-        execute(store_url, f"SELECT pg_terminate_backend({number})")
+        execute(store_url, f"SELECT pg_terminate_backend({number}, 5000)")
     await asyncio.to_thread(schema.ensure_postgres, store_url)
 
 

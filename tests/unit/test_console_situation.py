@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from certs.freshness import IssuerStanding, RevocationSource
 from gateway.domain.liquidity import Liquidity, LiquidityState
 from gateway.domain.recipient import Breaker
 from gateway.domain.table import Alarm
+from gateway.doors.console import situation
 from gateway.doors.console.situation import Findings, Kind, Severity, lanes, troubles
 from gateway.engine.room import Level, Room
 from gateway.engine.stamping import StampStanding
@@ -226,6 +228,15 @@ def test_of_alarms_those_that_keep_money_from_moving_stand_first() -> None:
         Kind.BROKER_AWAY,
         Kind.GRANT_EXCESSIVE,
     ]
+
+
+def test_every_link_of_a_trouble_leads_to_a_part_of_the_page_that_is_there() -> None:
+    counts = {("payment", "unknown"): 1, ("payment", "unresolved"): 1, ("lot", "held"): 1}
+    found = replace(WELL, **census(outbox=(outbox("parked", 1),), nouns=counts, waiting=3))
+    links = {trouble.link for trouble in troubles(found)} - {None}
+    assert links == {"/waiting#parked", "/waiting#nouns", "/waiting#unknown"}
+    page = (Path(situation.__file__).parent / "templates" / "waiting.html").read_text("utf-8")
+    assert all(f'id="{link.partition("#")[2]}"' in page for link in links if link)
 
 
 def test_what_waits_for_a_silent_recipient_is_not_told_twice() -> None:

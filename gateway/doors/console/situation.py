@@ -319,12 +319,12 @@ def _persons(found: Findings) -> Iterator[Trouble]:
             severity=Severity.PERSON,
             since=since,
             facts={"count": str(count)},
-            link="/waiting",
+            link="/waiting#parked",
         )
     in_vain = sum(found.census.nouns.get(key, 0) for key in _UNRESOLVED)
     if in_vain:
         yield Trouble(
-            kind=Kind.PAYMENT_UNRESOLVED, severity=Severity.ALARM, facts={"count": str(in_vain)}, link="/waiting"
+            kind=Kind.PAYMENT_UNRESOLVED, severity=Severity.ALARM, facts={"count": str(in_vain)}, link="/waiting#nouns"
         )
     nouns = found.census.waiting - count - in_vain
     if nouns:
@@ -333,10 +333,10 @@ def _persons(found: Findings) -> Iterator[Trouble]:
             severity=Severity.PERSON,
             since=found.person_since,
             facts={"count": str(nouns)},
-            link="/waiting",
+            link="/waiting#nouns",
         )
     unknown = found.census.nouns.get(("payment", PaymentState.UNKNOWN), 0)
     if unknown:
         yield Trouble(
-            kind=Kind.PAYMENT_UNKNOWN, severity=Severity.WARNING, facts={"count": str(unknown)}, link="/waiting"
+            kind=Kind.PAYMENT_UNKNOWN, severity=Severity.WARNING, facts={"count": str(unknown)}, link="/waiting#unknown"
         )
