@@ -402,5 +402,7 @@ def _participant(certificate: x509.Certificate, policy: TrustPolicy) -> str:
     if len(codes) == 1 and _CODE.fullmatch(codes[0]) is not None:
         return codes[0]
     if policy.participant_required or codes:
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, what="organizationIdentifier")
+        received = ", ".join(map(ascii, codes)) or "-"
+        facts = {"what": "organizationIdentifier", "expected": "one, of visible ASCII", "received": received[:200]}
+        raise refuse(ErrorCode.CERTIFICATE_USAGE, **facts)
     return ""
