@@ -6,6 +6,8 @@ them, so a resend is the same message.
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 from contracts.iso20022 import CreditTransfer, Holder
 from contracts.mt.limit_order import LimitOrder
 from contracts.mt.transfer import CustomerTransfer, Side
@@ -21,7 +23,8 @@ _CHARSET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 def transliterate(text: str) -> str:
     """The text in FIN's charset x; what has no likeness there becomes a full stop."""
-    return "".join(letter if letter in _CHARSET else "." for letter in text.translate(_TRANSLITERATION))
+    letters = normalize("NFC", text).translate(_TRANSLITERATION)
+    return "".join(letter if letter in _CHARSET else "." for letter in letters)
 
 
 def as_mt(order: PaymentOrder, *, own_bic: str, azips_bic: str) -> CustomerTransfer:

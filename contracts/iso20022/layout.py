@@ -108,8 +108,9 @@ class Wrapped:
         return self._get(message) or None
 
     def put(self, parent: Element, namespace: str, value: str) -> None:
-        for start in range(0, len(value), self.width):
-            etree.SubElement(parent, namespace + self.leaf).text = value[start : start + self.width]
+        text = TEXT.write(value)
+        for start in range(0, len(text), self.width):
+            etree.SubElement(parent, namespace + self.leaf).text = text[start : start + self.width]
 
     def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
         lines = root.iterfind(qualified(namespace, (*self.steps, self.leaf)))
@@ -130,7 +131,7 @@ class Referred:
         document = etree.SubElement(parent, namespace + "RfrdDocInf")
         kind = etree.SubElement(etree.SubElement(document, namespace + "Tp"), namespace + "CdOrPrtry")
         etree.SubElement(kind, namespace + "Prtry").text = self.kind
-        etree.SubElement(document, namespace + "Nb").text = value
+        etree.SubElement(document, namespace + "Nb").text = TEXT.write(value)
 
     def take(self, root: Element, namespace: str) -> Mapping[str, Any]:
         kind_path = qualified(namespace, ("Tp", "CdOrPrtry", "Prtry"))

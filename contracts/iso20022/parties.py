@@ -14,7 +14,7 @@ from contracts.errors.refusal import refuse
 from contracts.fields import iban_is_valid
 from contracts.iso20022.codes import SPOKEN_KINDS, STATE_OF_KIND, Reason, StatusKind
 from contracts.iso20022.layout import Element, Leaf, Referred, Row, Wrapped, qualified
-from contracts.iso20022.scalars import AZN_OR_ZERO, IBAN
+from contracts.iso20022.scalars import AZN_OR_ZERO, IBAN, TEXT
 
 _TAX_ID_DIGITS = 10  # VÖEN; a FIN of a natural person has 7 characters
 _INFO_WIDTH = 105  # Max105Text of AddtlInf
@@ -162,8 +162,9 @@ def _taken_reasons(root: Element, namespace: str, steps: tuple[str, ...]) -> tup
 def _put_reason(parent: Element, namespace: str, reason: Reason, leaf: str = "StsRsnInf") -> None:
     item = etree.SubElement(parent, namespace + leaf)
     etree.SubElement(etree.SubElement(item, namespace + "Rsn"), namespace + "Prtry").text = reason.code
-    for start in range(0, len(reason.text), _INFO_WIDTH):
-        etree.SubElement(item, namespace + "AddtlInf").text = reason.text[start : start + _INFO_WIDTH]
+    text = TEXT.write(reason.text)
+    for start in range(0, len(text), _INFO_WIDTH):
+        etree.SubElement(item, namespace + "AddtlInf").text = text[start : start + _INFO_WIDTH]
 
 
 def agent(path: str, attribute: str) -> Leaf:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from unicodedata import normalize
 
 from contracts.errors import ErrorCode
 from contracts.errors.refusal import refuse
@@ -27,6 +28,11 @@ class Scalar:
     write: Callable[[Any], str]
     read: Callable[[str, str], Any]
     attributes: tuple[tuple[str, str], ...] = ()
+
+
+def write_text(text: str) -> str:
+    """Letters as the rail's charset has them: `Ş` may come to us as `S` and a cedilla of its own."""
+    return normalize("NFC", text)
 
 
 def write_amount(minor: int) -> str:
@@ -92,7 +98,7 @@ def read_iban(text: str, path: str) -> str:
     return text
 
 
-TEXT = Scalar(str, lambda text, path: text)
+TEXT = Scalar(write_text, lambda text, path: text)
 INSTANT = Scalar(write_instant, read_instant)
 DAY = Scalar(date.isoformat, read_day)
 AZN = Scalar(write_amount, read_amount, attributes=(("Ccy", CURRENCY),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -149,6 +150,18 @@ def test_silence_makes_a_payment_ask_and_an_answer_go_again():
     """A time-out after sending never makes a payment fail."""
     assert mapping.silence(ORDER, "x") == Unknown(reason="x", event=OutcomeUnknown(reason="x"))
     assert mapping.silence(_credit_answer(authorised=True), "x") == Unknown(reason="x")
+
+
+@pytest.mark.parametrize("kind", list(PaymentKind), ids=str)
+def test_letters_that_come_in_parts_leave_whole(kind):
+    """`Ş` as `S` and a cedilla of its own is the same letter; the rail's charset has only the whole one."""
+    order, name, purpose = _order(kind), "Şükür İsmayıl oğlu", "Çıxarış üzrə ödəniş " * 10
+    parts = normalize("NFD", name)
+    assert parts != name
+    said = replace(order, debtor=replace(order.debtor, holder=parts), purpose=normalize("NFD", purpose))
+    message = mapping.message_for(said, PROFILE)
+    message = registry.read(registry.build(message), registry.type_of(message))
+    assert (message.debtor.name, message.purpose) == (name, purpose)
 
 
 def test_what_the_profile_does_not_allow_is_parked_with_its_path():

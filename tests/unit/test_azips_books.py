@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,10 @@ def test_the_same_transfer_in_mx_keeps_to_the_profile() -> None:
     message = as_mx(PAYMENT, own_bic=A)
     registry.check(registry.build(message), registry.type_of(message))
     assert message.settlement_date == NOON.date()
+
+
+def test_letters_that_come_in_parts_are_transliterated_as_whole_ones() -> None:
+    assert transliterate(normalize("NFD", "Şükür İsmayıl oğlu")) == "Sukur Ismayil oglu"
 
 
 @given(
