@@ -10,7 +10,7 @@ from typing import Any
 
 from ports import free_port
 from town import Town, world_keys
-from waiting import until
+from waiting import PATIENCE_S, until
 
 from adapters.aos.delivery import DeliverySettings
 from adapters.aos.faults import Fault
@@ -45,7 +45,10 @@ class City(Town):
     aos: AosSandbox
     asan_pay: AsanPaySandbox
     platform: PlatformSandbox
-    operating: dict[str, Any] = {}  # changes to AÖS's operating schedule
+    operating: dict[str, Any] = {  # AÖS waits longer for an agent than any test for AÖS: a slow machine is no silence
+        "confirmation_interval_s": PATIENCE_S + 30,
+        "request_interval_s": PATIENCE_S + 30,
+    }
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
