@@ -36,8 +36,11 @@ from kill.lots import POOR_IBAN, Lot
 from kill.nursery import Nursery
 from kill.points import Engine
 from kill.processes import ROOT, Balancer, Gateway, Program, environment
+from kill.receipts import Refusals, WrongReceipts
 
 MORTAL_MINISTRY = "ECONOMY"
+WRONG_MINISTRY = "JUSTICE"  # sends receipts that are refused, and is told
+_TOPICS = ("economy", "justice", "interior", "receipts", "refusals")
 LEASE_S = 4  # what a dead dispatcher had in hand waits as long
 SESSION_S = 4.0  # and a dead consumer's partitions
 _FETCH_WAIT_S = 0.3
@@ -112,19 +115,24 @@ class Besieged(City):
     """A city whose gateways are victims."""
 
     system: House  # type: ignore[assignment]
-    operating = {"confirmation_interval_s": 90.0, "request_interval_s": 90.0}
 
     def __init__(self, folder: Path, backing: Backing) -> None:
         super().__init__(folder)
         self.backing = backing
         self.gateways: list[Gateway] = []
         self.records = Records()
+        self.refusals = Refusals()
         self.called_back: Counter[tuple[str, str]] = Counter()  # bank and id, every callback that came
         self.decisions: dict[str, Behaviour] = {}
         self.payers: dict[str, str] = {}
         self.mark = folder / "mark"  # whoever dies at a named point leaves it behind
         self._name = uuid4().hex[:8]  # of topics, group and schema: towns share the services
         self._programs: list[Program] = []
+
+    @property
+    def tells_of_refusals(self) -> bool:
+        """A build of before may not know how."""
+        return self.backing.before is None
 
     # -- opening and closing -----------------------------------------------------------------------------------------
 
@@ -139,6 +147,7 @@ class Besieged(City):
         )
         for bank in self.banks.values():
             self._tap(bank)
+        self.wrong = self._wrong_receipts()
         self._reading = asyncio.create_task(self._read_topics())
 
     async def start_gateway(self, environ: dict[str, str]) -> None:
@@ -157,6 +166,7 @@ class Besieged(City):
     async def close(self) -> None:
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
+        await self.wrong.close()
         await asyncio.gather(*(gateway.end() for gateway in self.gateways))
         await self.nursery.close()
         await super().close()
@@ -167,13 +177,13 @@ class Besieged(City):
             self._in_postgres(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
     async def _sqlite(self) -> dict[str, str]:
-        self.topics = ("economy", "justice", "interior", "receipts")
+        self.topics = _TOPICS
         self._broker = Program(str(ROOT / "tests" / "broker_process.py"), *self.topics, log=self.folder / "broker.log")
         self._programs.append(self._broker)
         return self._named(await self._broker.start())
 
     async def _postgres(self, environ: dict[str, str]) -> dict[str, str]:
-        self.topics = tuple(f"{self._name}.{name}" for name in ("economy", "justice", "interior", "receipts"))
+        self.topics = tuple(f"{self._name}.{name}" for name in _TOPICS)
         self.schema = f"kill_{self._name}"
         self._in_postgres(f"CREATE SCHEMA {self.schema}")
         url = f"{self.backing.dsn}?options={quote(f'-csearch_path={self.schema}')}"
@@ -188,6 +198,8 @@ class Besieged(City):
 
     def _named(self, bootstrap: str) -> dict[str, str]:
         topics = {f"EHERRAC__MINISTRIES__{number}__TOPIC": topic for number, topic in enumerate(self.topics[:3])}
+        if self.tells_of_refusals:
+            topics[f"EHERRAC__MINISTRIES__{_TOPICS.index(WRONG_MINISTRY.lower())}__REFUSALS_TOPIC"] = self.topics[4]
         return topics | {"EHERRAC__KAFKA__RECEIPTS_TOPIC": self.topics[3], "EHERRAC__KAFKA__BOOTSTRAP": bootstrap}
 
     def _in_postgres(self, statement: str) -> None:
@@ -224,6 +236,10 @@ class Besieged(City):
         )
         return MinistrySandbox(settings, clock=self.now)
 
+    def _wrong_receipts(self) -> WrongReceipts:
+        kafka = KafkaSettings(bootstrap_servers=self.system.kafka, client_id="wrong-receipts")
+        return WrongReceipts(self.keys(WRONG_MINISTRY), kafka, self.topics[3], self.now)
+
     def _tap(self, bank: Any) -> None:
         """Count the callbacks themselves: what a bank pulls from its feed is no callback."""
         take, code = bank.callbacks._take, bank._settings.code
@@ -247,23 +263,33 @@ class Besieged(City):
         """For ever; a broker that dies is read again when it is back."""
         while True:
             consumer = AIOKafkaConsumer(
-                *self.topics[:3],
+                *self.topics,
                 bootstrap_servers=self.system.kafka,
                 auto_offset_reset="earliest",
                 client_id="outsider",
             )
             self.records.seen.clear()
+            self.refusals.clear()
             try:
                 await consumer.start()
                 async for record in consumer:
-                    id = dict(record.headers)["ce_id"].decode()
-                    self.records.seen[record.topic, id] += 1
-                    self.records.lots[id] = record.key.decode()
+                    self._note(record)
             except (KafkaError, OSError):
                 await asyncio.sleep(0.2)
             finally:
                 with suppress(KafkaError, OSError):
                     await consumer.stop()
+
+    def _note(self, record: Any) -> None:
+        *protocols, receipts, refusals = self.topics
+        if record.topic in protocols:
+            id = dict(record.headers)["ce_id"].decode()
+            self.records.seen[record.topic, id] += 1
+            self.records.lots[id] = record.key.decode()
+        elif record.topic == receipts:
+            self.refusals.refused(record)
+        elif record.topic == refusals:
+            self.refusals.hear(record)
 
 
 class Mortal:

@@ -39,6 +39,7 @@ class Ledger:
     lots: list[Lot] = field(default_factory=list)
     records: int = 0
     callbacks: int = 0
+    refusals: int = 0
     aos_from: int = 0
 
 
@@ -54,6 +55,9 @@ class Count:
     called_back: int  # of those, received
     records_again: int  # records that came more than once
     callbacks_again: int
+    refused: int = 0  # receipts that could not be accepted
+    refused_told: int = 0  # of those, told to the ministry
+    refusals_again: int = 0
 
 
 async def count(city: Besieged, ledger: Ledger, lots: tuple[Lot, ...]) -> Count:
@@ -63,14 +67,16 @@ async def count(city: Besieged, ledger: Ledger, lots: tuple[Lot, ...]) -> Count:
     await city.system.store.read(lambda reader: stored_once(reader, told))
     deliveries = await city.system.store.read(lambda reader: _delivered(reader, lots))
     await _published(city, deliveries, {lot.id for lot in lots})
+    refused = await _told_of_refusals(city, lots)
     notices = await city.system.store.read(lambda reader: _new_lines(reader, ledger))
     _called_back(city, ledger, notices)
     await _until_money_moved_once(city, lots)
     await city.system.store.read(lambda reader: chains_hold(reader, lots))
     records = sum(city.records.seen.values()) - len(city.records.seen)
     callbacks = _callbacks_again(city)
-    again = (records - ledger.records, callbacks - ledger.callbacks)
-    ledger.records, ledger.callbacks = records, callbacks
+    refusals = sum(city.refusals.told.values()) - len(city.refusals.told)
+    again = (records - ledger.records, callbacks - ledger.callbacks, refusals - ledger.refusals)
+    ledger.records, ledger.callbacks, ledger.refusals = records, callbacks, refusals
     notified = sum(len(ids) for ids in notices.values())
     return Count(
         acknowledged=len(told),
@@ -81,6 +87,9 @@ async def count(city: Besieged, ledger: Ledger, lots: tuple[Lot, ...]) -> Count:
         called_back=notified,
         records_again=max(again[0], 0),  # less after the broker was killed: the topics are read from their beginning
         callbacks_again=again[1],
+        refused=refused,
+        refused_told=refused,
+        refusals_again=max(again[2], 0),
     )
 
 
@@ -159,6 +168,28 @@ async def _published(city: Besieged, deliveries: set[str], lots: set[str]) -> No
     except TimeoutError:
         raise AssertionError(f"acknowledged by the broker and not on the topics: {deliveries - seen()}") from None
     assert seen() == deliveries, f"published under ids nobody knows: {seen() - deliveries}"
+
+
+async def _told_of_refusals(city: Besieged, lots: tuple[Lot, ...]) -> int:
+    """Of each refused receipt its ministry heard, under the id of that very record, and of nothing else; how many."""
+    if not city.tells_of_refusals:
+        return 0
+    names, seen = {lot.id for lot in lots}, city.refusals
+
+    def all_told() -> bool:
+        here = seen.of(names)
+        return {seen.lots[id] for id in here} == names and here <= seen.told.keys()
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_OTHERS_S):
+            while not all_told():  # noqa: ASYNC110 - asked of what another task fills
+                await asyncio.sleep(0.02)
+    here = seen.of(names)
+    assert all_told(), f"refused and not told: {here - seen.told.keys()} of {here}"
+    assert not seen.told.keys() - seen.lots.keys(), (
+        f"told of what was not refused: {seen.told.keys() - seen.lots.keys()}"
+    )
+    return len(here)
 
 
 def _new_lines(reader: Reader, ledger: Ledger) -> dict[str, set[str]]:

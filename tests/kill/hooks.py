@@ -30,6 +30,7 @@ ADAPTERS = {
     "ministries": "adapters.ministries.adapter:MinistriesAdapter",
     "notary": "adapters.notary.adapter:NotaryAdapter",
     "platform": "adapters.platform.adapter:PlatformAdapter",
+    "refusals": "adapters.ministries.refusals:RefusalsAdapter",
 }
 WORKS = {
     "add_inbox": points.INTAKE,
@@ -46,16 +47,16 @@ _NOTICE_OF_PAYMENT = "payment.state"
 
 
 class Sentry:
-    """Counts how often each point is passed, and kills its process at one of them."""
+    """Counts how often each point is passed, and kills its process at one of them, or stops it there for a while."""
 
     def __init__(self, mark: Path) -> None:
         self._mark = mark
-        self._armed, self._left = "", 0
+        self._armed, self._left, self._deadly = "", 0, True
         self.counts: Counter[str] = Counter()
 
-    def arm(self, point: str, nth: int) -> None:
-        """Kill this process when the point is passed the nth time from now, unless another was killed there first."""
-        self._left, self._armed = nth, point
+    def arm(self, point: str, nth: int, *, deadly: bool = True) -> None:
+        """Kill or stop this process when the point is passed the nth time from now, unless another was there first."""
+        self._left, self._armed, self._deadly = nth, point, deadly
 
     def waits_for(self, point: str) -> bool:
         return self._armed == point
@@ -68,12 +69,16 @@ class Sentry:
                 self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to itself, once for all processes that share the mark."""
+        """SIGKILL to itself, or SIGSTOP, once for all processes that share the mark."""
         try:
             descriptor = os.open(self._mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return
         os.write(descriptor, self._armed.encode())
+        os.close(descriptor)
+        if not self._deadly:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)  # not reached
 
@@ -89,6 +94,7 @@ def install(sentry: Sentry) -> None:
         _around_sending(sentry, where, channel)
     _before(sentry, "gateway.engine.engine:Engine", "fire", points.TIMER)
     _before(sentry, "aiokafka:AIOKafkaConsumer", "commit", points.RECEIPT)
+    _after(sentry, "gateway.engine.engine:Engine", "record_refusal", points.REFUSED)
     _before(sentry, "gateway.engine.answers:AnswerBook", "write", points.ANSWER)
     _before(sentry, "gateway.engine.dispatcher:Dispatcher", "stop", points.DRAINING)
     _after(sentry, "gateway.bootstrap.assembly", "open_store", points.STORE_OPEN)
@@ -281,7 +287,7 @@ def _commits_of_postgres(works: Works) -> None:
     link.commit, link.undo = committing, undoing
 
 
-# -- migrations, copies, time-stamps ----------------------------------------------------------------------------------
+# -- migrations, copies -----------------------------------------------------------------------------------------------
 
 
 def _migrations(sentry: Sentry) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 
 from kill.lots import WAYS, Lot
-from kill.points import AT_START, IN_MIGRATION, Engine, points_of
+from kill.points import AT_START, IN_MIGRATION, RECEIPT, REFUSED, STALLING, Engine, points_of
 
 DELAY_MAX_S = 1.5  # lots of a run are at work about as long
 
@@ -17,6 +17,7 @@ class Blow(StrEnum):
     """What is struck, and when."""
 
     AT_POINT = "gateway, at a named point"
+    STALLED = "gateway, stopped (SIGSTOP) for longer than its lease"  # no kill: it goes on as if no time had passed
     ANY_TIME = "gateway, at any time"
     ALL_AT_ONCE = "all replicas, at any time"
     DRAINING = "gateway, told to stop and killed while it drains"
@@ -27,6 +28,7 @@ class Blow(StrEnum):
     MINISTRY = "ministry, at any time"
     AOS_AWAY = "AÖS refuses connections"  # no kill: its state would not survive
     KAFKA = "Apache Kafka, at any time"
+    KAFKA_AT_POINT = "Apache Kafka, while a gateway is at a named point"
     POSTGRES = "PostgreSQL, at any time"
     BACKENDS = "PostgreSQL's connections, ended by its administrator again and again"
     STANDBY = "PostgreSQL, back as a standby that only reads, and promoted later"
@@ -83,9 +85,11 @@ _OWN: dict[Engine, tuple[Stroke, ...]] = {
         Stroke(blow=Blow.POSTGRES),
         Stroke(blow=Blow.POSTGRES),
         Stroke(blow=Blow.KAFKA),
+        *(Stroke(blow=Blow.KAFKA_AT_POINT, point=point) for point in (RECEIPT, REFUSED)),
     ),
 }
 _COMMON = (
+    *(Stroke(blow=Blow.STALLED, point=point) for point in STALLING),
     Stroke(blow=Blow.DRAINING),
     Stroke(blow=Blow.STOPPED),
     *(Stroke(blow=Blow.STARTING, point=point) for point in AT_START),
@@ -106,7 +110,7 @@ _UPGRADE = (
     *(Stroke(blow=Blow.UPGRADE, ways=WAYS) for _ in range(3)),
     Stroke(blow=Blow.UPGRADE_KILLED, ways=WAYS),
 )
-OF_SERVICES = frozenset({Blow.KAFKA, *(one.blow for one in _SERVERS)})
+OF_SERVICES = frozenset({Blow.KAFKA, Blow.KAFKA_AT_POINT, *(one.blow for one in _SERVERS)})
 _AWAY_S = {Plan.ALL: (0.7,), Plan.SERVERS: (0, 0.2, 1, 3, 6, 12, 20), Plan.UPGRADE: (0, 0.5, 1, 2, 3)}
 
 

@@ -1,4 +1,4 @@
-"""The named points at which a process is killed: between which two steps of its work. `hooks` puts them in place.
+"""The named points at which a process is killed or stopped: between which two steps of its work. `hooks` has them.
 
 A point that a calm run does not pass is an error of the test (`test_kill.py`): the code was renamed under it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-CHANNELS = ("aos", "asan_pay", "banks", "ministries", "notary", "platform")
+CHANNELS = ("aos", "asan_pay", "banks", "ministries", "notary", "platform", "refusals")
 _PAID = ("accept",)
 _COLLECTED = ("sold",)
 
@@ -58,6 +58,7 @@ def committed(work: str) -> str:
 
 FINAL_STATUS = "AÖS final status booked, not called back"
 RECEIPT = "receipt booked, offset not committed"
+REFUSED = "receipt refused in the journal, offset not committed"
 TIMER = "timer due, not fired"
 ANSWER = "answer given, its copy not kept"
 CHECKPOINT = "in a checkpoint of the log"
@@ -68,7 +69,7 @@ MIGRATING = "in a migration"
 MIGRATED = "migrated, not committed"
 BACKING_UP = "in a backup"
 
-_LANES = {"aos": (_PAID, 1), "asan_pay": (_COLLECTED, 4), "notary": (_PAID, 1)}
+_LANES = {"aos": (_PAID, 1), "asan_pay": (_COLLECTED, 4), "notary": (_PAID, 1), "refusals": (_PAID, 1)}
 
 IN_WORK = (
     *(Point(name=uncommitted(work), most=3) for work in (INTAKE, BOOKING)),
@@ -82,10 +83,18 @@ IN_WORK = (
         for name in (claimed, sent)
     ),
     Point(name=FINAL_STATUS),
-    Point(name=RECEIPT, most=2),
+    Point(name=RECEIPT, most=3),
+    Point(name=REFUSED),
     Point(name=TIMER, ways=("silent",)),
     Point(name=ANSWER, most=2),
     Point(name=CHECKPOINT, engines=(Engine.SQLITE,)),
+)
+STALLING = (
+    uncommitted(INTAKE),
+    uncommitted(BOOKING),
+    *(name("aos") for name in (claimed, sent)),
+    claimed("banks"),
+    REFUSED,
 )
 AT_START = (STORE_OPEN, DOORS_OPEN)
 IN_MIGRATION = (MIGRATING, MIGRATED)

@@ -105,6 +105,18 @@ class Program:
             self.process.stdin.close()
         return returned
 
+    @property
+    def is_stopped(self) -> bool:
+        """By SIGSTOP."""
+        assert self.process is not None
+        with suppress(FileNotFoundError):
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return False
+
+    def go_on(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def tail(self) -> str:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-25:])
 

@@ -75,8 +75,11 @@ def _figures(results: list[Result]) -> Iterable[str]:
         "of these on the topics, under the same id": lambda part: _sum(part, "published"),
         "notices to be called back": lambda part: _sum(part, "to_call_back"),
         "of these received, under the same id": lambda part: _sum(part, "called_back"),
+        "receipts refused": lambda part: _sum(part, "refused"),
+        "of these told to the ministry, under the same id": lambda part: _sum(part, "refused_told"),
         "records that came again (allowed)": lambda part: _sum(part, "records_again"),
         "callbacks that came again (allowed)": lambda part: _sum(part, "callbacks_again"),
+        "refusals told again (allowed)": lambda part: _sum(part, "refusals_again"),
     }
     for name, figure in rows.items():
         yield f"| {name} | " + " | ".join(f"{figure(part):,}".replace(",", " ") for part in parts) + " |"
@@ -104,7 +107,7 @@ def _times(results: list[Result]) -> Iterable[str]:
         for cold, how in ((True, "new interpreter"), (False, "forked, programs read beforehand")):
             for measure, what in (("wall_s", "by the clock"), ("cpu_s", "of CPU")):
                 yield from _row(f"gateway on {engine}, {how}, {what}", _restarts(part, measure, cold=cold))
-    for blow in (Blow.POSTGRES, Blow.STANDBY, Blow.KAFKA):
+    for blow in (Blow.POSTGRES, Blow.STANDBY, Blow.KAFKA, Blow.KAFKA_AT_POINT):
         yield from _row(
             blow.partition(",")[0], sorted(second for one in results if one.blow == blow for second in one.services_s)
         )

@@ -154,10 +154,11 @@ class Siege:
 
 
 async def play(city: Besieged, lots: tuple[Lot, ...], chance: random.Random) -> None:
-    """The platform says everything about some lots; each event is sent until there is a 2xx."""
+    """The platform says everything about some lots, each until there is a 2xx; a ministry sends wrong receipts."""
     for lot in lots:
         city.expect(lot)
-    await asyncio.gather(*(_play(city, lot, chance.uniform(0, 0.2)) for lot in lots))
+    wrong = [city.wrong.send(lot.id) for lot in lots if city.tells_of_refusals]
+    await asyncio.gather(*(_play(city, lot, chance.uniform(0, 0.2)) for lot in lots), *wrong)
 
 
 async def _play(city: Besieged, lot: Lot, pause_s: float) -> None:

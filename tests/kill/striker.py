@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +13,14 @@ from gateway.engine.audit import audit
 from gateway.store import open_store
 from gateway.store.backup import back_up, restored
 from kill import points, servers
-from kill.besieged import Besieged
+from kill.besieged import LEASE_S, Besieged
 from kill.older import make_older, newest_of, revision_before
 from kill.plan import Blow, Run
 from kill.points import Engine
 from kill.processes import ROOT, Gateway, Program, Service, Services, Started
 
 REACH_S = 90.0  # how long a point may not be passed after its lots are published
+_LOOK_S = 0.01
 _COLD_EVERY = 50  # runs; the gateway starts as a new interpreter, with all its imports
 
 
@@ -44,7 +46,9 @@ class Striker:
     async def prepare(self) -> None:
         """Before anything is said about the lots."""
         if self._run.stroke.blow is Blow.AT_POINT:
-            await self._arm()
+            await self._arm("arm")
+        elif self._run.stroke.blow in (Blow.STALLED, Blow.KAFKA_AT_POINT):
+            await self._arm("stall")
         elif self._run.stroke.blow is Blow.MIGRATION:
             await self._migration()
         elif self._run.stroke.blow in (Blow.UPGRADE, Blow.UPGRADE_KILLED):
@@ -54,6 +58,7 @@ class Striker:
         """While the lots are at work."""
         deal: Callable[[], Any] = {
             Blow.AT_POINT: self._at_point,
+            Blow.STALLED: self._stalled,
             Blow.ANY_TIME: self._any_time,
             Blow.ALL_AT_ONCE: self._all_at_once,
             Blow.DRAINING: self._draining,
@@ -64,6 +69,7 @@ class Striker:
             Blow.MINISTRY: self._ministry,
             Blow.AOS_AWAY: self._aos_away,
             Blow.KAFKA: self._kafka,
+            Blow.KAFKA_AT_POINT: self._kafka_at_point,
             Blow.POSTGRES: self._postgres,
             Blow.BACKENDS: self._backends,
             Blow.STANDBY: self._standby,
@@ -77,10 +83,10 @@ class Striker:
     async def _nothing_more(self) -> None:
         """It was struck before."""
 
-    async def _arm(self) -> None:
-        """All replicas; the first to come by dies, alone."""
+    async def _arm(self, how: str) -> None:
+        """All replicas; the first to come by dies, or stops, alone."""
         for gateway in self._city.gateways:
-            await gateway.tell(f"arm {self._run.nth} {self._run.stroke.point}")
+            await gateway.tell(f"{how} {self._run.nth} {self._run.stroke.point}")
 
     async def _at_point(self) -> None:
         first = await self._first_to_die()
@@ -106,6 +112,34 @@ class Striker:
             if task.exception() is None:
                 self._died(endings[task], task.result())
                 return endings[task]
+        return None
+
+    async def _stalled(self) -> None:
+        """What it had in hand is long another's when it goes on."""
+        async with self._standing_still():
+            await asyncio.sleep(LEASE_S + 1 + self._run.delay_s)
+
+    @asynccontextmanager
+    async def _standing_still(self) -> AsyncIterator[None]:
+        """While one gateway is stopped where it came by first; all go on afterwards."""
+        stopped = await self._first_to_stop()
+        yield
+        if stopped is not None:
+            self._blows.at_point = self._mark.read_text()
+            stopped.go_on()
+        for gateway in self._city.gateways:
+            await gateway.tell("arm 0 -")
+        self._mark.unlink(missing_ok=True)
+
+    async def _first_to_stop(self) -> Gateway | None:
+        """Who stands still at its point; None if nobody came by."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_S):
+                while True:
+                    for gateway in self._city.gateways:
+                        if gateway.is_stopped:
+                            return gateway
+                    await asyncio.sleep(_LOOK_S)
         return None
 
     async def _any_time(self) -> None:
@@ -191,6 +225,14 @@ class Striker:
 
     async def _kafka(self) -> None:
         await self._service(Service.KAFKA)
+
+    async def _kafka_at_point(self) -> None:
+        services = Services()
+        async with self._standing_still():
+            await services.kill(Service.KAFKA)
+            self._blows.killed.append(Service.KAFKA)
+        await asyncio.sleep(self._run.away_s)
+        self._blows.services_s.append(await services.revive(Service.KAFKA))
 
     async def _postgres(self) -> None:
         await self._service(Service.POSTGRES)

@@ -1,7 +1,8 @@
 """The gateway's program with points around it: `python -m kill.victim MARK POINT NTH COMMAND …`.
 
 MARK is the file that the one killed at a point leaves behind. POINT armed from the start may be empty. Then a line on
-standard input arms another (`arm NTH POINT`) or asks how often each was passed (`counts`); each is answered by a line.
+standard input arms another (`arm NTH POINT`; `stall NTH POINT` is SIGSTOP instead of SIGKILL) or asks how often each
+was passed (`counts`); each is answered by a line.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def main() -> None:
 def _listen(sentry: Sentry) -> None:
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
-        if word == "arm":
+        if word in ("arm", "stall"):
             nth, _, point = rest.partition(" ")
-            sentry.arm(point, int(nth))
+            sentry.arm(point, int(nth), deadly=word == "arm")
             _say("armed")
         elif word == "counts":
             _say(json.dumps(sentry.counts))

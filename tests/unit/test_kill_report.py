@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+from kill.counting import Count
 from kill.plan import Stroke, strokes
 from kill.points import Engine
 from kill.report import never_reached, progress, table, too_slow
 from kill.siege import Result
 
-COUNT = dict.fromkeys(
-    (
-        "acknowledged",
-        "stored",
-        "to_publish",
-        "published",
-        "to_call_back",
-        "called_back",
-        "records_again",
-        "callbacks_again",
-    ),
-    7,
-)
+COUNT = {figure.name: 7 for figure in fields(Count)}
 
 
 def result(run: int, stroke: Stroke, **changes: object) -> Result:
