@@ -19,7 +19,7 @@ import resource
 from collections import Counter
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from contracts.errors import ErrorCode, Refusal
@@ -206,9 +206,14 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """See the base. An expectation that aiohttp does not know it refuses by itself, before any middleware."""
+        """See the base. An expectation that aiohttp does not know it refuses by itself, before any middleware.
+
+        Chunks in HTTP/1.0, which has none: where that request ends others may see elsewhere (RFC 9112, 6.1).
+        """
         if isinstance(resp, web.HTTPExpectationFailed):
             resp = _problem(resp.status, request.headers.get("Accept-Language", ""), what="Expect")
+        if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
+            resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
     def handle_error(

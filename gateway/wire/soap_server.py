@@ -239,7 +239,7 @@ def _announced(request: web.Request) -> SoapVersion:
     version = version_of(request.content_type)
     charset = (request.charset or "utf-8").lower()
     if version is None or charset != "utf-8":
-        expected = ", ".join(version.media_type for version in SoapVersion)
+        expected = ", ".join(version.content_type for version in SoapVersion)
         raise refuse(ErrorCode.CONTENT_TYPE, received=request.headers.get("Content-Type", "-"), expected=expected)
     return version
 

@@ -205,6 +205,15 @@ async def test_no_request_is_read_in_two_ways(scene: Scene) -> None:
     assert await scene.nouns() == before
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/soap/v1", "/healthz", "/nothing"])
+async def test_nothing_is_read_behind_chunks_in_http_1_0(scene: Scene, path: str) -> None:
+    """RFC 9112, 6.1: whoever stands before us may see the end of that request elsewhere."""
+    head = f"POST {path} HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    behind = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await send(scene.town.system.address, head.encode() + b"2\r\n{}\r\n0\r\n\r\n" + behind)
+    assert (answer.count(b"HTTP/1."), b'{"status": "up"}' in answer) == (1, False)
+
+
 @pytest.mark.parametrize(
     "body",
     [
