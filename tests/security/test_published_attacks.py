@@ -14,6 +14,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
@@ -35,6 +36,7 @@ from contracts.xml import parse_xml
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 DS = f"{{{XMLDSIG}}}"
 MALFORMED, ALGORITHM = ErrorCode.SIGNATURE_MALFORMED, ErrorCode.ALGORITHM_NOT_ALLOWED
+AGE, INVALID = ErrorCode.SIGNATURE_AGE, ErrorCode.SIGNATURE_INVALID
 INCOMPLETE, FORBIDDEN = ErrorCode.SIGNATURE_INCOMPLETE, ErrorCode.XML_FORBIDDEN
 
 _authority = Authority.create(NOW)
@@ -222,6 +224,44 @@ def timestamp_nested(root: etree._Element) -> None:
     box.append(security.find(TIMESTAMP))
 
 
+def stamped(created: str, expires: str | None = None) -> Change:
+    """A Timestamp of one's own, signed."""
+
+    def change(root: etree._Element) -> None:
+        timestamp = root[0].find(SECURITY).find(TIMESTAMP)
+        timestamp[0].text = created
+        timestamp[1].text = timestamp[1].text if expires is None else expires
+        signature = next(root.iter(SIGNATURE))
+        signature[0][3][2].text = sha256_b64(canonical(timestamp))
+        sign_again(signature)
+
+    return change
+
+
+def value(write: Callable[[int, int], bytes]) -> Change:
+    """The signature's two numbers written in another way."""
+
+    def change(root: etree._Element) -> None:
+        signature = next(root.iter(SIGNATURE))
+        made = b64decode(signature[1].text)
+        octets = write(int.from_bytes(made[:32], "big"), int.from_bytes(made[32:], "big"))
+        signature[1].text = b64encode(octets).decode()
+
+    return change
+
+
+def raw(r: int, s: int) -> bytes:
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def security(place: str, name: str, text: str) -> Change:
+    """An attribute of wsse:Security ("") or of an element in it."""
+    return lambda root: root[0].find(SECURITY if not place else f"{SECURITY}/{place}").set(name, text)
+
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_TOKENS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#"
+_NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 _ISSUER_SERIAL = (
     "<ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>CN=x</ds:X509IssuerName>"
     "<ds:X509SerialNumber>1</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data>"
@@ -281,6 +321,28 @@ ENVELOPES: dict[str, tuple[Change, ErrorCode]] = {
     "a comment in a value": (comment_in_value, FORBIDDEN),
     "a manifest": (manifest, MALFORMED),
     "a thousand references": (many_references, MALFORMED),
+    "a Timestamp that ends before it begins": (stamped("2026-11-22T09:00:00Z", "2026-11-22T08:59:00Z"), AGE),
+    "a Timestamp without a zone": (stamped("2026-11-22T09:00:00"), AGE),
+    "a Timestamp of yesterday that ends never": (stamped("2026-11-21T09:00:00Z", "9999-12-31T23:59:59Z"), AGE),
+    "a Timestamp of tomorrow": (stamped("2026-11-23T09:00:00Z", "2026-11-23T09:05:00Z"), AGE),
+    "a Timestamp of another zone": (stamped("2026-11-22T09:00:00+04:00"), AGE),
+    "a Timestamp at the end of time": (stamped("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59-14:00"), AGE),
+    "a Timestamp before all time": (stamped("0001-01-01T00:00:00+14:00"), AGE),
+    "a Timestamp in wide digits": (stamped("２０２６-11-22T09:00:00Z"), AGE),
+    "a Timestamp with white space": (stamped(" 2026-11-22T09:00:00Z"), AGE),
+    "ECDSA as DER": (value(encode_dss_signature), INVALID),
+    "ECDSA of nothing": (value(lambda _r, _s: raw(0, 0)), INVALID),
+    "ECDSA with r zero": (value(lambda _, s: raw(0, s)), INVALID),
+    "ECDSA with s zero": (value(lambda r, _: raw(r, 0)), INVALID),
+    "ECDSA with s the order": (value(lambda r, _: raw(r, _P256_ORDER)), INVALID),
+    "ECDSA an octet short": (value(lambda r, s: raw(r, s)[:-1]), INVALID),
+    "ECDSA an octet long": (value(lambda r, s: raw(r, s) + b"\0"), INVALID),
+    "ECDSA of longer numbers": (value(lambda r, s: b"\0" + raw(r, s)[:32] + b"\0" + raw(r, s)[32:]), INVALID),
+    "a token of many certificates": (security(TOKEN, "ValueType", f"{_TOKENS}X509PKIPathv1"), MALFORMED),
+    "a token in PKCS#7": (security(TOKEN, "ValueType", f"{_TOKENS}PKCS7"), MALFORMED),
+    "a token in another writing": (security(TOKEN, "EncodingType", "urn:x#HexBinary"), MALFORMED),
+    "a header for another actor": (security("", f"{{{SOAP_11}}}actor", "urn:other"), MALFORMED),
+    "a header for the next on the way": (security("", f"{{{SOAP_11}}}actor", _NEXT), MALFORMED),
 }
 
 
@@ -327,6 +389,16 @@ def test_the_agreed_block_once_and_signed_is_accepted() -> None:
     assert code_of(lambda: verify_envelope(parse_xml(data), _trust, at=NOW, expected=expected)) is None
 
 
+def test_the_other_of_two_signatures_that_always_hold_is_the_same_request() -> None:
+    """Whoever reads one can make the other; a repetition is known by what was signed, never by the value."""
+    data = envelope(lambda _: None)
+    other = parse_xml(data)
+    value(lambda r, s: raw(r, _P256_ORDER - s))(other)
+    first, second = (verify_envelope(root, _trust, at=NOW).verified.once for root in (parse_xml(data), other))
+    assert first is not None
+    assert first == second
+
+
 def test_the_envelope_without_an_attack_is_accepted() -> None:
     assert code_of(lambda: verify_envelope(parse_xml(envelope(in_signature(lambda _: None))), _trust, at=NOW)) is None
 
@@ -336,7 +408,7 @@ ENVELOPED_ATTACKS = [
     for name in ENVELOPES
     if name.split()[0]
     in ("HMAC", "truncated", "no", "RSA", "DSA", "canonicalisation", "inclusive", "physical", "a", "an")
-    and not any(word in name for word in ("token", "comment", "whole", "id twice", "enveloped"))
+    and not any(word in name for word in ("Timestamp", "header", "token", "comment", "whole", "id twice", "enveloped"))
 ]
 
 
