@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The services of the integration tests: PostgreSQL and Apache Kafka 3.9 and 4, on ports of their own, in a folder of their
-# own; and all that tests and benches need of others and that can be installed: SoftHSM2, Chromium, Node, a JDK with Maven,
+# own; all that tests and benches need of others and that can be installed: SoftHSM2, PgBouncer, Chromium, Node, a JDK, Maven,
 # xmlsec1, openssl, and the Java archives of scripts/jars.
 #
 #   scripts/services.sh start     install what is missing (as root, with apt-get), start all; does nothing if they run
