@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from certs.authority import Authority
-from certs.custody import Entry
+from certs.custody import Entry, page_digest
 from gateway.cli.world import packaged
 from gateway.config import load_config
 from gateway.config.load import file_faults
@@ -137,6 +138,19 @@ def test_pages_cut_off_at_the_end_are_noticed(vault: Vault, tmp_path: Path) -> N
     with pytest.raises(VaultError, match="2 pages"):
         vault.book()
     assert VaultWatch(vault, clock=lambda: NOW).look() == ["VAULT_BROKEN"]
+
+
+def test_an_attempt_at_the_end_written_anew_is_noticed(vault: Vault, tmp_path: Path) -> None:
+    """VLT-4.12, VLT-4.14: nobody signs an attempt, so only the record holds the last page to what it said."""
+    with pytest.raises(ForeignAttemptError):
+        vault.open(boxes(tmp_path, "aygun", "behruz", pins={"behruz": "000000"}), tmp_path / "key.pem", now=NOW)
+    attempt = replace(vault.book()[-1], note="the PIN of aygun does not open the box")
+    forged = asdict(replace(attempt, hash=page_digest(attempt)))
+    file = tmp_path / "vault" / "book.jsonl"
+    founded, _ = file.read_text("utf-8").splitlines()
+    file.write_text(f"{founded}\n{json.dumps(forged, default=str)}\n", "utf-8")
+    with pytest.raises(VaultError, match="report it"):
+        vault.book()
 
 
 def test_a_crash_between_page_and_record_leaves_a_vault_that_opens(vault: Vault, tmp_path: Path) -> None:
