@@ -98,10 +98,11 @@ class SignedClient:
         """Send one request and believe its answer only as far as it is signed.
 
         Raises:
-            NotSentError: no connection was made; safe to send again.
+            NotSentError: no connection was made, or our own certificate has ended; safe to send again.
             OutcomeUnknownError: sent, then timeout, broken connection, too long an answer, or one whose signature
                 does not hold (`refusal` says why).
         """
+        self._check_own_end()
         target = URL(url, encoded=True)
         sent = self._prepare(method, target, body, content_type, headers or {})
         if sign:
@@ -127,6 +128,12 @@ class SignedClient:
 
     def _own_name(self) -> str:
         return self._identity().credential.participant
+
+    def _check_own_end(self) -> None:
+        """Whoever gets what an ended certificate signed refuses it for good; unsent, it waits for the next one."""
+        ended = self._identity().credential.certificate.not_valid_after_utc
+        if self._clock() > ended:
+            raise NotSentError(f"our own certificate ended at {ended.isoformat()}")
 
     def _prepare(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -215,6 +215,17 @@ async def test_nobody_listening_means_not_sent(house: House, people: People) -> 
     client = SignedClient(lambda: people.bank, timeout_s=PATIENCE_S, clock=clock)
     with pytest.raises(NotSentError):
         await client.request("POST", address + "/v1/events", expected_participant=None)
+    await client.close()
+
+
+async def test_what_our_ended_certificate_would_sign_is_not_sent(house: House) -> None:
+    """AOS-S1: it would be refused for good, an order to pay among it; unsent, it waits for the next key."""
+    own = house.people.bank
+    later = own.credential.certificate.not_valid_after_utc + timedelta(seconds=1)
+    client = SignedClient(lambda: own, timeout_s=PATIENCE_S, clock=lambda: later)
+    with pytest.raises(NotSentError, match="our own certificate ended at"):
+        await client.request("POST", house.server.address + "/v1/events", expected_participant=None)
+    assert house.refusals == []
     await client.close()
 
 
