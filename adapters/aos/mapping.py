@@ -57,6 +57,7 @@ from gateway.domain.events.order import EnquirySent, OutcomeUnknown, Sent
 from gateway.domain.table import Event
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
+from gateway.wire.patience import retry_after_s
 
 AosBody = (
     PaymentOrder
@@ -345,7 +346,7 @@ def outcome(body: AosBody, status: int, headers: Mapping[str, str], content: byt
     if status == _ACCEPTED:
         return Acknowledged(event=_sent(body))
     if status in _TRY_LATER:
-        return NotSent(reason=f"AÖS answered {status}", retry_after_s=_seconds(headers.get("retry-after")))
+        return NotSent(reason=f"AÖS answered {status}", retry_after_s=retry_after_s(headers))
     if 400 <= status < 500:
         return _refused(status, content)
     return silence(body, f"AÖS answered {status}")
@@ -370,7 +371,3 @@ def _refused(status: int, content: bytes) -> Refused:
     if not isinstance(problem, dict):
         return Refused(code=f"HTTP_{status}", reason="")
     return Refused(code=str(problem.get("code", f"HTTP_{status}")), reason=str(problem.get("detail", ""))[:_REASON_MAX])
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isdecimal() else None

@@ -13,6 +13,7 @@ from gateway.domain.dispatches import InvoiceCancellation, InvoiceOrder
 from gateway.domain.events.collection import Invoiced, InvoiceRefused
 from gateway.domain.values import Account
 from gateway.ports import Acknowledged, NotSent, Outcome, Refused, Unknown
+from gateway.wire.patience import retry_after_s
 
 AsanPayBody = InvoiceOrder | InvoiceCancellation
 
@@ -55,7 +56,7 @@ def outcome(body: AsanPayBody, status: int, headers: Mapping[str, str], content:
     idempotency key is sent again.
     """
     if status in _TRY_LATER:
-        return NotSent(reason=f"Asan Pay answered {status}", retry_after_s=_seconds(headers.get("retry-after")))
+        return NotSent(reason=f"Asan Pay answered {status}", retry_after_s=retry_after_s(headers))
     if 400 <= status < 500:
         return _refused(body, *_problem(status, content))
     if status not in {200, 201}:
@@ -95,10 +96,6 @@ def _problem(status: int, content: bytes) -> tuple[str, str]:
         code if isinstance(code, str) and code else f"HTTP_{status}",
         detail if isinstance(detail, str) and detail else f"Asan Pay answered {status}",
     )
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
 def _account(account: Account) -> AccountModel:

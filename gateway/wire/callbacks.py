@@ -13,9 +13,9 @@ import orjson
 
 from gateway.ports import Acknowledged, Dispatch, NotSent, Outcome, Refused, Unknown
 from gateway.wire.client import SignedAnswer
+from gateway.wire.patience import retry_after_s
 
 TRY_LATER = frozenset({408, 425, 429, 503})  # the reader says itself that it has not taken the notice
-RETRY_AFTER_MAX_S = 3_600.0  # however long it asks for, we look again within the hour
 _CODE_MAX, _REASON_MAX = 64, 300
 
 
@@ -29,18 +29,11 @@ def callback_outcome(answer: SignedAnswer) -> Outcome:
     if 200 <= answer.status < 300:
         return Acknowledged(exhibits=answer.exhibits)
     if answer.status in TRY_LATER:
-        return NotSent(reason=f"HTTP {answer.status}", retry_after_s=_retry_after_s(answer))
+        return NotSent(reason=f"HTTP {answer.status}", retry_after_s=retry_after_s(answer.headers))
     if answer.status >= 500:
         return Unknown(reason=f"HTTP {answer.status}", exhibits=answer.exhibits)
     code, reason = problem_of(answer)
     return Refused(code=code, reason=reason, exhibits=answer.exhibits)
-
-
-def _retry_after_s(answer: SignedAnswer) -> float | None:
-    text = answer.headers.get("retry-after", "")
-    if not (text.isascii() and text.isdigit()):
-        return None
-    return min(float(text), RETRY_AFTER_MAX_S)
 
 
 def problem_of(answer: SignedAnswer) -> tuple[str, str]:

@@ -87,8 +87,3 @@ PROBLEM = b'{"code":"STATE_CONFLICT","detail":"already paid"}'
 )
 def test_an_answer_says_what_is_done_next(body: Any, status: int, content: bytes, expected: Outcome) -> None:
     assert mapping.outcome(body, status, {"retry-after": "7"}, content) == expected
-
-
-@pytest.mark.parametrize("header", ["soon", "-1", "٣"])
-def test_a_retry_time_that_is_no_number_of_seconds_is_ignored(header: str) -> None:
-    assert mapping.outcome(ORDER, 503, {"retry-after": header}, b"") == NotSent(reason="Asan Pay answered 503")
