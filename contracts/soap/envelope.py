@@ -12,6 +12,7 @@ from contracts.soap.names import SECURITY, SoapVersion
 
 _UNDERSTOOD = frozenset({f"{{{SECURITY}}}Security"})
 _TRUE = ("1", "true")
+ENVELOPE_PATH, HEADER_PATH = "/Envelope", "/Envelope/Header"  # of a refusal: another root; a header not understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ def inspect(root: etree._Element) -> Envelope:
     """
     version = next((one for one in SoapVersion if root.tag == one.tag("Envelope")), None)
     if version is None:
-        raise refuse(ErrorCode.SCHEMA_INVALID, path="/", fault=f"{root.tag} is no SOAP envelope")
+        raise refuse(ErrorCode.SCHEMA_INVALID, path=ENVELOPE_PATH, fault=f"{root.tag} is no SOAP envelope")
     for block in root.iterfind(f"{version.tag('Header')}/*"):
         if block.get(version.tag("mustUnderstand")) in _TRUE and block.tag not in _UNDERSTOOD:
-            raise refuse(ErrorCode.SCHEMA_INVALID, path="/Envelope/Header", fault=f"{block.tag} is not understood")
+            raise refuse(ErrorCode.SCHEMA_INVALID, path=HEADER_PATH, fault=f"{block.tag} is not understood")
     return Envelope(version, root)
 
 

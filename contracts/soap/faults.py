@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from lxml import etree
 
-from contracts.errors import Refusal
+from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import LANGUAGES, describe
 from contracts.soap.codec import read, write
 from contracts.soap.description import schema
+from contracts.soap.envelope import ENVELOPE_PATH, HEADER_PATH
 from contracts.soap.model import Fact, Problem, Said
 from contracts.soap.names import GATEWAY, XML_LANG, SoapVersion
 
 _SERVER_FAULT = 500
 _THEIR_OWN = ("Server", "Receiver")  # the peer says that it is at fault: the same message may succeed later
 _CODE_MAX, _REASON_MAX = 64, 300
+
+
+class Blame(Enum):
+    """Whose fault it is, as SOAP 1.1 (4.4.1) and SOAP 1.2 (part 1, 5.4.6) call it."""
+
+    SENDER = ("Client", "Sender")
+    RECEIVER = ("Server", "Receiver")
+    VERSION = ("VersionMismatch", "VersionMismatch")
+    HEADER = ("MustUnderstand", "MustUnderstand")
+
+
+_OF_PLACES = {ENVELOPE_PATH: Blame.VERSION, HEADER_PATH: Blame.HEADER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +60,24 @@ def problem_of(refusal: Refusal, in_reply_to: str | None = None) -> Problem:
     )
 
 
-def is_ours(refusal: Refusal) -> bool:
-    """Whether the fault lies with the server (SOAP 1.1 Server, 1.2 Receiver)."""
-    return describe(refusal, LANGUAGES[0]).http_status >= _SERVER_FAULT
+def blame_of(refusal: Refusal) -> Blame:
+    """Whose fault a refusal is."""
+    if describe(refusal, LANGUAGES[0]).http_status >= _SERVER_FAULT:
+        return Blame.RECEIVER
+    place = refusal.facts.get("path", "") if refusal.code is ErrorCode.SCHEMA_INVALID else ""
+    return _OF_PLACES.get(place, Blame.SENDER)
 
 
-def http_status(version: SoapVersion, ours: bool) -> int:
-    """SOAP 1.1 sends every fault with 500; SOAP 1.2 tells the sender's fault (400) from the receiver's (500)."""
-    return 400 if version is SoapVersion.V12 and not ours else 500
+def http_status(version: SoapVersion, blame: Blame) -> int:
+    """SOAP 1.1 sends every fault with 500; SOAP 1.2 tells the sender's (400) from all others (part 2, table 20)."""
+    return 400 if version is SoapVersion.V12 and blame is Blame.SENDER else 500
 
 
 def fault(version: SoapVersion, refusal: Refusal, in_reply_to: str | None = None) -> etree._Element:
     """Build the Fault element for the Body."""
     problem = problem_of(refusal, in_reply_to)
     build = _fault_11 if version is SoapVersion.V11 else _fault_12
-    return build(problem, is_ours(refusal))
+    return build(problem, blame_of(refusal))
 
 
 def read_problem(content: etree._Element) -> Problem | None:
@@ -91,20 +108,20 @@ def read_fault(content: etree._Element) -> SoapFault | None:
     return SoapFault(code=code[:_CODE_MAX], reason=reason[:_REASON_MAX], retry=code in _THEIR_OWN, in_reply_to=None)
 
 
-def _fault_11(problem: Problem, ours: bool) -> etree._Element:
+def _fault_11(problem: Problem, blame: Blame) -> etree._Element:
     version = SoapVersion.V11
     root = etree.Element(version.tag("Fault"), nsmap={"soap": version.value})
-    etree.SubElement(root, "faultcode").text = "soap:Server" if ours else "soap:Client"
+    etree.SubElement(root, "faultcode").text = f"soap:{blame.value[0]}"
     etree.SubElement(root, "faultstring").text = problem.said[0].title
     etree.SubElement(root, "detail").append(write(problem))
     return root
 
 
-def _fault_12(problem: Problem, ours: bool) -> etree._Element:
+def _fault_12(problem: Problem, blame: Blame) -> etree._Element:
     version = SoapVersion.V12
     root = etree.Element(version.tag("Fault"), nsmap={"soap": version.value, "gw": GATEWAY})
     code = etree.SubElement(root, version.tag("Code"))
-    etree.SubElement(code, version.tag("Value")).text = "soap:Receiver" if ours else "soap:Sender"
+    etree.SubElement(code, version.tag("Value")).text = f"soap:{blame.value[1]}"
     subcode = etree.SubElement(code, version.tag("Subcode"))
     etree.SubElement(subcode, version.tag("Value")).text = f"gw:{problem.code}"
     reason = etree.SubElement(root, version.tag("Reason"))

@@ -36,7 +36,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from contracts.soap.codec import read
 from contracts.soap.description import Service, schema, wsdl, xsd
 from contracts.soap.envelope import inspect, only_child, to_bytes, wrap
-from contracts.soap.faults import fault, http_status, is_ours
+from contracts.soap.faults import blame_of, fault, http_status
 from contracts.soap.names import GATEWAY, SoapVersion, version_of
 from contracts.soap.outgoing import written
 from contracts.xml import XmlLimits, parse_xml
@@ -146,7 +146,7 @@ class SoapEndpoint(Generic[CallerT]):
             outcome, headers = refusal.code, dict(retry_after(refusal))
             await self._note(request, call, refusal)
             content = fault(call.version, refusal, call.message_id)
-            status = http_status(call.version, is_ours(refusal))
+            status = http_status(call.version, blame_of(refusal))
         credential = self._identity().credential
         answer = await signing(credential, partial(self._signed, call.version, content, credential))
         if self._keep_answer is not None and call.exhibit is not None:

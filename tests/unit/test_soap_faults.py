@@ -9,7 +9,7 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.refusal import RefusedError
 from contracts.soap.codec import write
 from contracts.soap.envelope import inspect, only_child, to_bytes, wrap
-from contracts.soap.faults import fault, http_status, is_ours, read_problem
+from contracts.soap.faults import blame_of, fault, http_status, read_problem
 from contracts.soap.model import ListOffers
 from contracts.soap.names import SECURITY, SoapVersion, version_of
 from contracts.xml import parse_xml
@@ -61,7 +61,7 @@ def test_soap_12_carries_our_code_as_subcode() -> None:
     ],
 )
 def test_the_http_status_of_a_fault_follows_the_version(version: SoapVersion, code: ErrorCode, status: int) -> None:
-    assert http_status(version, is_ours(Refusal(code=code))) == status
+    assert http_status(version, blame_of(Refusal(code=code))) == status
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
@@ -70,8 +70,8 @@ def test_every_code_of_the_catalogue_makes_a_fault(code: ErrorCode) -> None:
 
 
 BAD_ENVELOPES = [
-    ("<a/>", "/"),
-    ('<Envelope xmlns="urn:other"><Body/></Envelope>', "/"),
+    ("<a/>", "/Envelope"),
+    ('<Envelope xmlns="urn:other"><Body/></Envelope>', "/Envelope"),
     (
         f'<s:Envelope xmlns:s="{SoapVersion.V11}"><s:Header><t:Transaction xmlns:t="urn:t" s:mustUnderstand="1"/>'
         "</s:Header><s:Body/></s:Envelope>",
@@ -85,6 +85,23 @@ def test_a_strange_envelope_is_refused_with_the_path(text: str, path: str) -> No
     with pytest.raises(RefusedError) as refused:
         inspect(parse_xml(text.encode()))
     assert (refused.value.refusal.code, refused.value.refusal.facts["path"]) == (ErrorCode.SCHEMA_INVALID, path)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("header", "root", "code"),
+    [('<t:T xmlns:t="urn:t" s:mustUnderstand="1"/>', "Envelope", "MustUnderstand"), ("", "Letter", "VersionMismatch")],
+)
+def test_what_the_standard_has_a_code_for_is_told_by_it_and_status_500(
+    version: SoapVersion, header: str, root: str, code: str
+) -> None:
+    text = f'<s:{root} xmlns:s="{version}"><s:Header>{header}</s:Header><s:Body/></s:{root}>'
+    with pytest.raises(RefusedError) as refused:
+        inspect(parse_xml(text.encode()))
+    refusal = refused.value.refusal
+    told = fault(version, refusal)
+    assert (told.findtext("faultcode") or told.findtext("{*}Code/{*}Value")) == f"soap:{code}"
+    assert http_status(version, blame_of(refusal)) == 500
 
 
 def test_the_security_header_and_optional_headers_are_understood() -> None:
