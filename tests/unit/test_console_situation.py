@@ -221,10 +221,12 @@ def test_of_alarms_those_that_keep_money_from_moving_stand_first() -> None:
         checks={"store": False, "broker": False},
         silent_since={("aos", "AOS"): NOW},
         grants=(("GRANT_EXCESSIVE", excess),),
+        expiries=(ends_in(6),),
     )
     assert [trouble.kind for trouble in troubles(found)] == [
         Kind.STORE_AWAY,
         Kind.RAIL_SILENT,
+        Kind.CERTIFICATE_ENDS,
         Kind.BROKER_AWAY,
         Kind.GRANT_EXCESSIVE,
     ]
