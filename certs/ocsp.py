@@ -182,8 +182,8 @@ def _may_answer(responder: x509.Certificate) -> bool:
     usages, usage = kinds.get(x509.ExtendedKeyUsage), kinds.get(x509.KeyUsage)
     if not isinstance(usages, x509.ExtendedKeyUsage) or ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
         return False
-    if isinstance(usage, x509.KeyUsage) and not usage.digital_signature:
-        return False
+    if isinstance(usage, x509.KeyUsage) and not (usage.digital_signature or usage.content_commitment):
+        return False  # RFC 5280, 4.2.1.12: either goes with OCSPSigning
     odd = any(critical and not isinstance(value, _RESPONDERS_EXTENSIONS) for critical, value in extensions)
     return x509.OCSPNoCheck in kinds and not odd and is_strong_key(responder.public_key())
 

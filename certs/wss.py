@@ -22,6 +22,7 @@ By the mark that comes with the verdict a repetition can be known; remembering i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -329,8 +330,8 @@ def _places(parts: _Parts) -> dict[str, etree._Element]:
     if parts.plain:
         return {parts.name(place): place for place in (parts.body, parts.timestamp)}
     blocks = [block for block in parts.header if block.tag != SECURITY]
-    tags = [block.tag for block in blocks]  # which of two is signed nobody asks, and SOAP wants each in a namespace
-    blocks = [block for block in blocks if tags.count(block.tag) == 1 and etree.QName(block).namespace]
+    often = Counter(block.tag for block in blocks)  # which of two is signed nobody asks; SOAP wants each in a namespace
+    blocks = [block for block in blocks if often[block.tag] == 1 and etree.QName(block).namespace]
     places = [parts.body, parts.timestamp, parts.token, *blocks]
     return {f"#{place.get(WSU_ID)}": place for place in places if place.get(WSU_ID)}
 

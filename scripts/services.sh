@@ -39,11 +39,17 @@ install_postgres() {
   install_packages postgresql
 }
 
+install_pgbouncer() {
+  [ -z "$(PATH=$PATH:/usr/sbin command -v pgbouncer)" ] || return 0
+  install_packages pgbouncer
+  # Only the program is wanted, not the package's own running pooler, which keeps port 6432.
+  { service pgbouncer stop; update-rc.d pgbouncer disable; } >&2 || true
+}
+
 install_programs() {
   local wanted=()
   command -v chromium >/dev/null || wanted+=(chromium fonts-dejavu-core)
   command -v softhsm2-util >/dev/null || wanted+=(softhsm2)
-  [ -n "$(PATH=$PATH:/usr/sbin command -v pgbouncer)" ] || wanted+=(pgbouncer)
   command -v npm >/dev/null || wanted+=(nodejs npm)
   command -v javac >/dev/null || wanted+=(default-jdk-headless)
   command -v mvn >/dev/null || wanted+=(maven)
@@ -101,6 +107,7 @@ case "${1:-}" in
     mkdir -p "$dir"
     chmod 755 "$dir"
     install_postgres
+    install_pgbouncer
     install_programs
     "$here/jars.sh" fetch
     start_postgres

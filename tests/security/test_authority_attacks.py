@@ -286,8 +286,10 @@ def test_a_responder_that_should_not_be_believed_is_not(name: str) -> None:
     assert code_of(lambda: trust.judge(BANK, (), NOW)) is ErrorCode.REVOCATION_UNKNOWN
 
 
-def test_an_honest_responder_is_believed() -> None:
-    honest = responder((usage("digital_signature"), True))()
+@pytest.mark.parametrize("bit", ["digital_signature", "content_commitment"])
+def test_an_honest_responder_is_believed(bit: str) -> None:
+    """Whichever of the two key usages its authority gave it (RFC 5280, 4.2.1.12)."""
+    honest = responder((usage(bit), True))()
     assert store(answers=[honest]).judge(BANK, (), NOW).participant == "999101"
 
 
