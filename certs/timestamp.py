@@ -199,9 +199,8 @@ def _check_attributes(
 def _check_named(sid: cms.SignerIdentifier, certificate: x509.Certificate) -> None:
     """What is not signed says the same as what is: other readers look for the certificate by it."""
     if sid.name == "issuer_and_serial_number":
-        own = _asn1(certificate)
-        named = (sid.chosen["issuer"].dump(), sid.chosen["serial_number"].native)
-        agrees = named == (own.issuer.dump(), own.serial_number)
+        own, named = _asn1(certificate), sid.chosen  # names by RFC 5280, 7.1: others may encode them anew
+        agrees = named["issuer"] == own.issuer and named["serial_number"].native == own.serial_number
     else:
         agrees = sid.chosen.native == _asn1(certificate).key_identifier
     if not agrees:

@@ -20,7 +20,7 @@ authority=${gateway#*://}
 path=${target%%\?*}
 query=${target#"$path"}
 digest="sha-256=:$(openssl dgst -sha256 -binary "$body" | base64_of):"
-certificates=$(awk '/BEGIN CERT/ { n++ } /BEGIN CERT/, /END CERT/ { if (!/CERT/) text[n] = text[n] $0 }
+certificates=$(awk '/BEGIN CERT/ { n++ } /BEGIN CERT/, /END CERT/ { if (!/-----/) text[n] = text[n] $0 }
   END { for (i = 1; i <= n; i++) printf "%s:%s:", (i > 1 ? ", " : ""), text[i] }' "$chain")
 keyid=$(der_of -in "$chain" | openssl dgst -sha256 -binary | base64_of)
 if openssl pkey -in "$key" -noout -text | grep -q 'P-256'; then

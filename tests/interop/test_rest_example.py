@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from demonstration import Demonstration
 from ports import free_port
-from town import Town
+from town import CLOSED, Town
 from waiting import PATIENCE_S
 
 from certs.http_signature import HttpRequestParts, sign_request
@@ -155,6 +156,20 @@ async def test_openssl_and_curl_alone_make_a_call_that_is_taken(scene: Scene, tm
     decided = [await scene.call("POST", "/v1/offers/L1.offer/decision", str(refusal)) for _ in range(2)]
     assert [answer.splitlines()[0] for answer in decided] == ["HTTP/1.1 202 Accepted"] * 2, decided
     assert (await scene.town.noun("offer", "L1.offer")).state == "declined"
+
+
+def test_the_call_shows_every_line_of_a_certificate_whatever_it_says(tmp_path: Path) -> None:
+    """Base64 may spell CERT, as the lines around it do."""
+    subject, chain, base = "x".join(["\bDS" * 6] * 3), tmp_path / "chain.pem", tmp_path / "base"
+    made = (
+        f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {tmp_path}/key.pem -out {chain}".split()
+    )
+    subprocess.run(["openssl", *made, "-subj", f"/CN={subject}"], check=True, capture_output=True)
+    lines = chain.read_text("ascii").splitlines()[1:-1]
+    assert any("CERT" in line for line in lines)
+    environ = os.environ | {"KEYS": str(tmp_path), "SHOW": str(base)}
+    subprocess.run([CALL, CLOSED, "GET", "/v1/offers"], check=False, capture_output=True, env=environ)
+    assert f'"signature-certificate": :{"".join(lines)}:\n' in base.read_text("ascii")
 
 
 async def test_the_bank_comes_again_when_the_gateway_has_no_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms, tsp
+from asn1crypto.core import BMPString
+from asn1crypto.x509 import DirectoryString, Name, RDNSequence, RelativeDistinguishedName
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
@@ -338,6 +340,19 @@ def name_another(signed: cms.SignedData) -> None:
     signed["signer_infos"][0]["sid"] = cms.SignerIdentifier("issuer_and_serial_number", named)
 
 
+def encode_the_name_anew(signed: cms.SignedData) -> None:
+    """As BMPString, and only where RFC 5280 leaves the choice."""
+    own, serial = timestamp._asn1(_clock.certificate).issuer, _clock.certificate.serial_number
+    parts = [part for relative in own.chosen for part in relative]
+    anew = [
+        {"type": part["type"], "value": DirectoryString("bmp_string", BMPString(part.native["value"]))}
+        for part in parts
+    ]
+    name = Name("", RDNSequence([RelativeDistinguishedName([part]) for part in anew]))
+    named = cms.IssuerAndSerialNumber({"issuer": name, "serial_number": serial})
+    signed["signer_infos"][0]["sid"] = cms.SignerIdentifier("issuer_and_serial_number", named)
+
+
 def take_attributes(signed: cms.SignedData) -> None:
     del signed["signer_infos"][0]["signed_attrs"]
 
@@ -374,3 +389,8 @@ def test_a_token_with_one_oddity_is_refused(name: str) -> None:
 def test_a_token_may_say_how_exact_it_is_and_in_what_order() -> None:
     made = token(accuracy={"seconds": 1}, ordering=True, extensions=[_CRITICAL[0] | {"critical": False}])
     assert timestamp.verify(made, DIGEST, _clocks).at == NOW
+
+
+def test_a_token_may_write_its_authoritys_name_in_other_octets() -> None:
+    """RFC 5280, 7.1: written in another of its encodings a name is the same name."""
+    assert timestamp.verify(token(encode_the_name_anew), DIGEST, _clocks).at == NOW
