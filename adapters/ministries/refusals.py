@@ -27,8 +27,9 @@ from contracts.events.protocols import RECEIPT_MEDIA_TYPE, RefusalTold, write_re
 from contracts.receipt.refusal import ReceiptRefused, build_refusal
 from gateway.domain.dispatches import Channel, ReceiptRefusal
 from gateway.domain.quota import Bucket, QuotaPolicy, take
-from gateway.ports import Dispatch, Exhibit, Outcome, Refused
-from gateway.wire.identity import Identity, signing
+from gateway.errors import NotSentError
+from gateway.ports import Dispatch, Exhibit, NotSent, Outcome, Refused
+from gateway.wire.identity import Identity, check_own_end, signing
 
 SIGNED = QuotaPolicy(rate_per_s=1.0, burst=100)  # of one ministry; its faults are its own, and it is known
 CLAIMED = QuotaPolicy(rate_per_s=1 / 30, burst=20)  # naming one ministry; anybody who may write receipts can
@@ -87,9 +88,10 @@ class RefusalsAdapter:
         topics: Mapping[str, str],
         identity: Callable[[], Identity],
         *,
+        clock: Callable[[], datetime],
         source: str = "GATEWAY",
     ) -> None:
-        self._topics, self._identity, self._source = topics, identity, source
+        self._topics, self._identity, self._clock, self._source = topics, identity, clock, source
         self._publisher = Publisher(settings)
 
     async def send(self, dispatch: Dispatch) -> Outcome:
@@ -98,6 +100,10 @@ class RefusalsAdapter:
         if topic is None:
             return Refused(code="PARTICIPANT_UNKNOWN", reason=f"no topic of refusals is named for {dispatch.recipient}")
         body, credential = dispatch.body, self._identity().credential
+        try:
+            check_own_end(credential, self._clock())
+        except NotSentError as error:
+            return NotSent(reason=error.reason)
         document = await signing(credential, lambda: _signed(body, credential))
         headers = write_refusal(_told(body, self._source))
         record = Record(topic=topic, key=body.lot_id.encode(), value=document, headers=headers)

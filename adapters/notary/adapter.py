@@ -24,7 +24,7 @@ from gateway.domain.dispatches import Channel, ProtocolContent, SealOrder
 from gateway.domain.events.protocol import Sealed
 from gateway.errors import NotSentError, TheirFaultError
 from gateway.ports import Acknowledged, Dispatch, Document, NotSent, Outcome, Refused
-from gateway.wire.identity import Identity
+from gateway.wire.identity import Identity, check_own_end
 
 _DIGEST_CHARS = 16  # of the container's digest in its id: drawn up twice, it is two documents
 
@@ -67,14 +67,20 @@ class NotaryAdapter:
         self._stamp, self._stamp_wait = stamp, timedelta(seconds=stamp_wait_s)
 
     async def send(self, dispatch: Dispatch) -> Outcome:
-        """Seal one protocol. A content that the schema does not take is refused and waits for a person."""
+        """Seal one protocol. A content that the schema does not take is refused and waits for a person.
+
+        After our certificate's end nothing is sealed: the protocol would be concluded, and nobody would believe it.
+        """
         order: SealOrder = dispatch.body
         now, credential = self._clock(), self._identity().credential
         try:
+            check_own_end(credential, now)
             container = await asyncio.to_thread(draw_up, order.content, credential, now=now, names=self._names)
         except RefusedError as error:
             facts = "; ".join(f"{name}: {fact}" for name, fact in error.refusal.facts.items())
             return Refused(code=error.refusal.code, reason=facts)
+        except NotSentError as error:
+            return NotSent(reason=error.reason)
         seal = await self._stamped(container)
         if seal.unstamped is not None and now < dispatch.created_at + self._stamp_wait:
             return NotSent(reason=seal.unstamped)

@@ -201,7 +201,7 @@ def _ministries(house: Surroundings, kafka: KafkaSettings) -> MinistriesAdapter:
 def _refusals(house: Surroundings, kafka: KafkaSettings) -> RefusalsAdapter:
     config = house.config
     settings = PublisherSettings(kafka=kafka, delivery_timeout_s=config.kafka.delivery_timeout_s)
-    return RefusalsAdapter(settings, refusals_topics(config), house.keys, source=config.gateway.code)
+    return RefusalsAdapter(settings, refusals_topics(config), house.keys, clock=house.clock, source=config.gateway.code)
 
 
 def _notary(house: Surroundings) -> NotaryAdapter:

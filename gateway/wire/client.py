@@ -26,7 +26,7 @@ from contracts.errors.refusal import RefusedError, refuse
 from gateway.errors import NotSentError, OutcomeUnknownError
 from gateway.ports import Exhibit
 from gateway.wire.addresses import AddressRule, ForbiddenAddressError
-from gateway.wire.identity import Identity, signing
+from gateway.wire.identity import Identity, check_own_end, signing
 from gateway.wire.octets import exhibit, request_octets, response_octets
 from gateway.wire.resolver import GuardedResolver
 from gateway.wire.rules import WireRules
@@ -102,7 +102,7 @@ class SignedClient:
             OutcomeUnknownError: sent, then timeout, broken connection, too long an answer, or one whose signature
                 does not hold (`refusal` says why).
         """
-        self._check_own_end()
+        check_own_end(self._identity().credential, self._clock())
         target = URL(url, encoded=True)
         sent = self._prepare(method, target, body, content_type, headers or {})
         if sign:
@@ -128,12 +128,6 @@ class SignedClient:
 
     def _own_name(self) -> str:
         return self._identity().credential.participant
-
-    def _check_own_end(self) -> None:
-        """Whoever gets what an ended certificate signed refuses it for good; unsent, it waits for the next one."""
-        ended = self._identity().credential.certificate.not_valid_after_utc
-        if self._clock() > ended:
-            raise NotSentError(f"our own certificate ended at {ended.isoformat()}")
 
     def _prepare(
         self,

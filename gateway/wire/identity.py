@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from certs.keystore import Credential
 from certs.trust import TrustStore
+from gateway.errors import NotSentError
 
 T = TypeVar("T")
 
@@ -23,6 +25,17 @@ class Identity:
 
     credential: Credential
     trust: TrustStore
+
+
+def check_own_end(credential: Credential, now: datetime) -> None:
+    """Whoever gets what an ended certificate signed refuses it for good; unsigned, it waits for the next one.
+
+    Raises:
+        NotSentError: ours has ended.
+    """
+    ended = credential.certificate.not_valid_after_utc
+    if now > ended:
+        raise NotSentError(f"our own certificate ended at {ended.isoformat()}")
 
 
 async def signing(credential: Credential, work: Callable[[], T]) -> T:

@@ -188,6 +188,17 @@ def test_the_office_is_named_as_its_certificate_names_it(notary: Office) -> None
     assert office(notary.identity.credential.certificate) == "Hərrac Əməliyyat Mərkəzi"
 
 
+async def test_nothing_is_sealed_by_our_ended_certificate(notary: Office) -> None:
+    """Its lot would be concluded by a protocol that nobody believes; unsealed, it waits for the next key."""
+    ended = notary.identity.credential.certificate.not_valid_after_utc
+    late = NotaryAdapter(lambda: notary.identity, clock=lambda: ended + timedelta(seconds=1))
+    outcome = await late.send(order())
+    assert isinstance(outcome, NotSent)
+    assert outcome.reason == f"our own certificate ended at {ended.isoformat()}"
+    at_its_end = NotaryAdapter(lambda: notary.identity, clock=lambda: ended)
+    assert isinstance(await at_its_end.send(order()), Acknowledged)
+
+
 class Clock:
     """An authority of time that may be away, and the office that asks it."""
 

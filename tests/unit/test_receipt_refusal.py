@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lxml import etree
 
+from adapters.ministries.kafka import KafkaSettings
+from adapters.ministries.publisher import PublisherSettings
 from adapters.ministries.reader import ReadRecord
 from adapters.ministries.receipts import RefusedRecord
-from adapters.ministries.refusals import CLAIMED, SIGNED, Answers
+from adapters.ministries.refusals import CLAIMED, SIGNED, Answers, RefusalsAdapter
 from certs.authority import Authority
 from certs.trust import TrustStore
 from certs.xmldsig import sign_enveloped, verify_enveloped
@@ -18,6 +20,9 @@ from contracts.errors import ErrorCode, Refusal
 from contracts.errors.catalogue import LANGUAGES, describe
 from contracts.receipt.refusal import NAMESPACE, ReceiptRefused, build_refusal
 from contracts.xml import CompiledSchema
+from gateway.domain.dispatches import Channel
+from gateway.ports import Dispatch, NotSent
+from gateway.wire.identity import Identity
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 REFUSAL = Refusal(code=ErrorCode.DIGEST_MISMATCH, facts={"reference": "container", "expected": "\x00\ud800\U0001f600"})
@@ -131,3 +136,22 @@ def test_the_document_keeps_its_schema_and_says_what_callers_over_http_are_told(
     assert told == {language: describe(REFUSAL, language).remedy for language in LANGUAGES}
     facts = {one.get("Name"): one.text for one in root.iter(f"{{{NAMESPACE}}}Fact")}
     assert facts == {"reference": "container", "expected": "\ufffd\ufffd\U0001f600"}
+
+
+async def test_nothing_is_told_under_our_ended_certificate(answers: Answers) -> None:
+    """A ministry would refuse it, and Kafka would have taken it; untold, it waits for the next key."""
+    authority = Authority.create(NOW)
+    trust = TrustStore.from_pem(anchors=authority.anchors_pem, intermediates=authority.intermediates_pem, crls=[])
+    identity = Identity(authority.issue("GATEWAY", "Nümunə", key="p256", now=NOW), trust)
+    ended = identity.credential.certificate.not_valid_after_utc
+    settings = PublisherSettings(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"))
+    adapter = RefusalsAdapter(
+        settings, {"ECONOMY": "refusals"}, lambda: identity, clock=lambda: ended + timedelta(seconds=1)
+    )
+    told = answers.answer(REFUSED)
+    assert told is not None
+    dispatch = Dispatch(
+        id="d-1", channel=Channel.REFUSALS, recipient=told.authority, body=told, attempt=1, created_at=NOW
+    )
+    assert await adapter.send(dispatch) == NotSent(reason=f"our own certificate ended at {ended.isoformat()}")
+    await adapter.close()

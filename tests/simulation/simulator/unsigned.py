@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
@@ -53,8 +54,9 @@ class Listening:
 
 
 def identity(participant: str) -> Any:
-    """Who somebody is, without a key."""
-    return SimpleNamespace(credential=SimpleNamespace(participant=participant, certificate=None), trust=None)
+    """Who somebody is, without a key and without end."""
+    certificate = SimpleNamespace(not_valid_after_utc=datetime.max.replace(tzinfo=UTC))
+    return SimpleNamespace(credential=SimpleNamespace(participant=participant, certificate=certificate), trust=None)
 
 
 @contextmanager
