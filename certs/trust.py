@@ -401,8 +401,8 @@ def _participant(certificate: x509.Certificate, policy: TrustPolicy) -> str:
     codes = participant_codes(certificate)
     if len(codes) == 1 and _CODE.fullmatch(codes[0]) is not None:
         return codes[0]
-    if policy.participant_required or codes:
-        received = ", ".join(map(ascii, codes)) or "-"
-        facts = {"what": "organizationIdentifier", "expected": "one, of visible ASCII", "received": received[:200]}
-        raise refuse(ErrorCode.CERTIFICATE_USAGE, **facts)
-    return ""
+    if not policy.participant_required:
+        return ""
+    received = ", ".join(map(ascii, codes)) or "-"
+    facts = {"what": "organizationIdentifier", "expected": "one, of visible ASCII", "received": received[:200]}
+    raise refuse(ErrorCode.CERTIFICATE_USAGE, **facts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -205,6 +206,14 @@ def test_a_code_that_another_reader_would_read_otherwise_names_nobody(name: str)
     assert refusal is not None
     assert (refusal.code, refusal.facts["what"]) == (ErrorCode.CERTIFICATE_USAGE, "organizationIdentifier")
     assert refusal.facts["received"].isascii()
+
+
+def test_who_need_be_no_participant_may_have_any_register_number() -> None:
+    """PSP-7.7: German authorities of time write theirs with a space."""
+    stamper = leaf(ROOT, KEY, x509.Name([x509.NameAttribute(CODE, "NTRDE-HRB 74346")]))
+    trust = store(lists=[crl(ROOT, KEY)])
+    anybody = trust.with_policy(replace(trust.policy, participant_required=False))
+    assert anybody.judge(stamper, (), NOW).participant == ""
 
 
 @pytest.mark.parametrize("kind", [_ASN1Type.BMPString, _ASN1Type.PrintableString, _ASN1Type.UniversalString])
