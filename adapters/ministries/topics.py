@@ -13,6 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from adapters.ministries.kafka import KafkaSettings
+from contracts.events.grants import Operation
 from contracts.events.topics import AS_PRODUCED, Topic, protocol_topics, receipts_topic, refusals_topic
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ async def topic_faults(settings: KafkaSettings, topics: Iterable[Topic]) -> tupl
         await admin.close()
     missing = [f"topic {name} is missing" for name in wanted if name not in there]
     partitions = {row["topic"]: len(row["partitions"]) for row in found}
-    lesser = (fault for name in there for fault in _faults(wanted[name], partitions[name], configured[name]))
+    lesser = (fault for name in there for fault in _faults(wanted[name], partitions[name], configured.get(name, {})))
     return (*missing, *lesser)
 
 
@@ -71,6 +72,8 @@ async def _configured(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str,
 
 
 def _faults(topic: Topic, partitions: int, configured: Mapping[str, str]) -> list[str]:
+    if not configured.keys() >= {_RETENTION, _RECORD_MAX, _COMPRESSION}:  # no right to see them, or deleted just now
+        return [f"topic {topic.name} hides its settings: is {Operation.DESCRIBE_CONFIGS} granted?"]
     retention_ms, record_max_bytes = int(configured[_RETENTION]), int(configured[_RECORD_MAX])
     compression = configured[_COMPRESSION]
     faults = []

@@ -25,6 +25,7 @@ from adapters.ministries.grant_watch import Alarm, GrantWatch
 from adapters.ministries.grants import Verdict
 from adapters.ministries.kafka import KafkaSettings, create_topics
 from adapters.ministries.rights import give
+from adapters.ministries.topics import TopicWatch
 from contracts.events.grants import Grant, Operation, Resource, Role, wanted_grants
 from gateway.bootstrap import access_of, kafka_settings
 from gateway.bootstrap.brokers import watch_grants
@@ -146,6 +147,20 @@ async def test_one_missing_grant_is_named_and_may_be_passed_over(
         assert not await watch.ready()
         await lab.give()
         await until(lambda: seen_ready(watch))
+
+
+async def test_topics_whose_settings_are_hidden_are_looked_at_until_they_can_be_seen(lab: Lab) -> None:
+    """Kafka answers, and goes on being asked whether it does: only of these topics nothing can be said."""
+    topics = access_of(lab.config, lab.kafka).topics
+    watch = TopicWatch(lab.kafka, topics, interval_s=0.1)
+    await lab.give(Operation.DESCRIBE_CONFIGS)
+    watch.start()
+    hidden = tuple(f"topic {topic.name} hides its settings: is DESCRIBE_CONFIGS granted?" for topic in topics)
+    await until(lambda: watch.faults == hidden)
+    assert watch.is_answered
+    await lab.give()
+    await until(watch.ready)
+    await watch.close()
 
 
 async def seen_ready(watch: GrantWatch) -> bool:
