@@ -108,9 +108,7 @@ def _times(results: list[Result]) -> Iterable[str]:
             for measure, what in (("wall_s", "by the clock"), ("cpu_s", "of CPU")):
                 yield from _row(f"gateway on {engine}, {how}, {what}", _restarts(part, measure, cold=cold))
     for blow in (Blow.POSTGRES, Blow.STANDBY, Blow.KAFKA, Blow.KAFKA_AT_POINT):
-        yield from _row(
-            blow.partition(",")[0], sorted(second for one in results if one.blow == blow for second in one.services_s)
-        )
+        yield from _row(blow, sorted(second for one in results if one.blow == blow for second in one.services_s))
 
 
 def _row(name: str, found: list[float]) -> Iterable[str]:

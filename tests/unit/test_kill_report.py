@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from kill.counting import Count
-from kill.plan import Stroke, strokes
+from kill.plan import OF_SERVICES, Stroke, strokes
 from kill.points import Engine
 from kill.report import never_reached, progress, table, too_slow
 from kill.siege import Result
@@ -59,3 +59,9 @@ def test_a_restart_is_too_slow_by_its_own_work_and_not_by_a_starved_machine() ->
 
     assert too_slow([restarted(29.0, 28.0), restarted(90.0, 4.0)]) == []
     assert too_slow([restarted(31.0, 16.0)]) == ["run 0: ready after 31.0 s, of them 16.0 s of CPU"]
+
+
+def test_no_two_rows_of_a_service_have_the_same_name() -> None:
+    struck = [result(run, Stroke(blow=blow), services_s=[1.0]) for run, blow in enumerate(sorted(OF_SERVICES))]
+    names = [line.split(" | ")[0] for line in table(struck).splitlines() if line.endswith("| 1.00 | 1.00 | 1.00 |")]
+    assert len(names) == len(set(names)) > 1
