@@ -108,6 +108,7 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
     seqs = [line.seq for line in lines]
     found = {row.seq: row for noun in nouns for row in reader.evidence_of(noun.noun, noun.id)}
     found |= {row.seq: row for row in reader.evidence_of_lot(lot_id)}
+    found |= {row.seq: row for row in _told_elsewhere(reader, lines, found.values())}
     messages = tuple(found[seq] for seq in sorted(found))
     pieces = [reader.evidence_piece(seq) for seq in {row.sha256: row.seq for row in messages}.values()]
     return Gathered(
@@ -120,6 +121,16 @@ def gather(reader: Reader, lot_id: str) -> Gathered | None:
         standing=_standing(reader, messages),
         contents={piece.sha256: piece.content for piece in pieces if piece is not None},
     )
+
+
+def _told_elsewhere(reader: Reader, lines: Iterable[JournalRow], here: Iterable[EvidenceRow]) -> Iterable[EvidenceRow]:
+    """What was said to a noun of no lot and became known here: AÖS's copy of an order goes to the inquiry about it."""
+    known = {(row.message_source, row.message_id) for row in here}
+    for cause in sorted({(line.cause_source, line.cause_id) for line in lines} - known):
+        taken = reader.find_inbox(*cause)
+        if taken is not None:
+            rows = reader.evidence_of(taken.noun, taken.noun_id)
+            yield from (row for row in rows if (row.message_source, row.message_id) == cause)
 
 
 def _standing(reader: Reader, messages: Iterable[EvidenceRow]) -> Standing:

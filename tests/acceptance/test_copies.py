@@ -10,9 +10,12 @@ import pytest_asyncio
 from city import OWN_BIC, PAYER_IBAN, City
 
 from contracts.iso20022.samples import TRANSFER
+from gateway.cli.evidence import exported
 from gateway.domain.clock import local_date
 from gateway.domain.dispatches import InformationKind
 from gateway.domain.inquiry import Asked
+from gateway.evidence import gather, verify_evidence
+from gateway.keys.keyring import key_folder, known_revocation
 from gateway.ports import Message, Target
 from gateway.wire.iso_envelope import CONTENT_TYPE, MESSAGES_PATH, seal
 
@@ -41,6 +44,28 @@ async def test_the_copy_of_a_purchase_is_that_of_its_banks_order_and_agrees(city
     await city.until_state("inquiry", "copy.1", "answered")
     assert "CopyTold" in await city.events("payment", PURCHASE)
     assert not any(event.startswith("Alarm") for event in await city.events("payment", PURCHASE))
+
+
+async def test_the_evidence_about_a_lot_holds_with_the_copy_that_an_inquiry_was_answered_with(city: City) -> None:
+    """PSP-7.7: the copy is kept with the inquiry, of no lot, and is the cause of what a payment learnt by it."""
+    await city.open()
+    await city.announce()
+    await city.unsold()
+    await city.until_state("payment", PURCHASE, "settled")
+    order_id = (await city.data("payment", PURCHASE)).msid
+    event = Asked(kind=InformationKind.COPY, order_id=order_id)
+    target = Target(noun="inquiry", id="copy.1")
+    await city.system.engine.receive(Message(source="test", id="ask", target=target, event=event, digest="1"))
+    await city.until_state("inquiry", "copy.1", "answered")
+    await city.system.answers.write()
+    gathered = await city.system.store.read(lambda reader: gather(reader, "L1"))
+    revocation = await known_revocation(city.config, city.now)
+    file = exported(gathered, key_folder(city.config), revocation, now=city.now())
+    report = verify_evidence(file, (city.folder / "keys" / "GATEWAY" / "anchors.pem").read_bytes())
+    assert [finding for finding in report.findings if not finding.holds] == []
+    assert report.index is not None
+    copies = [item.direction for item in report.index.items if item.noun_id == "copy.1"]
+    assert copies == ["in", "out"]
 
 
 async def test_a_direct_participant_keeps_the_copies_of_its_indirect_ones_orders(city: City) -> None:
