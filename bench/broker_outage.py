@@ -94,8 +94,8 @@ async def measure(
 
 async def _without(kafka: ApacheKafka, books: Books, down_s: float) -> tuple[float, int]:
     """When the broker was killed, and the most that waited until it was started again."""
+    killed_at, waiting_max = time.time(), 0  # before: some notice it before the process is seen to be gone
     await asyncio.to_thread(kafka.kill)
-    killed_at, waiting_max = time.time(), 0
     while time.time() < killed_at + down_s:
         await asyncio.sleep(1.0)
         waiting_max = max(waiting_max, books.counts().open)
