@@ -31,8 +31,8 @@ async def city(tmp_path: Path) -> AsyncIterator[City]:
     await city.close()
 
 
-async def test_the_copy_of_a_purchase_is_that_of_its_banks_order_and_agrees(city: City) -> None:
-    """AOS-I3: the MSID names it; camt.033 out, camt.034 in, compared with what we asked for."""
+async def _ask_for_the_copy_of_a_purchase(city: City) -> None:
+    """And wait until AÖS has told it."""
     await city.open()
     await city.announce()
     await city.unsold()
@@ -42,21 +42,18 @@ async def test_the_copy_of_a_purchase_is_that_of_its_banks_order_and_agrees(city
     target = Target(noun="inquiry", id="copy.1")
     await city.system.engine.receive(Message(source="test", id="ask", target=target, event=event, digest="1"))
     await city.until_state("inquiry", "copy.1", "answered")
+
+
+async def test_the_copy_of_a_purchase_is_that_of_its_banks_order_and_agrees(city: City) -> None:
+    """AOS-I3: the MSID names it; camt.033 out, camt.034 in, compared with what we asked for."""
+    await _ask_for_the_copy_of_a_purchase(city)
     assert "CopyTold" in await city.events("payment", PURCHASE)
     assert not any(event.startswith("Alarm") for event in await city.events("payment", PURCHASE))
 
 
 async def test_the_evidence_about_a_lot_holds_with_the_copy_that_an_inquiry_was_answered_with(city: City) -> None:
     """PSP-7.7: the copy is kept with the inquiry, of no lot, and is the cause of what a payment learnt by it."""
-    await city.open()
-    await city.announce()
-    await city.unsold()
-    await city.until_state("payment", PURCHASE, "settled")
-    order_id = (await city.data("payment", PURCHASE)).msid
-    event = Asked(kind=InformationKind.COPY, order_id=order_id)
-    target = Target(noun="inquiry", id="copy.1")
-    await city.system.engine.receive(Message(source="test", id="ask", target=target, event=event, digest="1"))
-    await city.until_state("inquiry", "copy.1", "answered")
+    await _ask_for_the_copy_of_a_purchase(city)
     await city.system.answers.write()
     gathered = await city.system.store.read(lambda reader: gather(reader, "L1"))
     revocation = await known_revocation(city.config, city.now)
